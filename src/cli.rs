@@ -1,0 +1,209 @@
+//! The command line, declared; what it means is decided elsewhere.
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Hibernate, restore, pause, resume and show libvirt virtual machines without losing one.
+#[derive(Debug, Parser)]
+#[command(name = "vmlife", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = "A TARGET is a VM's name, UUID or quoted glob ('web-*'), or a definition file in YAML \
+    or libvirt XML\n(it contains a / or ends in .yaml, .yml or .xml; - is standard input).\n\n\
+    Exit status: 0 done or already so, 1 failed, 2 usage or bad file, 3 some done and some failed,\n\
+    4 no such VM or image, 5 its state forbids it, 6 it cannot be saved, 7 refused by a guard,\n\
+    8 not enough space, 9 busy, 10 no connection or permission, 124 time limit,\n\
+    129, 130, 143 cancelled by HUP, INT, TERM.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What goes for every verb.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What goes for every verb.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The libvirt to talk to; without it libvirt's own rules choose (LIBVIRT_DEFAULT_URI …)
+    #[arg(short, long, global = true, value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
+    pub connect: Option<String>,
+    /// How the answer is written
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub output: Form,
+    /// Only the answer and errors: no words, no progress
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say what is being done
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Give up after this time (such as 90s or 10m): a hibernation is cancelled
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
+    pub timeout: Option<Duration>,
+}
+
+/// Which VMs.
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// Names, UUIDs, quoted globs, or definition files
+    #[arg(value_name = "TARGET", value_parser = NonEmptyStringValueParser::new())]
+    pub targets: Vec<String>,
+    /// A definition file that names VMs (may be given several times)
+    #[arg(short, long = "file", value_name = "DEFINITION", value_parser = NonEmptyStringValueParser::new())]
+    pub files: Vec<String>,
+    /// A running VM by libvirt's number, which changes at every start
+    #[arg(long = "id", value_name = "NUMBER")]
+    pub numbers: Vec<u32>,
+    /// Leave out the VMs whose name matches
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+}
+
+/// Which VMs, and how strictly.
+#[derive(Debug, Args)]
+pub struct Acting {
+    /// Which VMs.
+    #[command(flatten)]
+    pub targets: Targets,
+    /// All VMs that this can be done to
+    #[arg(long)]
+    pub all: bool,
+    /// Only say what would be done
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Refuse (exit status 5) what is already so
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How an image is written or read.
+#[derive(Debug, Args)]
+pub struct Image {
+    /// Let the VM run when it is restored, whatever it did before
+    #[arg(long, conflicts_with = "paused")]
+    pub running: bool,
+    /// Let the VM stay paused when it is restored
+    #[arg(long)]
+    pub paused: bool,
+    /// Go round the page cache of the daemon's host
+    #[arg(long)]
+    pub bypass_cache: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the memory of VMs to files, and stop them
+    #[command(alias = "save")]
+    Hibernate {
+        /// Which VMs.
+        #[command(flatten)]
+        acting: Acting,
+        /// The image's file, or a folder for it [default: VMLIFE_IMAGES, else
+        /// /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images]
+        #[arg(long, value_name = "FILE|DIR")]
+        to: Option<PathBuf>,
+        /// How the image is written.
+        #[command(flatten)]
+        image: Image,
+        /// Save also a VM that paused on an error of a disk
+        #[arg(long)]
+        force: bool,
+    },
+    /// Bring hibernated VMs back exactly where they were
+    Restore {
+        /// Which VMs.
+        #[command(flatten)]
+        acting: Acting,
+        /// An image that lies elsewhere; it tells itself whose it is
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+        /// How the image is read.
+        #[command(flatten)]
+        image: Image,
+        /// Leave the image there, marked as used
+        #[arg(long)]
+        keep: bool,
+        /// Boot a VM that has no image; one that libvirt does not know is defined first
+        #[arg(long)]
+        or_start: bool,
+        /// Restore also an image that was used before: old memory over newer disks
+        #[arg(long)]
+        force: bool,
+    },
+    /// Freeze VMs: no CPU, no I/O, the memory stays allocated
+    Pause {
+        /// Which VMs.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// Let paused VMs go on, and wake those that sleep
+    #[command(alias = "unpause")]
+    Resume {
+        /// Which VMs.
+        #[command(flatten)]
+        acting: Acting,
+    },
+    /// List VMs, or describe one
+    #[command(alias = "info")]
+    Show {
+        /// Which VMs.
+        #[command(flatten)]
+        targets: Targets,
+    },
+    /// Means two things, and so is none of ours.
+    #[command(hide = true)]
+    Suspend {
+        /// Whatever else was typed.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        rest: Vec<String>,
+    },
+}
+
+/// The forms of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    #[default]
+    Table,
+    /// For programs
+    Json,
+    /// For programs and people; of show: definitions that load again
+    Yaml,
+    /// libvirt's own XML (show only)
+    Xml,
+    /// The names, a line each
+    Name,
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let time: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "it is no time; such are 30s, 10m, 1h30m, or a number of seconds".to_owned())?;
+    Duration::try_from(time).map_err(|_| "a time limit cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0", 0)] {
+            assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "soon", "-5s", "5 parsecs"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! YAML: the only place that knows its parser.
+
+use super::{Definition, DefinitionError, Origin};
+use crate::entity::Vm;
+use crate::words::nearest;
+use serde::Deserialize;
+
+/// More open brackets than this stand in no definition, and the parser's time grows with their
+/// square.
+const DEPTH_LIMIT: usize = 1000;
+
+/// Reads all documents of a file.
+pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
+    if let Some(line) = line_beyond_depth(text) {
+        let problem = format!("more than {DEPTH_LIMIT} brackets are open here");
+        return Err(Origin { file: file.to_owned(), line }.error(problem));
+    }
+    let lines = document_lines(text);
+    let mut definitions = Vec::new();
+    for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        let line = lines.get(number).copied().unwrap_or(1);
+        let origin = Origin { file: file.to_owned(), line };
+        // An empty document (a file that ends with "---", say) is nothing, not a mistake.
+        match Option::<Vm>::deserialize(document) {
+            Ok(Some(vm)) => definitions.push(Definition { origin, vm, xml: None }),
+            Ok(None) => {}
+            Err(error) => return Err(explain(&error, &origin, text)),
+        }
+    }
+    if definitions.is_empty() {
+        let problem = "it holds no definition; the least is: vmStatic: { name: NAME }".to_owned();
+        return Err(Origin { file: file.to_owned(), line: 1 }.error(problem));
+    }
+    Ok(definitions)
+}
+
+/// The line where too many brackets are open, were all of them YAML's own.
+fn line_beyond_depth(text: &str) -> Option<u32> {
+    let mut depth = 0_usize;
+    (1..).zip(text.lines()).find_map(|(number, line)| {
+        for byte in line.bytes() {
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        (depth > DEPTH_LIMIT).then_some(number)
+    })
+}
+
+/// Writes a VM as a YAML document that loads again.
+#[must_use]
+pub fn to_yaml(vm: &impl serde::Serialize) -> String {
+    serde_yaml::to_string(vm).unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
+}
+
+/// The line at which each document's content begins.
+///
+/// The parser gives no place for what is wrong with a document as a whole. A line that begins with
+/// `---` begins a document wherever it stands: YAML allows it in no block of text.
+fn document_lines(text: &str) -> Vec<u32> {
+    let mut documents = Vec::new();
+    let mut pending = true;
+    for (number, line) in (1_u32..).zip(text.lines()) {
+        if line.starts_with("---") && line[3..].chars().next().is_none_or(char::is_whitespace) {
+            if pending && !documents.is_empty() {
+                documents.push(number);
+            }
+            pending = true;
+        } else if pending && !line.trim().is_empty() && !line.starts_with(['#', '%']) {
+            documents.push(number);
+            pending = false;
+        }
+    }
+    documents
+}
+
+/// Turns the parser's words into ours: a place always, and the nearest right word.
+fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> DefinitionError {
+    let words = error.to_string();
+    let mut problem = words
+        .rsplit_once(" at line ")
+        .map_or(words.as_str(), |(problem, _)| problem)
+        .to_owned();
+    let place = error
+        .location()
+        .map_or((origin.line as usize, 1), |at| (at.line(), at.column()));
+    let (line, column) = place_of_second(&problem, text, place).unwrap_or(place);
+    if problem.contains("cannot start any token") && is_tab(text, line, column) {
+        "YAML is indented with spaces; here stands a tab".clone_into(&mut problem);
+    } else if problem.contains("repetition limit exceeded") {
+        "its aliases multiply without measure".clone_into(&mut problem);
+    } else if let Some(better) = wrong_word(&problem) {
+        problem = better;
+    }
+    DefinitionError {
+        file: origin.file.clone(),
+        line: u32::try_from(line).ok(),
+        column: u32::try_from(column).ok(),
+        problem,
+    }
+}
+
+/// A better wording of "unknown field `x`, expected one of `a`, `b`".
+fn wrong_word(problem: &str) -> Option<String> {
+    let rest = problem
+        .split_once("unknown field `")
+        .or_else(|| problem.split_once("unknown variant `"))?
+        .1;
+    let (wrong, rest) = rest.split_once("`, expected ")?;
+    let right: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let help = match nearest(wrong, right.iter().copied()).first() {
+        Some(near) => format!("did you mean '{near}'?"),
+        None => format!("there are: {}", right.join(", ")),
+    };
+    Some(format!("'{wrong}' is not known here; {help}"))
+}
+
+/// The place of the second `key:`, for "duplicate field `key`": there the parser gives the place
+/// where the keys begin.
+fn place_of_second(problem: &str, text: &str, begin: (usize, usize)) -> Option<(usize, usize)> {
+    let key = problem.split_once("duplicate field `")?.1.split_once('`')?.0;
+    let (line, column) = begin;
+    (1..)
+        .zip(text.lines())
+        .skip(line - 1)
+        .filter(|(_, line)| {
+            line.get(column - 1..)
+                .and_then(|line| line.strip_prefix(key))
+                .is_some_and(|rest| rest.trim_start().starts_with(':'))
+        })
+        .nth(1)
+        .map(|(line, _)| (line, column))
+}
+
+fn is_tab(text: &str, line: usize, column: usize) -> bool {
+    text.lines()
+        .nth(line.saturating_sub(1))
+        .and_then(|line| line.chars().nth(column.saturating_sub(1)))
+        == Some('\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(text: &str) -> String {
+        crate::definition::parse("vm.yaml", text)
+            .expect_err("it should be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn several_documents_are_several_vms_and_know_their_lines() {
+        let text = "# fleet\n---\nvmStatic: {name: a}\n---\n\nvmStatic:\n  name: b\n---\n";
+        let all = read("f.yaml", text).unwrap();
+        let found: Vec<_> = all.iter().map(|d| (d.vm.name(), d.origin.line)).collect();
+        assert_eq!(found, [("a", 3), ("b", 6)]);
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_place_and_the_nearest_right_one() {
+        assert_eq!(
+            complaint("vmStatic:\n  name: web\n  memSizeMB: 5\n"),
+            "vm.yaml:3:3: 'memSizeMB' is not known here; did you mean 'memSizeMb'?"
+        );
+        assert!(complaint("vmStatix: {name: a}\n").ends_with("did you mean 'vmStatic'?"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_its_place() {
+        assert_eq!(
+            complaint("vmStatic:\n  name: web\n  memSizeMb: much\n"),
+            "vm.yaml:3:14: vmStatic.memSizeMb: invalid type: string \"much\", expected a number of MiB"
+        );
+        assert!(complaint("vmStatic:\n  name: web\n  id: 17\n").starts_with("vm.yaml:3:7: vmStatic.id"));
+    }
+
+    #[test]
+    fn a_wrong_word_is_told_with_the_nearest_right_one() {
+        assert!(
+            complaint("vmStatic:\n  name: w\n  images:\n  - volumeFormat: COWS\n")
+                .ends_with("'COWS' is not known here; did you mean 'COW'?")
+        );
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_an_error_at_its_second_place() {
+        assert_eq!(
+            complaint("vmStatic: {name: a}\nvmStatic: {name: b}\n"),
+            "vm.yaml:2:1: duplicate field `vmStatic`"
+        );
+        assert_eq!(complaint("vmStatic:\n  name: a\n  name: b\n"), "vm.yaml:3:3: vmStatic: duplicate field `name`");
+    }
+
+    #[test]
+    fn a_tab_is_called_a_tab() {
+        assert_eq!(
+            complaint("vmStatic:\n\tname: a\n"),
+            "vm.yaml:2:1: YAML is indented with spaces; here stands a tab"
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_and_nobody_named_are_errors() {
+        assert!(complaint("").starts_with("vm.yaml:1:1: it holds no definition"));
+        assert!(complaint("---\n# only words\n").starts_with("vm.yaml:1:1: it holds no definition"));
+        assert!(complaint("# a\nvmStatic: {}\n").starts_with("vm.yaml:2:1: it names no VM"));
+        assert!(complaint("vmDynamic: {status: Up}\n").starts_with("vm.yaml:1:1: missing field `vmStatic`"));
+    }
+
+    #[test]
+    fn names_that_libvirt_refuses_are_refused_first() {
+        for name in ["a/b", "..", ".", "a\\nb", "a\\0b", "../../etc/passwd"] {
+            assert!(complaint(&format!("vmStatic: {{name: \"{name}\"}}\n")).contains("libvirt does not allow"), "{name}");
+        }
+        for name in ["-rf", "it's", "a \\\"b\\\"", "\\e[31mred", "ünï"] {
+            crate::definition::parse("f", &format!("vmStatic: {{name: \"{name}\"}}\n")).expect(name);
+        }
+    }
+
+    #[test]
+    fn an_alias_bomb_is_defused() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for n in 1..30 {
+            let inner = vec![format!("*a{}", n - 1); 9].join(", ");
+            text += &format!("a{n}: &a{n} [{inner}]\n");
+        }
+        complaint(&text);
+        let bomb = text.replace("a29:", "vmStatic:");
+        complaint(&bomb);
+    }
+
+    #[test]
+    fn a_hundred_thousand_brackets_are_an_error_and_no_crash() {
+        complaint(&format!("vmStatic: {}", "[".repeat(100_000)));
+    }
+
+    #[test]
+    fn what_is_written_loads_again() {
+        let text = "vmStatic:\n  name: 'no'\n  description: |\n    two\n    lines\n  id: 6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11\n  memSizeMb: 2048\n  priority: 50\nvmDynamic:\n  status: Up\n  graphicsInfos: {VNC: {port: 5900}}\n";
+        let vm = read("f", text).unwrap().remove(0).vm;
+        assert_eq!(read("g", &to_yaml(&vm)).unwrap().remove(0).vm, vm);
+    }
+}

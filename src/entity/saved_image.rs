@@ -1,0 +1,51 @@
+//! An image of a VM's memory, as it lies on disk.
+
+use super::enumeration::ovirt_enum;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+ovirt_enum! {
+    /// What an image is worth. Not an oVirt enumeration.
+    pub enum Verdict {
+        /// Whole, of this VM, and not used yet: it can be restored.
+        Good = 0 "good",
+        /// Its save was interrupted.
+        Incomplete = 1 "incomplete",
+        /// Its header or its description cannot be right.
+        Damaged = 2 "damaged",
+        /// It holds the memory of another VM.
+        Foreign = 3 "foreign",
+        /// It was restored before: the disks have moved on since.
+        Used = 4 "used",
+        /// It cannot be read from here.
+        Unreadable = 5 "unreadable",
+    }
+}
+
+/// An image of a VM's memory: a file of ours or of `virsh save`, or libvirt's managed save.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SavedImage {
+    /// Where it lies, on the daemon's host. Absent for a managed save: libvirt does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Whether libvirt manages it: the next start of the VM restores it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub managed: bool,
+    /// What it is worth.
+    pub verdict: Verdict,
+    /// What is wrong with it, if something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaw: Option<String>,
+    /// Bytes that it takes up. Source: the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// When it was written. Source: the file's time of modification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved_at: Option<Timestamp>,
+    /// Whether the guest ran when it was saved, and so runs on when it is restored. Source: the
+    /// image's header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_running: Option<bool>,
+}

@@ -1,0 +1,163 @@
+//! What libvirt's errors mean for a user.
+
+use crate::report::Kind;
+use virt::error::Error;
+
+/// An error of libvirt's, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HypervisorError {
+    /// libvirt's error number (`virErrorNumber`).
+    pub code: u32,
+    /// The part of libvirt that reports it (`virErrorDomain`).
+    pub domain: u32,
+    /// libvirt's own words.
+    pub message: String,
+}
+
+impl From<Error> for HypervisorError {
+    fn from(error: Error) -> Self {
+        Self {
+            code: error.code().to_raw(),
+            domain: error.domain().to_raw(),
+            message: error.message().to_owned(),
+        }
+    }
+}
+
+/// The numbers that decide something, under libvirt's names.
+mod code {
+    pub(super) const INTERNAL_ERROR: u32 = 1;
+    pub(super) const NO_SUPPORT: u32 = 3;
+    pub(super) const NO_CONNECT: u32 = 5;
+    pub(super) const OPERATION_DENIED: u32 = 29;
+    pub(super) const SYSTEM_ERROR: u32 = 38;
+    pub(super) const RPC: u32 = 39;
+    pub(super) const NO_DOMAIN: u32 = 42;
+    pub(super) const AUTH_FAILED: u32 = 45;
+    pub(super) const OPERATION_INVALID: u32 = 55;
+    pub(super) const OPERATION_TIMEOUT: u32 = 68;
+    pub(super) const OPERATION_ABORTED: u32 = 78;
+    pub(super) const AUTH_CANCELLED: u32 = 79;
+    pub(super) const OPERATION_UNSUPPORTED: u32 = 84;
+    pub(super) const RESOURCE_BUSY: u32 = 87;
+    pub(super) const ACCESS_DENIED: u32 = 88;
+    pub(super) const AUTH_UNAVAILABLE: u32 = 94;
+}
+
+/// `VIR_FROM_RPC`: the connection itself is in trouble.
+const FROM_RPC: u32 = 7;
+
+impl HypervisorError {
+    /// Whether a name or UUID is not known.
+    #[must_use]
+    pub fn is_no_domain(&self) -> bool {
+        self.code == code::NO_DOMAIN
+    }
+
+    /// Whether the driver or the daemon does not know the call at all.
+    #[must_use]
+    pub fn is_no_support(&self) -> bool {
+        self.code == code::NO_SUPPORT
+    }
+
+    /// Whether somebody aborted the job.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        self.code == code::OPERATION_ABORTED
+    }
+
+    /// Whether the connection, not the VM, is in trouble.
+    #[must_use]
+    pub fn is_connection_lost(&self) -> bool {
+        self.domain == FROM_RPC && [code::INTERNAL_ERROR, code::SYSTEM_ERROR, code::RPC].contains(&self.code)
+    }
+
+    /// What kind of failure it is. libvirt's text decides only where its number leaves it open.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
+        if self.is_connection_lost() {
+            return Kind::Connection;
+        }
+        match self.code {
+            code::NO_DOMAIN => Kind::NotFound,
+            code::OPERATION_TIMEOUT | code::RESOURCE_BUSY => Kind::Busy,
+            code::NO_CONNECT
+            | code::OPERATION_DENIED
+            | code::AUTH_FAILED
+            | code::AUTH_CANCELLED
+            | code::ACCESS_DENIED
+            | code::AUTH_UNAVAILABLE => Kind::Connection,
+            code::OPERATION_UNSUPPORTED => Kind::CannotSave,
+            code::OPERATION_INVALID if says(&["active block job"]) => Kind::Busy,
+            code::OPERATION_INVALID
+                if says(&["migrat", "invtsc", "assigned non-USB", "dimm info", "shmem device"]) =>
+            {
+                Kind::CannotSave
+            }
+            code::OPERATION_INVALID => Kind::State,
+            code::INTERNAL_ERROR if says(&["non-migratable device"]) => Kind::CannotSave,
+            _ if says(&["No space left on device"]) => Kind::Space,
+            _ if says(&["save image is incomplete", "image magic is incorrect", "failed to read qemu header"]) => {
+                Kind::Guard
+            }
+            _ => Kind::Failed,
+        }
+    }
+
+    /// What to do next, where that can be told.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
+        match self.kind() {
+            Kind::Busy => Some("another job holds the VM; see it with: virsh domjobinfo NAME"),
+            Kind::Space => Some("make room, or name another place with --to"),
+            Kind::CannotSave => Some("remove the named device from the VM, or shut the VM down instead"),
+            Kind::Connection if self.code == code::OPERATION_DENIED => {
+                Some("this needs a connection that may write")
+            }
+            Kind::Connection if self.code == code::SYSTEM_ERROR && says(&["Permission denied"]) => {
+                Some("join the group libvirt, or use your own daemon: -c qemu:///session")
+            }
+            Kind::Connection if says(&["Failed to connect socket"]) => {
+                Some("is the daemon running? Another connection is named with -c URI")
+            }
+            _ if says(&["failed to initialize kvm", "does not support virt type 'kvm'", "domaintype=kvm"]) => {
+                Some("this host cannot run KVM guests; domainType: qemu in the definition emulates")
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: u32, domain: u32, message: &str) -> HypervisorError {
+        HypervisorError { code, domain, message: message.to_owned() }
+    }
+
+    #[test]
+    fn each_error_is_of_the_kind_that_its_exit_code_tells() {
+        for (code, domain, message, kind) in [
+            (42, 10, "Domain not found: no domain with matching name 'x'", Kind::NotFound),
+            (55, 20, "Requested operation is not valid: domain is not running", Kind::State),
+            (55, 10, "Requested operation is not valid: cannot migrate domain: x", Kind::CannotSave),
+            (55, 10, "Requested operation is not valid: domain has active block job", Kind::Busy),
+            (84, 10, "Operation not supported: cannot migrate a domain with <hostdev>", Kind::CannotSave),
+            (1, 10, "unable to execute QEMU command 'migrate': State blocked by non-migratable device '0'", Kind::CannotSave),
+            (9, 0, "operation failed: libvirt_iohelper: failure: Unable to write x: No space left on device", Kind::Space),
+            (9, 10, "operation failed: save image is incomplete", Kind::Guard),
+            (68, 0, "Timed out during operation: cannot acquire state change lock", Kind::Busy),
+            (29, 20, "operation forbidden: read only access prevents virDomainSave", Kind::Connection),
+            (38, 7, "Failed to connect socket to '/s': No such file or directory", Kind::Connection),
+            (38, 10, "Failed to create file '/x': Permission denied", Kind::Failed),
+            (1, 7, "internal error: client socket is closed", Kind::Connection),
+            (1, 10, "internal error: anything", Kind::Failed),
+        ] {
+            assert_eq!(error(code, domain, message).kind(), kind, "{message}");
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! The boundary: all of libvirt that the program knows. Nothing outside of this folder names it.
+//!
+//! Which hypervisor is asked, and where, is the URI's choice; tests choose one, too.
+
+mod error;
+mod ffi;
+
+pub use error::HypervisorError;
+
+use crate::definition::read_domain;
+use crate::entity::{
+    DomainState, JobOperation, MemorySize, Vm, VmDynamic, VmPauseStatus, VmStatic, VmStatus,
+    vm_pause_status, vm_status,
+};
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::sys;
+
+type Result<T> = std::result::Result<T, HypervisorError>;
+
+/// Whether a connection may change anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It may look only; most hosts allow that to everybody.
+    ReadOnly,
+    /// It may do all that its user may.
+    ReadWrite,
+}
+
+/// A connection to one host's libvirt.
+///
+/// The calls block until the daemon answers. It may be shared between threads.
+#[derive(Debug)]
+pub struct Hypervisor {
+    // The wrapper panics in its Drop when the daemon is gone; ours does not.
+    connection: ManuallyDrop<Connect>,
+    uri: String,
+}
+
+impl Drop for Hypervisor {
+    fn drop(&mut self) {
+        ffi::release_connection(&self.connection);
+    }
+}
+
+impl Hypervisor {
+    /// Opens a connection (`virConnectOpen`, `virConnectOpenReadOnly`). Without a URI libvirt's own
+    /// rules choose one: `LIBVIRT_DEFAULT_URI`, its configuration, what it finds.
+    ///
+    /// Nothing is ever asked of a person, so that it cannot hang in a script.
+    ///
+    /// # Errors
+    /// What libvirt says, or that nothing answered within `limit`: then the attempt goes on in a
+    /// thread of its own, as libvirt's calls cannot be interrupted.
+    pub fn open(uri: Option<&str>, access: Access, limit: Duration) -> Result<Self> {
+        if uri.is_some_and(|uri| uri.contains('\0')) {
+            return Err(HypervisorError {
+                code: sys::VIR_ERR_INVALID_ARG,
+                domain: sys::VIR_FROM_URI,
+                message: "a URI cannot contain NUL".to_owned(),
+            });
+        }
+        // Errors come back as values; libvirt would also print them.
+        virt::error::clear_error_callback();
+        let (sender, receiver) = mpsc::channel();
+        let wanted = uri.map(str::to_owned);
+        thread::spawn(move || {
+            let connection = match access {
+                Access::ReadOnly => Connect::open_read_only(wanted.as_deref()),
+                Access::ReadWrite => Connect::open(wanted.as_deref()),
+            };
+            let opened = connection.map_err(HypervisorError::from).and_then(|connection| {
+                let connection = ManuallyDrop::new(connection);
+                let uri = connection.uri()?;
+                Ok(Self { connection, uri })
+            });
+            // Nobody listens if the limit has passed.
+            let _ = sender.send(opened);
+        });
+        receiver.recv_timeout(limit).unwrap_or_else(|_| {
+            Err(HypervisorError {
+                code: sys::VIR_ERR_NO_CONNECT,
+                domain: sys::VIR_FROM_RPC,
+                message: format!("nothing answered within {} s", limit.as_secs()),
+            })
+        })
+    }
+
+    /// The URI of the connection, as libvirt completed it (`virConnectGetURI`).
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Whether the daemon's files are those of this machine, as far as the URI tells: it names no
+    /// host and no transport that reaches another one.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        let (scheme, rest) = self.uri.split_once("://").unwrap_or((&self.uri, ""));
+        let transport = scheme.split_once('+').map_or("unix", |(_, transport)| transport);
+        transport == "unix" && rest.starts_with('/')
+    }
+
+    /// Whether it is libvirt's QEMU driver, whose images we can read.
+    #[must_use]
+    pub fn is_qemu(&self) -> bool {
+        self.uri.starts_with("qemu:") || self.uri.starts_with("qemu+")
+    }
+
+    /// The name of the daemon's host (`virConnectGetHostname`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn host_name(&self) -> Result<String> {
+        Ok(self.connection.hostname()?)
+    }
+
+    /// libvirt's and the hypervisor's versions on the daemon's host (`virConnectGetLibVersion`,
+    /// `virConnectGetVersion`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn versions(&self) -> Result<(u32, u32)> {
+        Ok((self.connection.lib_version()?, self.connection.hyp_version()?))
+    }
+
+    /// All domains, by name (`virConnectListAllDomains`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn machines(&self) -> Result<Vec<Machine>> {
+        let mut machines = Vec::new();
+        for domain in self.connection.list_all_domains(0)? {
+            machines.push(Machine::new(domain)?);
+        }
+        machines.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(machines)
+    }
+
+    /// The domain of this name (`virDomainLookupByName`), if there is one.
+    ///
+    /// # Errors
+    /// What else libvirt says.
+    pub fn machine_by_name(&self, name: &str) -> Result<Option<Machine>> {
+        if name.contains('\0') {
+            return Ok(None);
+        }
+        found(self.connection.lookup_domain_by_name(name))
+    }
+
+    /// The domain of this UUID (`virDomainLookupByUUID`), if there is one.
+    ///
+    /// # Errors
+    /// What else libvirt says.
+    pub fn machine_by_id(&self, id: Uuid) -> Result<Option<Machine>> {
+        found(self.connection.lookup_domain_by_uuid(id))
+    }
+
+    /// The running domain of this number (`virDomainLookupByID`), if there is one.
+    ///
+    /// # Errors
+    /// What else libvirt says.
+    pub fn machine_by_number(&self, number: u32) -> Result<Option<Machine>> {
+        found(self.connection.lookup_domain_by_id(number))
+    }
+
+    /// Defines a domain (`virDomainDefineXML`).
+    ///
+    /// # Errors
+    /// What libvirt says of the XML.
+    pub fn define(&self, xml: &str) -> Result<Machine> {
+        Machine::new(self.connection.define_domain_xml(xml)?)
+    }
+
+    /// The domain that an image on the daemon's host describes (`virDomainSaveImageGetXMLDesc`).
+    ///
+    /// # Errors
+    /// What libvirt says of the image; it never tells over a read-only connection.
+    pub fn image_xml(&self, path: &str) -> Result<String> {
+        Ok(self.connection.save_image_xml_desc(path, 0)?)
+    }
+
+    /// Brings the domain of an image back (`virDomainRestoreFlags`). libvirt leaves the image as it
+    /// is.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn restore(&self, path: &str, flags: ImageFlags) -> Result<()> {
+        Ok(self.connection.restore_domain_flags(path, None, flags.bits())?)
+    }
+}
+
+fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Option<Machine>> {
+    match domain.map_err(HypervisorError::from) {
+        Ok(domain) => Machine::new(domain).map(Some),
+        Err(error) if error.is_no_domain() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How an image is written and read (`virDomainSaveRestoreFlags`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImageFlags {
+    /// Go round the page cache.
+    pub bypass_cache: bool,
+    /// Run on afterwards (`Some(true)`), stay paused (`Some(false)`), or do as before the save.
+    pub running: Option<bool>,
+}
+
+impl ImageFlags {
+    fn bits(self) -> u32 {
+        let mut bits = 0;
+        if self.bypass_cache {
+            bits |= sys::VIR_DOMAIN_SAVE_BYPASS_CACHE;
+        }
+        match self.running {
+            Some(true) => bits |= sys::VIR_DOMAIN_SAVE_RUNNING,
+            Some(false) => bits |= sys::VIR_DOMAIN_SAVE_PAUSED,
+            None => {}
+        }
+        bits
+    }
+}
+
+/// A running job of a domain (`virDomainGetJobStats`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Job {
+    /// What it does.
+    pub operation: Option<JobOperation>,
+    /// Bytes in all; 0 in the first moments.
+    pub total: u64,
+    /// Bytes that are still to be looked at.
+    pub remaining: u64,
+    /// Bytes that were written. Zero pages are looked at and not written.
+    pub processed: u64,
+}
+
+#[derive(Debug)]
+struct Handle {
+    // As with the connection: the wrapper's Drop panics when the daemon is gone.
+    domain: ManuallyDrop<Domain>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        ffi::release_domain(&self.domain);
+    }
+}
+
+/// One domain of a connection. Cheap to clone; may be shared between threads.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    handle: Arc<Handle>,
+    name: String,
+    id: Uuid,
+}
+
+impl Machine {
+    fn new(domain: Domain) -> Result<Self> {
+        let handle = Handle { domain: ManuallyDrop::new(domain) };
+        Ok(Self {
+            name: handle.domain.name()?,
+            id: handle.domain.uuid()?,
+            handle: Arc::new(handle),
+        })
+    }
+
+    fn domain(&self) -> &Domain {
+        &self.handle.domain
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its UUID.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// State and reason (`virDomainGetState`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn state(&self) -> Result<DomainState> {
+        Ok(ffi::state(self.domain())?)
+    }
+
+    /// Whether libvirt holds a managed save of it (`virDomainHasManagedSaveImage`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn has_managed_save(&self) -> Result<bool> {
+        Ok(self.domain().has_managed_save(0)?)
+    }
+
+    /// Its XML without secrets (`virDomainGetXMLDesc`): live if it runs.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn xml(&self) -> Result<String> {
+        Ok(self.domain().xml_desc(0)?)
+    }
+
+    /// Whether libvirt starts it with the host (`virDomainGetAutostart`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn autostart(&self) -> Result<bool> {
+        Ok(self.domain().autostart()?)
+    }
+
+    /// The whole VM, as libvirt knows it. `has_image` is whether an image that can be restored lies
+    /// in its place: libvirt does not know of those.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn observe(&self, has_image: bool) -> Result<Vm> {
+        let state = self.state()?;
+        let job = if state.job_matters() { self.operation()? } else { None };
+        let disk_errors = if state.is_paused_on_io_error() {
+            ffi::disk_errors(self.domain()).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        // What libvirt prints and we cannot read must not hide the VM: name, UUID and state remain.
+        let mut vm = read_domain(&self.xml()?).unwrap_or_else(|_| Vm {
+            vm_static: VmStatic {
+                name: self.name.clone(),
+                id: Some(self.id),
+                mem_size_mb: self.domain().max_memory().ok().map(MemorySize::from_kib),
+                ..VmStatic::default()
+            },
+            ..Vm::default()
+        });
+        let dynamic = vm.vm_dynamic.get_or_insert_with(|| VmDynamic {
+            id: Some(self.id),
+            status: VmStatus::Down,
+            pause_status: VmPauseStatus::None,
+            status_reason: String::new(),
+            asleep: false,
+            domain_id: None,
+            emulated_machine: None,
+            graphics_infos: std::collections::BTreeMap::new(),
+        });
+        dynamic.status = vm_status(state, job, has_image);
+        dynamic.pause_status = vm_pause_status(state, &disk_errors);
+        dynamic.status_reason = state.reason_word();
+        dynamic.asleep = state.is_asleep();
+        Ok(vm)
+    }
+
+    /// What the running job does, if one runs and the driver tells.
+    fn operation(&self) -> Result<Option<JobOperation>> {
+        match self.job() {
+            Ok(job) => Ok(job.and_then(|job| job.operation)),
+            // The test driver has no jobs; an inactive domain has none either.
+            Err(error) if error.is_no_support() || error.kind() == crate::report::Kind::State => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The running job, if one runs (`virDomainGetJobStats`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn job(&self) -> Result<Option<Job>> {
+        Ok(ffi::job(self.domain())?)
+    }
+
+    /// Freezes the vCPUs (`virDomainSuspend`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn suspend(&self) -> Result<()> {
+        Ok(self.domain().suspend().map(drop)?)
+    }
+
+    /// Lets the vCPUs go on (`virDomainResume`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn resume(&self) -> Result<()> {
+        Ok(self.domain().resume().map(drop)?)
+    }
+
+    /// Wakes a guest that put itself to sleep (`virDomainPMWakeup`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn wake_up(&self) -> Result<()> {
+        Ok(self.domain().pm_wakeup(0).map(drop)?)
+    }
+
+    /// Boots it, or restores its managed save (`virDomainCreateWithFlags`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn start(&self, paused: bool, bypass_cache: bool) -> Result<()> {
+        let mut flags = 0;
+        if paused {
+            flags |= sys::VIR_DOMAIN_START_PAUSED;
+        }
+        if bypass_cache {
+            flags |= sys::VIR_DOMAIN_START_BYPASS_CACHE;
+        }
+        Ok(self.domain().create_with_flags(flags).map(drop)?)
+    }
+
+    /// Writes its memory to a new file on the daemon's host and stops it (`virDomainSaveFlags`).
+    /// Returns when all is done.
+    ///
+    /// # Errors
+    /// What libvirt says; then the domain is as it was before, unless QEMU died.
+    pub fn save(&self, path: &str, flags: ImageFlags) -> Result<()> {
+        Ok(ffi::save(self.domain(), path, flags.bits())?)
+    }
+
+    /// Asks the running job to end (`virDomainAbortJob`). The call that started the job tells how it
+    /// ended.
+    ///
+    /// # Errors
+    /// What libvirt says, also if no job runs yet.
+    pub fn abort_job(&self) -> Result<()> {
+        Ok(ffi::abort_job(self.domain())?)
+    }
+}

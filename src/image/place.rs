@@ -1,0 +1,306 @@
+//! The folder in which images lie, and the files in it.
+
+use super::record::FileIdentity;
+use super::{Header, HeaderError, Record};
+use crate::definition::read_domain;
+use crate::entity::{SavedImage, Verdict, Vm};
+use jiff::Timestamp;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// The ending of an image's name.
+const SUFFIX: &str = "vmsave";
+/// Neither a link nor a FIFO, put there since we looked, can trap a reader.
+const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+
+/// Why the place cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// No folder can be told for a session connection.
+    #[error("neither XDG_STATE_HOME nor HOME is set, so the image place is unknown")]
+    NoHome,
+    /// The folder cannot be made or entered.
+    #[error("the image place {} cannot be used: {error}", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the file system says.
+        error: io::Error,
+    },
+}
+
+/// The folder in which images lie; one VM's image is `<uuid>.vmsave` in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePlace {
+    folder: PathBuf,
+}
+
+impl ImagePlace {
+    /// A folder of the user's choice.
+    #[must_use]
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// The place that belongs to a connection: `VMLIFE_IMAGES`, else `/var/lib/vmlife/images` for the
+    /// system's daemon and `$XDG_STATE_HOME/vmlife/images` for a user's own.
+    ///
+    /// # Errors
+    /// If a user's own is asked for and nothing tells where his home is.
+    pub fn of_connection(
+        uri: &str,
+        variable: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<Self, PlaceError> {
+        let set = |name| variable(name).filter(|path: &PathBuf| path.is_absolute());
+        let folder = if let Some(folder) = set("VMLIFE_IMAGES") {
+            folder
+        } else if is_session(uri) {
+            set("XDG_STATE_HOME")
+                .or_else(|| Some(set("HOME")?.join(".local/state")))
+                .ok_or(PlaceError::NoHome)?
+                .join("vmlife/images")
+        } else {
+            PathBuf::from("/var/lib/vmlife/images")
+        };
+        Ok(Self { folder })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the image of this VM lies.
+    #[must_use]
+    pub fn file(&self, id: Uuid) -> PathBuf {
+        self.folder.join(format!("{id}.{SUFFIX}"))
+    }
+
+    /// Makes the folder, closed to all others, if it is not there.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn prepare(&self) -> Result<(), PlaceError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)
+            .map_err(|error| PlaceError::Folder { folder: self.folder.clone(), error })
+    }
+
+    /// The UUIDs for which an image lies here. What cannot be looked at has none.
+    #[must_use]
+    pub fn ids(&self) -> Vec<Uuid> {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return Vec::new();
+        };
+        let mut ids: Vec<Uuid> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                name.strip_suffix(&format!(".{SUFFIX}"))?.parse().ok()
+            })
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+}
+
+fn is_session(uri: &str) -> bool {
+    let path = uri.split_once("://").map_or("", |(_, rest)| rest);
+    let path = path.split('?').next().unwrap_or_default();
+    path.split_once('/').is_some_and(|(_, path)| path == "session")
+}
+
+/// An image file on this machine, as far as it can be looked into.
+#[derive(Debug)]
+pub struct ImageFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The VM whose memory it holds, as it was configured then.
+    pub vm: Option<Vm>,
+    /// What the model shows of it.
+    pub summary: SavedImage,
+    identity: FileIdentity,
+}
+
+impl ImageFile {
+    /// Looks at a file; what is wrong with it becomes its verdict. `None` if there is no file, or
+    /// none that may be seen.
+    #[must_use]
+    pub fn inspect(path: &Path) -> Option<Self> {
+        let seen = fs::symlink_metadata(path).ok()?;
+        let identity = FileIdentity::from(&seen);
+        let mut summary = SavedImage {
+            path: Some(path.to_path_buf()),
+            managed: false,
+            verdict: Verdict::Good,
+            flaw: None,
+            size_bytes: Some(seen.len()),
+            saved_at: seen.modified().ok().and_then(|time| Timestamp::try_from(time).ok()),
+            was_running: None,
+        };
+        let mut flawed = |verdict, flaw: String| {
+            summary.verdict = verdict;
+            summary.flaw = Some(flaw);
+        };
+        let mut vm = None;
+        if !seen.is_file() {
+            flawed(Verdict::Damaged, "it is not a regular file".to_owned());
+        } else {
+            let header = OpenOptions::new()
+                .read(true)
+                .custom_flags(CAREFUL)
+                .open(path)
+                .map_err(HeaderError::from)
+                .and_then(|file| Header::read(io::BufReader::new(file), seen.len()));
+            match header {
+                Err(HeaderError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    flawed(Verdict::Unreadable, "it may not be read from here".to_owned());
+                }
+                Err(error) => flawed(Verdict::Damaged, error.to_string()),
+                Ok(header) => {
+                    vm = read_domain(&header.xml).ok();
+                    if !header.complete {
+                        flawed(Verdict::Incomplete, "its save was interrupted".to_owned());
+                    } else if vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
+                        flawed(Verdict::Damaged, "its description is no VM's".to_owned());
+                    } else if let Some(used) =
+                        Record::load(path, identity).and_then(|record| record.used_at)
+                    {
+                        flawed(Verdict::Used, format!("it was restored before, at {used:.0}"));
+                    }
+                    summary.was_running = Some(header.was_running);
+                }
+            }
+        }
+        Some(Self { path: path.to_path_buf(), vm, summary, identity })
+    }
+
+    /// Looks at a file that should hold the memory of this VM.
+    #[must_use]
+    pub fn inspect_of(path: &Path, id: Uuid) -> Option<Self> {
+        let mut image = Self::inspect(path)?;
+        let whose = image.vm.as_ref().and_then(Vm::id);
+        if let (Some(vm), true) = (&image.vm, whose.is_some_and(|whose| whose != id)) {
+            image.summary.verdict = Verdict::Foreign;
+            image.summary.flaw = Some(format!("it holds the memory of another VM, {:?}", vm.name()));
+        }
+        Some(image)
+    }
+
+    /// Notes beside the image that it may have been used, or that it has not.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn mark(&self, used_at: Option<Timestamp>) -> io::Result<()> {
+        let vm = self.vm.as_ref();
+        let fresh = || Record {
+            schema_version: Record::SCHEMA_VERSION,
+            name: vm.map(|vm| vm.name().to_owned()).unwrap_or_default(),
+            id: vm.and_then(Vm::id).unwrap_or_default(),
+            saved_at: self.summary.saved_at.unwrap_or_default(),
+            uri: None,
+            host: None,
+            libvirt_version: None,
+            hypervisor_version: None,
+            seconds: None,
+            image: self.identity,
+            used_at: None,
+        };
+        let record = Record::load(&self.path, self.identity).unwrap_or_else(fresh);
+        Record { used_at, ..record }.store(&self.path)
+    }
+
+    /// Makes sure that the image outlives a power cut: libvirt flushes neither its final header nor
+    /// the folder.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn flush(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()?;
+        sync_folder(&self.path)
+    }
+
+    /// Writes the record of a fresh save.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn store(&self, record: impl FnOnce(FileIdentity) -> Record) -> io::Result<()> {
+        record(self.identity).store(&self.path)
+    }
+
+    /// Removes the image and its record.
+    ///
+    /// # Errors
+    /// What the file system says; the record goes last, so that an image that stays keeps its mark.
+    pub fn remove(&self) -> io::Result<()> {
+        fs::remove_file(&self.path)?;
+        match fs::remove_file(Record::path_of(&self.path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        sync_folder(&self.path)
+    }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_connection_has_its_place() {
+        let variables = |set: &'static [(&str, &str)]| {
+            move |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+        };
+        let home: &[(&str, &str)] = &[("HOME", "/home/u")];
+        let state: &[(&str, &str)] = &[("HOME", "/home/u"), ("XDG_STATE_HOME", "/state")];
+        let chosen: &[(&str, &str)] = &[("VMLIFE_IMAGES", "/big")];
+        for (uri, set, folder) in [
+            ("qemu:///system", home, "/var/lib/vmlife/images"),
+            ("qemu+ssh://root@far/system", home, "/var/lib/vmlife/images"),
+            ("qemu:///session", home, "/home/u/.local/state/vmlife/images"),
+            ("qemu+unix:///session?socket=/s", state, "/state/vmlife/images"),
+            ("qemu:///session", chosen, "/big"),
+            ("test:///default", home, "/var/lib/vmlife/images"),
+        ] {
+            assert_eq!(ImagePlace::of_connection(uri, variables(set)).unwrap().folder(), folder);
+        }
+        assert!(ImagePlace::of_connection("qemu:///session", variables(&[])).is_err());
+    }
+
+    #[test]
+    fn a_mark_is_read_back_and_dies_with_its_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.vmsave");
+        fs::write(&path, "anything").unwrap();
+        let image = ImageFile::inspect(&path).unwrap();
+        assert_eq!(image.summary.verdict, Verdict::Damaged);
+        image.mark(Some(Timestamp::now())).unwrap();
+        assert!(Record::load(&path, image.identity).unwrap().used_at.is_some());
+        fs::write(&path, "another image").unwrap();
+        let other = ImageFile::inspect(&path).unwrap();
+        assert_eq!(Record::load(&path, other.identity), None);
+        other.remove().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn neither_a_link_nor_a_folder_is_taken_for_an_image() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("l.vmsave");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        for path in [&link, folder.path()] {
+            let image = ImageFile::inspect(path).unwrap();
+            assert_eq!(image.summary.flaw.as_deref(), Some("it is not a regular file"));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What there is: the VMs that libvirt and the image place together know.
+
+use crate::definition::{Definition, read_domain};
+use crate::entity::{DomainState, SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus, VmStatus};
+use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
+use crate::image::{ImageFile, ImagePlace};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A connection, and the place for images that goes with it.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// The connection.
+    pub hypervisor: Arc<Hypervisor>,
+    /// Where images lie, on the daemon's host.
+    pub place: ImagePlace,
+    /// An image that the user named, instead of the one in its place.
+    pub from: Option<PathBuf>,
+}
+
+/// One VM that was found.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// As it was last seen.
+    pub vm: Vm,
+    /// Its domain; absent if libvirt does not know it (any more).
+    pub machine: Option<Machine>,
+    /// The definition that named it.
+    pub definition: Option<Definition>,
+}
+
+impl Inventory {
+    /// Whether image files can be looked at directly: the daemon is here, and it is one whose format
+    /// we read.
+    #[must_use]
+    pub fn reads_images(&self) -> bool {
+        self.hypervisor.is_local() && self.hypervisor.is_qemu()
+    }
+
+    /// The image file that a restore of this VM would take.
+    #[must_use]
+    pub fn image_path(&self, id: Uuid) -> PathBuf {
+        self.from.clone().unwrap_or_else(|| self.place.file(id))
+    }
+
+    /// All VMs, by name: the domains, and those of which only an image is left.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn all(&self) -> Result<Vec<Entry>, HypervisorError> {
+        let mut entries = Vec::new();
+        for machine in self.hypervisor.machines()? {
+            match self.observe(&machine) {
+                Ok(vm) => entries.push(Entry { vm, machine: Some(machine), definition: None }),
+                // It went away since the list was made.
+                Err(error) if error.is_no_domain() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let known: Vec<_> = entries.iter().filter_map(|entry| entry.vm.id()).collect();
+        entries.extend(self.orphans(&known));
+        entries.sort_by(|a, b| a.vm.name().cmp(b.vm.name()));
+        Ok(entries)
+    }
+
+    /// The VMs of which only an image is left, but for those that libvirt knows. An image place that
+    /// cannot be looked into has none.
+    pub fn orphans(&self, known: &[Uuid]) -> impl Iterator<Item = Entry> {
+        let ids = if self.reads_images() { self.place.ids() } else { Vec::new() };
+        ids.into_iter().filter(|id| !known.contains(id)).filter_map(|id| self.orphan(id))
+    }
+
+    /// The VM of a domain, with its images.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn observe(&self, machine: &Machine) -> Result<Vm, HypervisorError> {
+        let mut images: Vec<SavedImage> = self.file_image(machine.id()).into_iter().collect();
+        if machine.has_managed_save()? {
+            images.push(SavedImage {
+                path: None,
+                managed: true,
+                verdict: Verdict::Good,
+                flaw: None,
+                size_bytes: None,
+                saved_at: None,
+                was_running: None,
+            });
+        }
+        let restorable = images.iter().any(|image| image.verdict == Verdict::Good);
+        let mut vm = machine.observe(restorable)?;
+        vm.saved_images = images;
+        Ok(vm)
+    }
+
+    /// A VM that libvirt does not know, and of which an image is left: a transient one that was
+    /// hibernated, or one that was undefined since.
+    #[must_use]
+    pub fn orphan(&self, id: Uuid) -> Option<Entry> {
+        let path = self.image_path(id);
+        let (vm, image) = if self.reads_images() && !is_forbidden(&path) {
+            let file = ImageFile::inspect_of(&path, id)?;
+            (file.vm?, file.summary)
+        } else {
+            let xml = self.hypervisor.image_xml(path.to_str()?).ok()?;
+            (read_domain(&xml).ok()?, self.file_image(id)?)
+        };
+        let status = match image.verdict {
+            Verdict::Good => VmStatus::Suspended,
+            _ => VmStatus::Down,
+        };
+        let vm = Vm { vm_dynamic: Some(absent(&vm, status)), saved_images: vec![image], ..vm };
+        Some(Entry { vm, machine: None, definition: None })
+    }
+
+    /// What lies where the image of this VM belongs.
+    fn file_image(&self, id: Uuid) -> Option<SavedImage> {
+        let path = self.image_path(id);
+        if self.reads_images() && !is_forbidden(&path) {
+            return ImageFile::inspect_of(&path, id).map(|image| image.summary);
+        }
+        self.image_seen_by_daemon(&path, id)
+    }
+
+    /// What the daemon tells of an image that cannot be looked at from here.
+    fn image_seen_by_daemon(&self, path: &Path, id: Uuid) -> Option<SavedImage> {
+        let (verdict, flaw) = match self.hypervisor.image_xml(path.to_str()?) {
+            Ok(xml) => match read_domain(&xml).ok().and_then(|vm| vm.id()) {
+                Some(whose) if whose == id => (Verdict::Good, None),
+                Some(_) => (Verdict::Foreign, Some("it holds the memory of another VM".to_owned())),
+                None => (Verdict::Damaged, Some("its description is no VM's".to_owned())),
+            },
+            Err(error) if error.message.contains("incomplete") => {
+                (Verdict::Incomplete, Some(error.message))
+            }
+            Err(error) if error.message.contains("magic") || error.message.contains("header") => {
+                (Verdict::Damaged, Some(error.message))
+            }
+            // There is none, or this connection is not told.
+            Err(_) => return None,
+        };
+        Some(SavedImage {
+            path: Some(path.to_path_buf()),
+            managed: false,
+            verdict,
+            flaw,
+            size_bytes: None,
+            saved_at: None,
+            was_running: None,
+        })
+    }
+}
+
+/// Whether the file system will not even say if this file exists.
+fn is_forbidden(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// The observed part of a VM that libvirt does not know.
+pub(crate) fn absent(vm: &Vm, status: VmStatus) -> VmDynamic {
+    VmDynamic {
+        id: vm.id(),
+        status,
+        pause_status: VmPauseStatus::None,
+        status_reason: DomainState::ABSENT.reason_word(),
+        asleep: false,
+        domain_id: None,
+        emulated_machine: None,
+        graphics_infos: BTreeMap::new(),
+    }
+}

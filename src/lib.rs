@@ -1,0 +1,42 @@
+//! vmlife hibernates, restores, pauses, resumes and shows libvirt's virtual machines.
+//!
+//! Its first law: a VM is never lost. After any command, any fault and any signal the guest either
+//! runs on or lies whole in an image that restores it, and the tool says which, truthfully.
+//!
+//! # The way of the data
+//!
+//! ```text
+//!  words             VMs              steps             outcomes          bytes
+//! ┌─────┐  select  ┌───────┐  plan   ┌──────┐  execute  ┌────────┐ render ┌────────┐
+//! │ cli ├─────────►│ Entry ├────────►│ Step ├──────────►│ Report ├───────►│ stdout │
+//! └─────┘          └───▲───┘         └──────┘     │     └────────┘        └────────┘
+//!                      │              pure        │ events ─────────────► stderr
+//!    definition ───────┤                          ▼
+//!    image ────────────┴── inventory ──────── hypervisor ──── libvirt, by URI
+//! ```
+//!
+//! - [`entity`] is oVirt's model of a VM: data and rules, no input and no output.
+//! - [`definition`] turns YAML and libvirt XML into it, and back.
+//! - [`image`] knows the files that hold a VM's memory.
+//! - [`hypervisor`] is all that knows libvirt; in it, one file holds all unsafe code.
+//! - [`inventory`] puts together what libvirt and the image place know; [`select`] finds in it what
+//!   the user means.
+//! - [`plan`] decides, purely, what a verb means for a VM; [`execute`] does it; [`report`] holds what
+//!   became of it; [`render`] prints it, and nothing else prints.
+
+pub mod cli;
+pub mod definition;
+pub mod entity;
+pub mod execute;
+pub mod hypervisor;
+pub mod image;
+pub mod interrupt;
+pub mod inventory;
+pub mod plan;
+pub mod render;
+pub mod report;
+mod run;
+pub mod select;
+pub mod words;
+
+pub use run::run;

@@ -1,0 +1,422 @@
+//! What a verb means for a VM in its present state: the whole policy, without any I/O.
+//!
+//! The table is total: every verb has an answer for every status, and a new status does not compile
+//! until somebody has thought about it.
+
+use crate::entity::{SavedImage, Verdict, Vm, VmPauseStatus, VmStatus};
+use crate::report::{Failure, Kind};
+use serde::Serialize;
+
+/// What the user asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Memory to disk, and off.
+    Hibernate,
+    /// Back from the image.
+    Restore,
+    /// Freeze.
+    Pause,
+    /// Unfreeze.
+    Resume,
+    /// Look.
+    Show,
+}
+
+impl Verb {
+    /// Every verb.
+    pub const ALL: [Self; 5] =
+        [Self::Hibernate, Self::Restore, Self::Pause, Self::Resume, Self::Show];
+
+    /// As it is typed.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Hibernate => "hibernate",
+            Self::Restore => "restore",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Show => "show",
+        }
+    }
+
+    /// "hibernated", for "cannot be …".
+    #[must_use]
+    pub const fn past(self) -> &'static str {
+        match self {
+            Self::Hibernate => "hibernated",
+            Self::Restore => "restored",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+            Self::Show => "shown",
+        }
+    }
+}
+
+/// What is done to a VM: one call of libvirt each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Step {
+    /// Write its memory to an image and stop it.
+    Save,
+    /// Load its memory from an image of ours, and let it go on.
+    Restore,
+    /// Let libvirt load its managed save.
+    RestoreManaged,
+    /// Boot it.
+    Start,
+    /// Freeze its vCPUs.
+    Suspend,
+    /// Let its vCPUs go on.
+    Resume,
+    /// Wake it from its own sleep.
+    WakeUp,
+    /// Describe it.
+    Show,
+}
+
+/// The options that change a decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Go on against a guard.
+    pub force: bool,
+    /// Boot a VM that has no image.
+    pub or_start: bool,
+}
+
+/// The answer for one VM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It can be done.
+    Do(Step),
+    /// It is so already; the words say how.
+    Already(String),
+    /// It cannot be done.
+    Refuse(Failure),
+}
+
+/// Why a paused VM is paused, as far as it matters here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pause {
+    OnRequest,
+    OnError(VmPauseStatus),
+    Asleep,
+}
+
+/// Decides what a verb means for a VM as it was last seen.
+#[must_use]
+pub fn decide(verb: Verb, vm: &Vm, wishes: Wishes) -> Decision {
+    match verb {
+        Verb::Show => Decision::Do(Step::Show),
+        Verb::Pause => decide_pause(vm),
+        Verb::Resume => decide_resume(vm),
+        Verb::Hibernate => decide_hibernate(vm, wishes),
+        Verb::Restore => decide_restore(vm, wishes),
+    }
+}
+
+fn pause_of(vm: &Vm) -> Pause {
+    match &vm.vm_dynamic {
+        Some(dynamic) if dynamic.asleep => Pause::Asleep,
+        Some(dynamic) if dynamic.pause_status.is_error() => Pause::OnError(dynamic.pause_status),
+        _ => Pause::OnRequest,
+    }
+}
+
+fn decide_pause(vm: &Vm) -> Decision {
+    use VmStatus as S;
+    match vm.status() {
+        S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => Decision::Do(Step::Suspend),
+        S::Paused => match pause_of(vm) {
+            Pause::OnRequest => already("is already paused"),
+            Pause::OnError(error) => already(format!("is already paused, on an error: {error}")),
+            Pause::Asleep => refuse(Verb::Pause, vm, "it sleeps by its own wish")
+                .hint_at("resume wakes it up"),
+        },
+        S::Suspended => refuse(Verb::Pause, vm, "it is hibernated"),
+        S::Down | S::ImageIllegal | S::ImageLocked => refuse(Verb::Pause, vm, "it is off"),
+        status @ (S::MigratingFrom
+        | S::MigratingTo
+        | S::WaitForLaunch
+        | S::SavingState
+        | S::RestoringState
+        | S::NotResponding) => busy(Verb::Pause, status),
+        status @ (S::Unassigned | S::Unknown) => unclear(Verb::Pause, status),
+    }
+}
+
+fn decide_resume(vm: &Vm) -> Decision {
+    use VmStatus as S;
+    match vm.status() {
+        S::Paused => match pause_of(vm) {
+            Pause::OnRequest | Pause::OnError(_) => Decision::Do(Step::Resume),
+            Pause::Asleep => Decision::Do(Step::WakeUp),
+        },
+        S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
+        S::Suspended => refuse(Verb::Resume, vm, "it is hibernated")
+            .hint_at(format!("vmlife restore {}", vm.name())),
+        S::Down | S::ImageIllegal | S::ImageLocked => refuse(Verb::Resume, vm, "it is off"),
+        status @ (S::MigratingFrom
+        | S::MigratingTo
+        | S::WaitForLaunch
+        | S::SavingState
+        | S::RestoringState
+        | S::NotResponding) => busy(Verb::Resume, status),
+        status @ (S::Unassigned | S::Unknown) => unclear(Verb::Resume, status),
+    }
+}
+
+fn decide_hibernate(vm: &Vm, wishes: Wishes) -> Decision {
+    use VmStatus as S;
+    match vm.status() {
+        S::Up | S::PoweringUp => Decision::Do(Step::Save),
+        S::Paused => match pause_of(vm) {
+            Pause::OnRequest => Decision::Do(Step::Save),
+            Pause::OnError(_) if wishes.force => Decision::Do(Step::Save),
+            Pause::OnError(error) => {
+                refuse(Verb::Hibernate, vm, format!("it paused on an error of a disk: {error}"))
+                    .hint_at("mend the disk and resume it, or save it as it is with --force")
+            }
+            Pause::Asleep => refuse(Verb::Hibernate, vm, "it sleeps by its own wish")
+                .hint_at("resume it first"),
+        },
+        S::Suspended => already("is already hibernated"),
+        S::RebootInProgress => refuse(Verb::Hibernate, vm, "it is rebooting"),
+        S::PoweringDown => refuse(Verb::Hibernate, vm, "it is shutting down"),
+        S::Down | S::ImageIllegal | S::ImageLocked => refuse(Verb::Hibernate, vm, "it is off"),
+        status @ (S::MigratingFrom
+        | S::MigratingTo
+        | S::WaitForLaunch
+        | S::SavingState
+        | S::RestoringState
+        | S::NotResponding) => busy(Verb::Hibernate, status),
+        status @ (S::Unassigned | S::Unknown) => unclear(Verb::Hibernate, status),
+    }
+}
+
+fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
+    use VmStatus as S;
+    match vm.status() {
+        S::Suspended => match vm.restorable_image() {
+            Some(image) if image.managed => Decision::Do(Step::RestoreManaged),
+            _ => Decision::Do(Step::Restore),
+        },
+        S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
+        S::Paused => already("is already there, paused"),
+        S::Down => match vm.saved_images.first() {
+            Some(image) => decide_flawed(image, wishes),
+            None if wishes.or_start => Decision::Do(Step::Start),
+            None => Decision::Refuse(
+                Failure::new(Kind::NotFound, "cannot be restored: there is no image of it")
+                    .hint("--or-start boots it; --from FILE names an image that lies elsewhere"),
+            ),
+        },
+        S::ImageIllegal => refuse(Verb::Restore, vm, "one of its disks is bad"),
+        status @ (S::MigratingFrom
+        | S::MigratingTo
+        | S::WaitForLaunch
+        | S::SavingState
+        | S::RestoringState
+        | S::ImageLocked
+        | S::NotResponding) => busy(Verb::Restore, status),
+        status @ (S::Unassigned | S::Unknown) => unclear(Verb::Restore, status),
+    }
+}
+
+/// An image lies there, and it is not good: only a used one may be restored by force, since nothing
+/// makes an incomplete one whole. Booting would make it worthless, so that is not done unasked.
+fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
+    let path = image.path.as_deref().map(|path| format!(" {}", path.display())).unwrap_or_default();
+    let flaw = image.flaw.as_deref().unwrap_or("it is of no use");
+    let failure = |kind, hint: &str| {
+        let message = format!("cannot be restored from{path}: {flaw}");
+        Decision::Refuse(Failure::new(kind, message).hint(hint))
+    };
+    match image.verdict {
+        Verdict::Good => Decision::Do(Step::Restore),
+        Verdict::Used if wishes.force => Decision::Do(Step::Restore),
+        Verdict::Used if wishes.or_start => Decision::Do(Step::Start),
+        Verdict::Used => failure(
+            Kind::Guard,
+            "its disks have moved on since; --or-start boots it, --force brings the old memory back",
+        ),
+        Verdict::Incomplete if wishes.or_start => Decision::Do(Step::Start),
+        Verdict::Incomplete => failure(
+            Kind::Guard,
+            "that memory is lost; --or-start boots the VM, and removing the file ends the matter",
+        ),
+        Verdict::Damaged | Verdict::Foreign => failure(Kind::Guard, "name another image with --from"),
+        Verdict::Unreadable => failure(Kind::Connection, "run vmlife as the user who owns it"),
+    }
+}
+
+fn already(words: impl Into<String>) -> Decision {
+    Decision::Already(words.into())
+}
+
+fn refuse(verb: Verb, vm: &Vm, why: impl AsRef<str>) -> Decision {
+    let reason = vm.vm_dynamic.as_ref().map_or("", |dynamic| dynamic.status_reason.as_str());
+    let reason = match reason {
+        "" | "unknown" => String::new(),
+        reason => format!(" ({reason})"),
+    };
+    let message = format!("cannot be {}: {}{reason}", verb.past(), why.as_ref());
+    Decision::Refuse(Failure::new(Kind::State, message))
+}
+
+fn busy(verb: Verb, status: VmStatus) -> Decision {
+    let what = match status {
+        VmStatus::SavingState => "its memory is being saved",
+        VmStatus::RestoringState => "its memory is being restored",
+        VmStatus::MigratingFrom | VmStatus::MigratingTo => "it is being migrated",
+        VmStatus::WaitForLaunch => "it is being started",
+        VmStatus::ImageLocked => "one of its disks is being worked on",
+        _ => "its monitor does not answer",
+    };
+    let message = format!("cannot be {}: {what}", verb.past());
+    Decision::Refuse(Failure::new(Kind::Busy, message).hint("try again when that is over"))
+}
+
+fn unclear(verb: Verb, status: VmStatus) -> Decision {
+    let kind = if status == VmStatus::Unknown { Kind::Connection } else { Kind::State };
+    let message = format!("cannot be {}: its state is not known", verb.past());
+    Decision::Refuse(Failure::new(kind, message))
+}
+
+impl Decision {
+    fn hint_at(self, hint: impl Into<String>) -> Self {
+        match self {
+            Self::Refuse(failure) => Self::Refuse(failure.hint(hint)),
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::VmDynamic;
+    use std::collections::BTreeMap;
+
+    /// What the table says, shortly: a step, "already", or the exit code of a refusal.
+    fn answer(decision: &Decision) -> String {
+        match decision {
+            Decision::Do(step) => format!("{step:?}"),
+            Decision::Already(_) => "already".to_owned(),
+            Decision::Refuse(failure) => failure.kind.exit_code().to_string(),
+        }
+    }
+
+    fn vm(status: VmStatus) -> Vm {
+        Vm {
+            vm_dynamic: Some(VmDynamic {
+                id: None,
+                status,
+                pause_status: VmPauseStatus::Noerr,
+                status_reason: String::new(),
+                asleep: false,
+                domain_id: None,
+                emulated_machine: None,
+                graphics_infos: BTreeMap::new(),
+            }),
+            ..Vm::default()
+        }
+    }
+
+    fn image(verdict: Verdict, managed: bool) -> SavedImage {
+        SavedImage {
+            path: (!managed).then(|| "/images/x.vmsave".into()),
+            managed,
+            verdict,
+            flaw: (verdict != Verdict::Good).then(|| "a flaw".to_owned()),
+            size_bytes: None,
+            saved_at: None,
+            was_running: None,
+        }
+    }
+
+    #[test]
+    fn every_verb_has_its_answer_for_every_status() {
+        use VmStatus as S;
+        //                          pause      resume     hibernate  restore
+        let table = [
+            (S::Unassigned,       ["5",       "5",       "5",       "5"]),
+            (S::Down,             ["5",       "5",       "5",       "4"]),
+            (S::Up,               ["Suspend", "already", "Save",    "already"]),
+            (S::PoweringUp,       ["Suspend", "already", "Save",    "already"]),
+            (S::Paused,           ["already", "Resume",  "Save",    "already"]),
+            (S::MigratingFrom,    ["9",       "9",       "9",       "9"]),
+            (S::MigratingTo,      ["9",       "9",       "9",       "9"]),
+            (S::Unknown,          ["10",      "10",      "10",      "10"]),
+            (S::NotResponding,    ["9",       "9",       "9",       "9"]),
+            (S::WaitForLaunch,    ["9",       "9",       "9",       "9"]),
+            (S::RebootInProgress, ["Suspend", "already", "5",       "already"]),
+            (S::SavingState,      ["9",       "9",       "9",       "9"]),
+            (S::RestoringState,   ["9",       "9",       "9",       "9"]),
+            (S::Suspended,        ["5",       "5",       "already", "Restore"]),
+            (S::ImageIllegal,     ["5",       "5",       "5",       "5"]),
+            (S::ImageLocked,      ["5",       "5",       "5",       "9"]),
+            (S::PoweringDown,     ["Suspend", "already", "5",       "already"]),
+        ];
+        assert_eq!(table.map(|(status, _)| status), VmStatus::ALL);
+        for (status, answers) in table {
+            let verbs = [Verb::Pause, Verb::Resume, Verb::Hibernate, Verb::Restore];
+            for (verb, expected) in verbs.into_iter().zip(answers) {
+                let decision = decide(verb, &vm(status), Wishes::default());
+                assert_eq!(answer(&decision), expected, "{verb:?} while {status}");
+            }
+            assert_eq!(decide(Verb::Show, &vm(status), Wishes::default()), Decision::Do(Step::Show));
+        }
+    }
+
+    #[test]
+    fn a_vm_that_paused_on_an_error_is_resumed_but_saved_by_force_only() {
+        for error in [VmPauseStatus::Eother, VmPauseStatus::Eio, VmPauseStatus::Enospc, VmPauseStatus::Eperm] {
+            let mut vm = vm(VmStatus::Paused);
+            vm.vm_dynamic.as_mut().unwrap().pause_status = error;
+            let force = Wishes { force: true, ..Wishes::default() };
+            assert_eq!(decide(Verb::Pause, &vm, Wishes::default()), Decision::Already(format!("is already paused, on an error: {error}")));
+            assert_eq!(answer(&decide(Verb::Resume, &vm, Wishes::default())), "Resume");
+            assert_eq!(answer(&decide(Verb::Hibernate, &vm, Wishes::default())), "5");
+            assert_eq!(answer(&decide(Verb::Hibernate, &vm, force)), "Save");
+        }
+    }
+
+    #[test]
+    fn a_guest_that_sleeps_by_itself_is_woken_and_nothing_else() {
+        let mut vm = vm(VmStatus::Paused);
+        vm.vm_dynamic.as_mut().unwrap().asleep = true;
+        let answers = [Verb::Pause, Verb::Resume, Verb::Hibernate, Verb::Restore]
+            .map(|verb| answer(&decide(verb, &vm, Wishes { force: true, ..Wishes::default() })));
+        assert_eq!(answers, ["5", "WakeUp", "5", "already"]);
+    }
+
+    #[test]
+    fn without_a_good_image_a_restore_boots_only_when_asked() {
+        let start = Wishes { or_start: true, ..Wishes::default() };
+        let force = Wishes { force: true, ..Wishes::default() };
+        //                             plain   --or-start  --force
+        for (verdict, answers) in [
+            (Some(Verdict::Incomplete), ["7",  "Start",    "7"]),
+            (Some(Verdict::Used),       ["7",  "Start",    "Restore"]),
+            (Some(Verdict::Damaged),    ["7",  "7",        "7"]),
+            (Some(Verdict::Foreign),    ["7",  "7",        "7"]),
+            (Some(Verdict::Unreadable), ["10", "10",       "10"]),
+            (None,                      ["4",  "Start",    "4"]),
+        ] {
+            let mut vm = vm(VmStatus::Down);
+            vm.saved_images.extend(verdict.map(|verdict| image(verdict, false)));
+            for (wishes, expected) in [Wishes::default(), start, force].into_iter().zip(answers) {
+                let decision = decide(Verb::Restore, &vm, wishes);
+                assert_eq!(answer(&decision), expected, "{verdict:?} {wishes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_managed_save_goes_before_a_file_since_libvirt_would_load_it_anyway() {
+        let mut vm = vm(VmStatus::Suspended);
+        vm.saved_images = vec![image(Verdict::Good, false), image(Verdict::Good, true)];
+        assert_eq!(answer(&decide(Verb::Restore, &vm, Wishes::default())), "RestoreManaged");
+    }
+}

@@ -1,0 +1,213 @@
+//! All that prints. The answer goes to standard output, words go to standard error.
+
+mod progress;
+mod table;
+mod text;
+
+use crate::cli::Form;
+use crate::definition::to_yaml;
+use crate::entity::Vm;
+use crate::report::{Event, Failure, Kind, Outcome, Report, Sink};
+use crate::words::count;
+use progress::Meter;
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+use text::{harmless, seconds};
+
+/// The streams, and how they are to be written.
+pub struct Output {
+    form: Form,
+    quiet: bool,
+    verbose: bool,
+    meter: Meter,
+    /// The first thing that went wrong while writing the answer.
+    trouble: Option<io::Error>,
+}
+
+impl Output {
+    /// Looks at where the streams go.
+    #[must_use]
+    pub fn new(form: Form, quiet: bool, verbose: bool) -> Self {
+        let meter = Meter::new(io::stderr().is_terminal(), quiet);
+        Self { form, quiet, verbose, meter, trouble: None }
+    }
+
+    /// Prints VMs: one as a page, several as a list, or in the form that was asked for. `xml` gives a
+    /// VM's domain XML.
+    ///
+    /// # Errors
+    /// What `xml` says.
+    pub fn vms(
+        &mut self,
+        vms: &[Vm],
+        one: bool,
+        mut xml: impl FnMut(usize) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Answer<'a> {
+            schema_version: u32,
+            vms: &'a [Vm],
+        }
+        let text = match self.form {
+            Form::Table => match vms {
+                [vm] if one => table::page(vm, width()),
+                vms => table::list(vms, width()),
+            },
+            Form::Json => json(&Answer { schema_version: Report::SCHEMA_VERSION, vms }),
+            Form::Yaml => {
+                let documents: Vec<String> = vms.iter().map(to_yaml).collect();
+                documents.join("---\n")
+            }
+            Form::Xml if one && vms.len() == 1 => xml(0)?,
+            Form::Xml => {
+                let mut all = "<domains>\n".to_owned();
+                for index in 0..vms.len() {
+                    all += &xml(index)?;
+                }
+                all + "</domains>\n"
+            }
+            Form::Name => vms.iter().map(|vm| name_line(vm.name())).collect(),
+        };
+        self.answer(&text);
+        Ok(())
+    }
+
+    /// Prints what a command that acts has come to. In the form for people each VM's line came when
+    /// it was over, and only the count is left to say.
+    pub fn report(&mut self, report: &Report) {
+        match self.form {
+            Form::Json => self.answer(&json(report)),
+            Form::Yaml => self.answer(&to_yaml(report)),
+            Form::Table | Form::Xml | Form::Name => {}
+        }
+        let all = report.results.len();
+        let done = report.results.iter().filter(|outcome| outcome.kind == Kind::Done).count();
+        if all > 1 {
+            let failed = if done < all { format!(", {} not", all - done) } else { String::new() };
+            self.words(&format!("{}: {done} done{failed}", count(all, "VM")));
+        }
+    }
+
+    /// Prints why the whole command failed.
+    pub fn failure(&mut self, failure: &Failure) {
+        self.error(None, &failure.message, failure.cause.as_deref(), failure.hint.as_deref());
+    }
+
+    /// Says something that is neither the answer nor an error.
+    pub fn words(&mut self, words: &str) {
+        if !self.quiet {
+            self.say(words);
+        }
+    }
+
+    /// The kind of end that the writing itself came to. A reader that went away wanted no more: that
+    /// is no failure.
+    #[must_use]
+    pub fn finish(&mut self) -> Kind {
+        match self.trouble.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.say(&format!("error: the answer could not be written: {error}"));
+                Kind::Failed
+            }
+            _ => Kind::Done,
+        }
+    }
+
+    fn answer(&mut self, text: &str) {
+        if self.trouble.is_none() {
+            let mut stdout = io::stdout().lock();
+            self.trouble = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err();
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        // There is nowhere to tell that standard error is gone.
+        let _ = writeln!(io::stderr().lock(), "{line}");
+    }
+
+    fn error(&mut self, vm: Option<&str>, message: &str, cause: Option<&str>, hint: Option<&str>) {
+        let message = harmless(message);
+        match vm {
+            Some(vm) => self.say(&format!("error: {} {message}", harmless(vm))),
+            None => self.say(&format!("error: {message}")),
+        }
+        if let Some(cause) = cause {
+            self.say(&format!("  cause: {}", harmless(cause)));
+        }
+        if let Some(hint) = hint {
+            self.say(&format!("  hint: {}", harmless(hint)));
+        }
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        if outcome.kind == Kind::Done {
+            match self.form {
+                Form::Table => {
+                    let took = outcome.seconds.map(|took| format!(" in {}", seconds(took)));
+                    let line = format!("{} {}{}\n", outcome.vm.name, outcome.message, took.unwrap_or_default());
+                    self.answer(&format!("{}\n", harmless(line.trim_end())));
+                }
+                Form::Name => self.answer(&name_line(&outcome.vm.name)),
+                Form::Json | Form::Yaml | Form::Xml => {}
+            }
+        } else {
+            let (cause, hint) = (outcome.cause.as_deref(), outcome.hint.as_deref());
+            self.error(Some(&outcome.vm.name), &outcome.message, cause, hint);
+        }
+        for warning in &outcome.warnings {
+            self.say(&format!("warning: {}: {}", harmless(&outcome.vm.name), harmless(warning)));
+        }
+    }
+}
+
+impl Sink for Output {
+    fn emit(&mut self, event: Event<'_>) {
+        match event {
+            Event::Started(vm, step) => {
+                if self.verbose {
+                    self.say(&format!("{}: {step:?}", harmless(&vm.name)));
+                }
+                self.meter.begin(vm, step);
+            }
+            Event::Progress(vm, progress) => {
+                if let Some(line) = self.meter.advance(vm, progress) {
+                    self.say(&line);
+                }
+            }
+            Event::Finishing(vm) => {
+                if let Some(line) = self.meter.finishing(vm) {
+                    self.say(&line);
+                }
+            }
+            Event::Cancelling(vm, words) => {
+                self.meter.clear();
+                self.words(&format!("{}: {words} (once more: do not wait)", harmless(&vm.name)));
+            }
+            Event::Finished(outcome) => {
+                self.meter.clear();
+                self.outcome(outcome);
+            }
+        }
+    }
+}
+
+/// A name for programs: as it is, unless a person's terminal would be steered by it.
+fn name_line(name: &str) -> String {
+    if io::stdout().is_terminal() {
+        format!("{}\n", harmless(name))
+    } else {
+        format!("{name}\n")
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Plain data with string keys: this cannot fail.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// The columns of the terminal; a pipe has no end of them.
+fn width() -> Option<u16> {
+    let stdout = io::stdout();
+    stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout))?.map(|(width, _)| width.0)
+}

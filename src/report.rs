@@ -1,0 +1,324 @@
+//! What became of a command: events while it runs, outcomes and the exit status at its end.
+
+use crate::entity::{Vm, VmStatus};
+use crate::plan::{Step, Verb};
+use serde::{Serialize, Serializer};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// The kinds of end that a command, or its part for one VM, can come to. Each has its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Done, or already so.
+    Done,
+    /// Any other failure.
+    Failed,
+    /// A mistake in the command line or in a file.
+    Usage,
+    /// Some VMs were done and some failed, or they failed in different ways.
+    Mixed,
+    /// No such VM, no such image, or nothing that matches.
+    NotFound,
+    /// The state of the VM forbids it.
+    State,
+    /// The VM cannot be saved: a device or the driver is in the way.
+    CannotSave,
+    /// A guard refused: the image is used, damaged, foreign, or something would be overwritten.
+    Guard,
+    /// Not enough space.
+    Space,
+    /// A job or another vmlife holds the VM.
+    Busy,
+    /// No connection, or no permission.
+    Connection,
+    /// The time limit passed.
+    TimedOut,
+    /// A signal of this number cancelled it.
+    Cancelled(u8),
+}
+
+impl Kind {
+    /// The exit code. The same table stands in README.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Mixed => 3,
+            Self::NotFound => 4,
+            Self::State => 5,
+            Self::CannotSave => 6,
+            Self::Guard => 7,
+            Self::Space => 8,
+            Self::Busy => 9,
+            Self::Connection => 10,
+            Self::TimedOut => 124,
+            Self::Cancelled(signal) => 128_u8.saturating_add(signal),
+        }
+    }
+
+    /// The kind's name in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Mixed => "mixed",
+            Self::NotFound => "notFound",
+            Self::State => "state",
+            Self::CannotSave => "cannotSave",
+            Self::Guard => "guard",
+            Self::Space => "space",
+            Self::Busy => "busy",
+            Self::Connection => "connection",
+            Self::TimedOut => "timedOut",
+            Self::Cancelled(_) => "cancelled",
+        }
+    }
+
+    /// The verdict over several ends: a cancel or time limit before all, else what they have in
+    /// common, else [`Kind::Mixed`]. Nothing at all is done.
+    #[must_use]
+    pub fn merge(kinds: impl IntoIterator<Item = Self>) -> Self {
+        kinds.into_iter().reduce(|all, next| match (all, next) {
+            (end @ (Self::Cancelled(_) | Self::TimedOut), _) => end,
+            (_, end @ (Self::Cancelled(_) | Self::TimedOut)) => end,
+            (all, next) if all == next => all,
+            _ => Self::Mixed,
+        })
+        .unwrap_or(Self::Done)
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// Why something did not happen, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub kind: Kind,
+    /// What was tried and what was in the way, as a sentence.
+    pub message: String,
+    /// The words of the one who refused: libvirt's or the file system's own.
+    pub cause: Option<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure of our own finding.
+    #[must_use]
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None, hint: None }
+    }
+
+    /// The same, with what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with somebody's own words.
+    #[must_use]
+    pub fn because(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+}
+
+/// The VM that something is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VmRef {
+    /// Its name.
+    pub name: String,
+    /// Its UUID; absent for a definition that leaves it to libvirt and was never defined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+}
+
+impl From<&Vm> for VmRef {
+    fn from(vm: &Vm) -> Self {
+        Self { name: vm.name().to_owned(), id: vm.id() }
+    }
+}
+
+/// What became of one VM.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The VM.
+    #[serde(flatten)]
+    pub vm: VmRef,
+    /// How it ended.
+    pub kind: Kind,
+    /// What the command did, or would do if it is a dry run; absent if it did nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<Step>,
+    /// Whether the VM is another one now than before.
+    pub changed: bool,
+    /// The status at the end, if it could be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<VmStatus>,
+    /// The image that was written or read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<PathBuf>,
+    /// The size of that image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// How long it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// A sentence that says it all, without the VM's name.
+    pub message: String,
+    /// Words of the one who refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What else there is to know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl Outcome {
+    /// A good end.
+    #[must_use]
+    pub fn done(vm: VmRef, message: impl Into<String>) -> Self {
+        Self {
+            vm,
+            kind: Kind::Done,
+            step: None,
+            changed: false,
+            status: None,
+            image: None,
+            size_bytes: None,
+            seconds: None,
+            message: message.into(),
+            cause: None,
+            hint: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A bad end.
+    #[must_use]
+    pub fn failed(vm: VmRef, failure: Failure) -> Self {
+        Self {
+            kind: failure.kind,
+            cause: failure.cause,
+            hint: failure.hint,
+            ..Self::done(vm, failure.message)
+        }
+    }
+}
+
+/// What became of a command that acts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// What was asked for.
+    pub verb: Verb,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// One for each VM, in the order asked.
+    pub results: Vec<Outcome>,
+}
+
+impl Report {
+    /// The version of what is written.
+    pub const SCHEMA_VERSION: u32 = 1;
+
+    /// The verdict over all of it.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        Kind::merge(self.results.iter().map(|outcome| outcome.kind))
+    }
+}
+
+/// What happens while a command runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Something begins that may take a while.
+    Started(&'a VmRef, Step),
+    /// So much is done.
+    Progress(&'a VmRef, Progress),
+    /// The memory is written; what remains is the disk's and QEMU's part.
+    Finishing(&'a VmRef),
+    /// A cancel was asked for, and is being carried out or waited for.
+    Cancelling(&'a VmRef, &'a str),
+    /// One VM's part is over.
+    Finished(&'a Outcome),
+}
+
+/// How far a save is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of memory in all.
+    pub total: u64,
+    /// Bytes of memory that are behind us.
+    pub passed: u64,
+    /// Bytes that were written for them.
+    pub written: u64,
+}
+
+/// Somebody who listens.
+pub trait Sink {
+    /// Takes note of an event.
+    fn emit(&mut self, event: Event<'_>);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_codes_are_those_of_the_contract() {
+        let table = [
+            (Kind::Done, 0),
+            (Kind::Failed, 1),
+            (Kind::Usage, 2),
+            (Kind::Mixed, 3),
+            (Kind::NotFound, 4),
+            (Kind::State, 5),
+            (Kind::CannotSave, 6),
+            (Kind::Guard, 7),
+            (Kind::Space, 8),
+            (Kind::Busy, 9),
+            (Kind::Connection, 10),
+            (Kind::TimedOut, 124),
+            (Kind::Cancelled(1), 129),
+            (Kind::Cancelled(2), 130),
+            (Kind::Cancelled(15), 143),
+        ];
+        for (kind, code) in table {
+            assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn alike_failures_keep_their_code_and_unlike_ones_are_mixed() {
+        use Kind::{Busy, Cancelled, Done, Mixed, State, TimedOut};
+        for (kinds, verdict) in [
+            (vec![], Done),
+            (vec![Done, Done], Done),
+            (vec![State, State], State),
+            (vec![Done, State], Mixed),
+            (vec![State, Busy, State], Mixed),
+            (vec![Done, Cancelled(2), State], Cancelled(2)),
+            (vec![State, Done, TimedOut], TimedOut),
+        ] {
+            assert_eq!(Kind::merge(kinds.clone()), verdict, "{kinds:?}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! From words to VMs. Every word is resolved before the first VM is touched.
+
+use crate::definition::{self, Definition};
+use crate::entity::{Vm, VmStatus};
+use crate::hypervisor::HypervisorError;
+use crate::inventory::{Entry, Inventory, absent};
+use crate::plan::{Decision, Verb, Wishes, decide};
+use crate::report::{Failure, Kind};
+use crate::words::{either, nearest};
+use glob::Pattern;
+use std::path::Path;
+use uuid::Uuid;
+
+/// What the user typed to say which VMs he means.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Names, UUIDs, globs and definition files.
+    pub targets: Vec<String>,
+    /// Definition files that were named as such.
+    pub files: Vec<String>,
+    /// libvirt's numbers of running domains.
+    pub numbers: Vec<u32>,
+    /// All that the verb applies to.
+    pub all: bool,
+    /// Globs of names to leave out.
+    pub exclude: Vec<String>,
+}
+
+/// A word, understood as far as that goes without looking.
+enum Word {
+    Definition(Definition),
+    Id(Uuid),
+    Number(u32),
+    Name(String),
+}
+
+/// Finds the VMs that are meant, each once, in the order asked.
+///
+/// # Errors
+/// A word that stands for nothing (with the nearest names), a file that is wrong, or a definition
+/// that contradicts libvirt.
+pub fn select(
+    inventory: &Inventory,
+    selection: &Selection,
+    verb: Verb,
+    wishes: Wishes,
+) -> Result<Vec<Entry>, Failure> {
+    let exclude = patterns(&selection.exclude)?;
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut unknown = Vec::new();
+    for word in read_words(selection)? {
+        match resolve(inventory, &word, verb, wishes)? {
+            found if found.is_empty() => unknown.push(word),
+            found => entries.extend(found),
+        }
+    }
+    if !unknown.is_empty() {
+        return Err(not_found(inventory, &unknown)?);
+    }
+    if selection.all {
+        let all = inventory.all().map_err(|error| listing_failed(&error))?;
+        entries.extend(all.into_iter().filter(|entry| {
+            matches!(decide(verb, &entry.vm, wishes), Decision::Do(_))
+        }));
+    }
+    let mut seen = Vec::new();
+    entries.retain(|entry| {
+        let identity = (entry.vm.id(), entry.vm.name().to_owned());
+        let excluded = exclude.iter().any(|pattern| pattern.matches(entry.vm.name()));
+        let again = seen.contains(&identity);
+        seen.push(identity);
+        !excluded && !again
+    });
+    Ok(entries)
+}
+
+fn patterns(globs: &[String]) -> Result<Vec<Pattern>, Failure> {
+    globs
+        .iter()
+        .map(|glob| {
+            Pattern::new(glob).map_err(|error| {
+                Failure::new(Kind::Usage, format!("'{glob}' is not a pattern")).because(error.msg)
+            })
+        })
+        .collect()
+}
+
+fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
+    let mut words: Vec<Word> = selection.numbers.iter().copied().map(Word::Number).collect();
+    let read = |file: &str| -> Result<Vec<Word>, Failure> {
+        let definitions = definition::load(file)
+            .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+        Ok(definitions.into_iter().map(Word::Definition).collect())
+    };
+    for target in &selection.targets {
+        if is_file_name(target) {
+            words.extend(read(target)?);
+        } else if let Ok(id) = Uuid::try_parse(target) {
+            words.push(Word::Id(id));
+        } else {
+            words.push(Word::Name(target.clone()));
+        }
+    }
+    for file in &selection.files {
+        words.extend(read(file)?);
+    }
+    Ok(words)
+}
+
+/// No VM's name contains a slash, so that a slash makes a file; so does the usual ending.
+fn is_file_name(target: &str) -> bool {
+    let ending = Path::new(target).extension().and_then(|ending| ending.to_str());
+    target == "-" || target.contains('/') || matches!(ending, Some("yaml" | "yml" | "xml"))
+}
+
+/// The VMs that a word stands for; none if it stands for nothing.
+fn resolve(
+    inventory: &Inventory,
+    word: &Word,
+    verb: Verb,
+    wishes: Wishes,
+) -> Result<Vec<Entry>, Failure> {
+    let entry = match word {
+        Word::Number(number) => machine_entry(
+            inventory,
+            inventory.hypervisor.machine_by_number(*number),
+        )?,
+        Word::Id(id) => match machine_entry(inventory, inventory.hypervisor.machine_by_id(*id))? {
+            None => inventory.orphan(*id),
+            found => found,
+        },
+        Word::Definition(definition) => {
+            Some(resolve_definition(inventory, definition, verb, wishes)?)
+        }
+        Word::Name(name) => {
+            match machine_entry(inventory, inventory.hypervisor.machine_by_name(name))? {
+                None => return by_name_or_glob(inventory, name),
+                found => found,
+            }
+        }
+    };
+    Ok(entry.into_iter().collect())
+}
+
+fn machine_entry(
+    inventory: &Inventory,
+    machine: Result<Option<crate::hypervisor::Machine>, HypervisorError>,
+) -> Result<Option<Entry>, Failure> {
+    let found = machine.and_then(|machine| match machine {
+        None => Ok(None),
+        Some(machine) => match inventory.observe(&machine) {
+            Ok(vm) => Ok(Some(Entry { vm, machine: Some(machine), definition: None })),
+            Err(error) if error.is_no_domain() => Ok(None),
+            Err(error) => Err(error),
+        },
+    });
+    found.map_err(|error| listing_failed(&error))
+}
+
+fn listing_failed(error: &HypervisorError) -> Failure {
+    let mut failure = Failure::new(error.kind(), "libvirt could not be asked for its VMs").because(error);
+    failure.hint = error.hint().map(str::to_owned);
+    failure
+}
+
+/// No domain has this very name: it may be a pattern, or the name of a VM that only an image knows.
+fn by_name_or_glob(inventory: &Inventory, name: &str) -> Result<Vec<Entry>, Failure> {
+    let all = inventory.all().map_err(|error| listing_failed(&error))?;
+    let exact = |entry: &Entry| entry.vm.name() == name;
+    if all.iter().any(exact) || !name.contains(['*', '?', '[']) {
+        return Ok(all.into_iter().filter(exact).collect());
+    }
+    let pattern = patterns(&[name.to_owned()])?.remove(0);
+    Ok(all.into_iter().filter(|entry| pattern.matches(entry.vm.name())).collect())
+}
+
+fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure> {
+    let words: Vec<String> = unknown
+        .iter()
+        .map(|word| match word {
+            Word::Definition(definition) => format!("'{}'", definition.vm.name()),
+            Word::Id(id) => id.to_string(),
+            Word::Number(number) => format!("number {number}"),
+            Word::Name(name) => format!("'{name}'"),
+        })
+        .collect();
+    let globs = unknown.iter().all(|word| matches!(word, Word::Name(name) if name.contains(['*', '?', '['])));
+    let message = if globs {
+        format!("no VM's name matches {}", either(&words))
+    } else {
+        format!("there is no VM {}", either(&words))
+    };
+    let all = inventory.all().map_err(|error| listing_failed(&error))?;
+    let names: Vec<&str> = all.iter().map(|entry| entry.vm.name()).collect();
+    let near: Vec<String> = unknown
+        .iter()
+        .filter_map(|word| match word {
+            Word::Name(name) => Some(nearest(name, names.iter().copied())),
+            _ => None,
+        })
+        .flatten()
+        .map(|name| format!("'{name}'"))
+        .collect();
+    let failure = Failure::new(Kind::NotFound, message);
+    Ok(if near.is_empty() {
+        failure.hint(format!("vmlife show lists all VMs of {}", inventory.hypervisor.uri()))
+    } else {
+        failure.hint(format!("did you mean {}?", either(&near)))
+    })
+}
+
+/// The VM that a definition names. Where it gives name and UUID, both must be those of one domain.
+fn resolve_definition(
+    inventory: &Inventory,
+    definition: &Definition,
+    verb: Verb,
+    wishes: Wishes,
+) -> Result<Entry, Failure> {
+    let (name, id) = (definition.vm.name(), definition.vm.id());
+    let by_id = match id {
+        Some(id) => machine_entry(inventory, inventory.hypervisor.machine_by_id(id))?,
+        None => None,
+    };
+    let by_name = match name {
+        "" => None,
+        name => machine_entry(inventory, inventory.hypervisor.machine_by_name(name))?,
+    };
+    let contradiction = |problem: String| {
+        Failure::new(Kind::Usage, definition.origin.error(problem).to_string())
+            .hint("leave out the name or the id, whichever is wrong")
+    };
+    let found = match (by_id, by_name) {
+        (Some(entry), _) if !name.is_empty() && entry.vm.name() != name => {
+            return Err(contradiction(format!(
+                "it says '{name}', but libvirt calls the VM with its id '{}'",
+                entry.vm.name()
+            )));
+        }
+        (None, Some(entry)) if id.is_some() => {
+            let other = entry.vm.id().unwrap_or_default();
+            return Err(contradiction(format!("libvirt's VM '{name}' has another id, {other}")));
+        }
+        (Some(entry), _) | (None, Some(entry)) => Some(entry),
+        // Its image may be all that is left of it: then booting it anew would be a loss.
+        (None, None) => match id {
+            Some(id) => inventory.orphan(id),
+            None => inventory.orphans(&[]).find(|entry| entry.vm.name() == name),
+        },
+    };
+    if let Some(entry) = found {
+        return Ok(Entry { definition: Some(definition.clone()), ..entry });
+    }
+    if verb == Verb::Restore && wishes.or_start {
+        let vm = Vm {
+            vm_dynamic: Some(absent(&definition.vm, VmStatus::Down)),
+            saved_images: Vec::new(),
+            ..definition.vm.clone()
+        };
+        return Ok(Entry { vm, machine: None, definition: Some(definition.clone()) });
+    }
+    let which = match (name, id) {
+        ("", Some(id)) => id.to_string(),
+        (name, _) => format!("'{name}'"),
+    };
+    let problem = format!("libvirt knows no VM {which}");
+    Err(Failure::new(Kind::NotFound, definition.origin.error(problem).to_string())
+        .hint("restore --or-start defines it and boots it"))
+}

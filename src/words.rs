@@ -1,0 +1,61 @@
+//! Small helps for messages: near words, counts, sizes.
+
+use std::fmt::Display;
+
+/// The words of `known` that look like `wrong`, the likest first, three at most.
+#[must_use]
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wrong = wrong.to_lowercase();
+    let mut scored: Vec<(f64, &str)> = known
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(&wrong, &word.to_lowercase()), word))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by_key(|(_, word)| *word);
+    scored.into_iter().take(3).map(|(_, word)| word).collect()
+}
+
+/// "1 VM", "2 VMs".
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// "a, b or c".
+#[must_use]
+pub fn either<T: Display>(words: &[T]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first @ .., last] => {
+            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
+            format!("{} or {last}", first.join(", "))
+        }
+    }
+}
+
+/// A number of bytes with three digits or so: "285.3 MiB".
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_come_likest_first_and_strange_ones_not_at_all() {
+        assert_eq!(nearest("web-11", ["db", "web-2", "web-1", "mail"]), ["web-1", "web-2"]);
+        assert!(nearest("zzz", ["web", "db"]).is_empty());
+    }
+
+    #[test]
+    fn counts_and_lists_are_grammatical() {
+        assert_eq!(count(1, "VM"), "1 VM");
+        assert_eq!(count(0, "VM"), "0 VMs");
+        assert_eq!(either(&["a", "b", "c"]), "a, b or c");
+        assert_eq!(either(&["a"]), "a");
+    }
+}
