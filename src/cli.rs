@@ -7,13 +7,21 @@ use std::time::Duration;
 
 /// Hibernate, restore, pause, resume and show libvirt virtual machines without losing one.
 #[derive(Debug, Parser)]
-#[command(name = "vmlife", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "A TARGET is a VM's name, UUID or quoted glob ('web-*'), or a definition file in YAML \
+#[command(
+    name = "vmlife",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "A TARGET is a VM's name, UUID or quoted glob ('web-*'), or a definition file in YAML \
     or libvirt XML\n(it contains a / or ends in .yaml, .yml or .xml; - is standard input).\n\n\
     Exit status: 0 done or already so, 1 failed, 2 usage or bad file, 3 some done and some failed,\n\
     4 no such VM or image, 5 its state forbids it, 6 it cannot be saved, 7 refused by a guard,\n\
     8 not enough space, 9 busy, 10 no connection or permission, 124 time limit,\n\
-    129, 130, 143 cancelled by HUP, INT, TERM.")]
+    129, 130, 143 cancelled by HUP, INT, TERM."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -26,11 +34,18 @@ pub struct Cli {
 /// What goes for every verb.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The libvirt to talk to; without it libvirt's own rules choose (LIBVIRT_DEFAULT_URI …)
+    /// The libvirt to talk to; without it libvirt's own rules choose (`LIBVIRT_DEFAULT_URI` …)
     #[arg(short, long, global = true, value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
     pub connect: Option<String>,
     /// How the answer is written
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM"
+    )]
     pub output: Form,
     /// Only the answer and errors: no words, no progress
     #[arg(short, long, global = true)]
@@ -100,8 +115,8 @@ pub enum Command {
         /// Which VMs.
         #[command(flatten)]
         acting: Acting,
-        /// The image's file, or a folder for it [default: VMLIFE_IMAGES, else
-        /// /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images]
+        /// The image's file, or a folder for it, instead of the image place: that is `VMLIFE_IMAGES`,
+        /// else /var/lib/vmlife/images, for session connections `$XDG_STATE_HOME/vmlife/images`
         #[arg(long, value_name = "FILE|DIR")]
         to: Option<PathBuf>,
         /// How the image is written.
@@ -181,9 +196,9 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
     }
-    let time: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "it is no time; such are 30s, 10m, 1h30m, or a number of seconds".to_owned())?;
+    let time: jiff::SignedDuration = text.parse().map_err(|_| {
+        "it is no time; such are 30s, 10m, 1h30m, or a number of seconds".to_owned()
+    })?;
     Duration::try_from(time).map_err(|_| "a time limit cannot be negative".to_owned())
 }
 
@@ -199,7 +214,13 @@ mod tests {
 
     #[test]
     fn times_are_read_as_people_write_them() {
-        for (text, seconds) in [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("0", 0)] {
+        for (text, seconds) in [
+            ("90", 90),
+            ("90s", 90),
+            ("10m", 600),
+            ("1h30m", 5400),
+            ("0", 0),
+        ] {
             assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "soon", "-5s", "5 parsecs"] {

@@ -55,7 +55,12 @@ pub fn execute(
     interrupt: &Interrupt,
     sink: &mut dyn Sink,
 ) -> Report {
-    let mut run = Run { inventory, options, interrupt, sink };
+    let mut run = Run {
+        inventory,
+        options,
+        interrupt,
+        sink,
+    };
     let mut results = Vec::new();
     for entry in entries {
         let outcome = run.one(&entry);
@@ -97,7 +102,10 @@ impl Run<'_> {
             }
             Err(failure) => {
                 let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
-                let now = entry.machine.as_ref().map(|machine| self.inventory.observe(machine));
+                let now = entry
+                    .machine
+                    .as_ref()
+                    .map(|machine| self.inventory.observe(machine));
                 outcome.status = now.and_then(Result::ok).map(|vm| vm.status());
                 outcome
             }
@@ -119,7 +127,10 @@ impl Run<'_> {
             }
             Decision::Already(words) => {
                 let status = Some(vm.status());
-                return Ok(Outcome { status, ..Outcome::done(subject, words) });
+                return Ok(Outcome {
+                    status,
+                    ..Outcome::done(subject, words)
+                });
             }
             Decision::Do(step) => step,
         };
@@ -136,20 +147,26 @@ impl Run<'_> {
             (Step::Suspend | Step::Resume | Step::WakeUp, Some(machine)) => {
                 self.switch(machine, step, subject)
             }
-            (_, None) | (Step::Show, _) => {
-                Err(Failure::new(Kind::NotFound, format!("cannot be {}: libvirt does not know it", verb.past())))
-            }
+            (_, None) | (Step::Show, _) => Err(Failure::new(
+                Kind::NotFound,
+                format!("cannot be {}: libvirt does not know it", verb.past()),
+            )),
         };
-        outcome.map(|outcome| Outcome { step: Some(step), changed: true, ..outcome })
+        outcome.map(|outcome| Outcome {
+            step: Some(step),
+            changed: true,
+            ..outcome
+        })
     }
 
     /// The VM as it is now: time has passed since it was selected.
     fn look_again(&self, entry: &Entry) -> Result<Vm, Failure> {
         match &entry.machine {
             None => Ok(entry.vm.clone()),
-            Some(machine) => self.inventory.observe(machine).map_err(|error| {
-                libvirt_failure(&error, "its state could not be read".to_owned())
-            }),
+            Some(machine) => self
+                .inventory
+                .observe(machine)
+                .map_err(|error| error.failure("its state could not be read")),
         }
     }
 
@@ -177,11 +194,21 @@ impl Run<'_> {
             Step::Show => "would be shown".to_owned(),
         };
         let status = Some(vm.status());
-        Ok(Outcome { step: Some(step), status, image, ..Outcome::done(subject, message) })
+        Ok(Outcome {
+            step: Some(step),
+            status,
+            image,
+            ..Outcome::done(subject, message)
+        })
     }
 
     /// Freezes, unfreezes or wakes.
-    fn switch(&mut self, machine: &Machine, step: Step, subject: VmRef) -> Result<Outcome, Failure> {
+    fn switch(
+        &mut self,
+        machine: &Machine,
+        step: Step,
+        subject: VmRef,
+    ) -> Result<Outcome, Failure> {
         let (tried, done, wish) = match step {
             Step::Suspend => ("paused", "is paused", VmStatus::Paused),
             Step::Resume => ("resumed", "runs on", VmStatus::Up),
@@ -202,19 +229,20 @@ impl Run<'_> {
         let now = self.inventory.observe(machine);
         match (result, now) {
             // Somebody else may have been quicker: what counts is where the VM is.
-            (_, Ok(vm)) if vm.status() == wish => {
-                Ok(Outcome { status: Some(wish), ..Outcome::done(subject, done) })
-            }
+            (_, Ok(vm)) if vm.status() == wish => Ok(Outcome {
+                status: Some(wish),
+                ..Outcome::done(subject, done)
+            }),
             (Ok(()), Ok(vm)) => {
                 let message = format!("was {tried}, but now {}", state_words(&vm));
                 Err(Failure::new(Kind::Failed, message))
             }
             (Ok(()), Err(error)) => {
-                Err(libvirt_failure(&error, format!("was {tried}, but its state cannot be read")))
+                Err(error.failure(format!("was {tried}, but its state cannot be read")))
             }
             (Err(error), now) => {
                 let now = now.map_or("its state is not known".to_owned(), |vm| state_words(&vm));
-                Err(libvirt_failure(&error, format!("could not be {tried}; it {now}")))
+                Err(error.failure(format!("could not be {tried}; it {now}")))
             }
         }
     }
@@ -224,16 +252,24 @@ impl Run<'_> {
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
                 let hint = "make it as its user, or name another place with --to or VMLIFE_IMAGES";
-                Failure::new(Kind::Failed, "cannot be hibernated").because(error).hint(hint)
+                Failure::new(Kind::Failed, "cannot be hibernated")
+                    .because(&error)
+                    .hint(hint)
             })?;
         }
         let mut warnings = Vec::new();
         if let Some(old) = self.replaceable(&path, machine.id())? {
             old.remove().map_err(|error| {
-                let message = format!("cannot be hibernated: its old image {} is in the way", path.display());
-                Failure::new(Kind::Guard, message).because(error)
+                let message = format!(
+                    "cannot be hibernated: its old image {} is in the way",
+                    path.display()
+                );
+                Failure::new(Kind::Guard, message).because(&error)
             })?;
-            warnings.push(format!("its {} image of an earlier time was replaced", old.summary.verdict));
+            warnings.push(format!(
+                "its {} image of an earlier time was replaced",
+                old.summary.verdict
+            ));
         }
         let text = path_text(&path)?;
         let (flags, saved) = (self.options.flags, machine.clone());
@@ -269,19 +305,28 @@ impl Run<'_> {
                 Some(image) if image.summary.verdict == Verdict::Good => {
                     size_bytes = image.summary.size_bytes;
                     if let Err(error) = image.flush() {
-                        warnings.push(format!("the image could not be flushed to its disk: {error}"));
+                        warnings.push(format!(
+                            "the image could not be flushed to its disk: {error}"
+                        ));
                     }
                     if let Err(error) = image.store(|image| self.record(vm, machine, took, image)) {
-                        warnings.push(format!("the record beside the image could not be written: {error}"));
+                        warnings.push(format!(
+                            "the record beside the image could not be written: {error}"
+                        ));
                     }
                 }
                 Some(image) if image.summary.verdict == Verdict::Unreadable => {
-                    warnings.push("the image may not be read from here, and was not checked".to_owned());
+                    warnings.push(
+                        "the image may not be read from here, and was not checked".to_owned(),
+                    );
                 }
                 found => {
                     let flaw = found.and_then(|image| image.summary.flaw);
                     let flaw = flaw.unwrap_or_else(|| "it is not there".to_owned());
-                    let message = format!("libvirt hibernated it, but of its image {}: {flaw}", path.display());
+                    let message = format!(
+                        "libvirt hibernated it, but of its image {}: {flaw}",
+                        path.display()
+                    );
                     return Err(Failure::new(Kind::Failed, message)
                         .hint("do not start the VM; look for the image on the daemon's host"));
                 }
@@ -295,7 +340,9 @@ impl Run<'_> {
                     .to_owned(),
             );
         }
-        let written = size_bytes.map(|bytes| format!(" ({})", size(bytes))).unwrap_or_default();
+        let written = size_bytes
+            .map(|bytes| format!(" ({})", size(bytes)))
+            .unwrap_or_default();
         let message = format!("is hibernated to {}{written}", path.display());
         Ok(Outcome {
             status: Some(VmStatus::Suspended),
@@ -306,13 +353,7 @@ impl Run<'_> {
         })
     }
 
-    fn record(
-        &self,
-        vm: &Vm,
-        machine: &Machine,
-        took: Duration,
-        image: FileIdentity,
-    ) -> Record {
+    fn record(&self, vm: &Vm, machine: &Machine, took: Duration, image: FileIdentity) -> Record {
         let hypervisor = &self.inventory.hypervisor;
         let versions = hypervisor.versions().ok();
         Record {
@@ -331,7 +372,13 @@ impl Run<'_> {
     }
 
     /// The save failed or was cancelled: tells where the VM is now, and leaves no partial image.
-    fn not_saved(&self, machine: &Machine, before: &Vm, path: &Path, error: &HypervisorError) -> Failure {
+    fn not_saved(
+        &self,
+        machine: &Machine,
+        before: &Vm,
+        path: &Path,
+        error: &HypervisorError,
+    ) -> Failure {
         if self.inventory.reads_images()
             && let Some(image) = ImageFile::inspect_of(path, machine.id())
             && image.summary.verdict == Verdict::Incomplete
@@ -356,7 +403,7 @@ impl Run<'_> {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}; {now}"))
             }
-            _ => libvirt_failure(error, format!("could not be hibernated; {now}")),
+            _ => error.failure(format!("could not be hibernated; {now}")),
         }
     }
 
@@ -368,10 +415,8 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
-        let image = match self.inventory.reads_images() {
-            true => ImageFile::inspect_of(&path, id),
-            false => None,
-        };
+        let readable = self.inventory.reads_images();
+        let image = readable.then(|| ImageFile::inspect_of(&path, id)).flatten();
         let mut warnings = Vec::new();
         if let Some(image) = &image {
             // From the moment that the guest may run, its disks move on. Marking before, not after,
@@ -391,10 +436,16 @@ impl Run<'_> {
             Some(machine) => Some(machine.clone()),
             None => self.inventory.hypervisor.machine_by_id(id).ok().flatten(),
         };
-        let status = now.and_then(|machine| self.inventory.observe(&machine).ok()).map(|vm| vm.status());
+        let status = now
+            .and_then(|machine| self.inventory.observe(&machine).ok())
+            .map(|vm| vm.status());
         match (result, status) {
             (_, Some(status @ (VmStatus::Up | VmStatus::Paused))) => {
-                let words = if status == VmStatus::Up { "runs again" } else { "is back, paused" };
+                let words = if status == VmStatus::Up {
+                    "runs again"
+                } else {
+                    "is back, paused"
+                };
                 let tail = self.used_up(&path, image.as_ref(), &mut warnings);
                 let message = format!("{words}, restored from {}{tail}", path.display());
                 Ok(Outcome {
@@ -405,32 +456,46 @@ impl Run<'_> {
                 })
             }
             (Ok(()), _) => {
-                let message = format!("was restored from {}, but does not run; the image was kept, marked as used", path.display());
+                let message = format!(
+                    "was restored from {}, but does not run; the image was kept, marked as used",
+                    path.display()
+                );
                 Err(Failure::new(Kind::Failed, message))
             }
             (Err(error), status) => {
                 // It never ran: the image is as good as before.
-                if status.is_none_or(|status| matches!(status, VmStatus::Down | VmStatus::Suspended))
+                if status
+                    .is_none_or(|status| matches!(status, VmStatus::Down | VmStatus::Suspended))
                     && !error.is_connection_lost()
                     && let Some(image) = &image
                     && let Err(error) = image.mark(None)
                 {
                     warnings.push(format!("the image could not be unmarked: {error}"));
                 }
-                let message = format!("could not be restored from {}; the image is still there", path.display());
-                Err(libvirt_failure(&error, message))
+                let message = format!(
+                    "could not be restored from {}; the image is still there",
+                    path.display()
+                );
+                Err(error.failure(message))
             }
         }
     }
 
     /// Does away with an image that was restored, or says why it stays.
-    fn used_up(&self, path: &Path, image: Option<&ImageFile>, warnings: &mut Vec<String>) -> &'static str {
+    fn used_up(
+        &self,
+        path: &Path,
+        image: Option<&ImageFile>,
+        warnings: &mut Vec<String>,
+    ) -> &'static str {
         match image {
             _ if self.options.keep => " (kept, marked as used)",
             Some(image) => match image.remove() {
                 Ok(()) => "",
                 Err(error) => {
-                    warnings.push(format!("the image could not be removed ({error}); do not use it again"));
+                    warnings.push(format!(
+                        "the image could not be removed ({error}); do not use it again"
+                    ));
                     ""
                 }
             },
@@ -446,7 +511,10 @@ impl Run<'_> {
 
     fn define_and_start(&mut self, entry: &Entry, subject: VmRef) -> Result<Outcome, Failure> {
         let definition = entry.definition.as_ref().ok_or_else(|| {
-            Failure::new(Kind::NotFound, "cannot be started: there is no definition of it")
+            Failure::new(
+                Kind::NotFound,
+                "cannot be started: there is no definition of it",
+            )
         })?;
         let xml = definition
             .domain_xml()
@@ -455,30 +523,54 @@ impl Run<'_> {
             .inventory
             .hypervisor
             .define(&xml)
-            .map_err(|error| libvirt_failure(&error, "could not be defined".to_owned()))?;
-        self.start(&machine, VmRef { id: Some(machine.id()), ..subject }, false)
+            .map_err(|error| error.failure("could not be defined"))?;
+        self.start(
+            &machine,
+            VmRef {
+                id: Some(machine.id()),
+                ..subject
+            },
+            false,
+        )
     }
 
     /// Boots, or lets libvirt load its managed save: for libvirt that is one call, and it boots, too,
     /// when it finds that save of no use. So look which of them it was.
-    fn start(&mut self, machine: &Machine, subject: VmRef, managed: bool) -> Result<Outcome, Failure> {
+    fn start(
+        &mut self,
+        machine: &Machine,
+        subject: VmRef,
+        managed: bool,
+    ) -> Result<Outcome, Failure> {
         let paused = self.options.flags.running == Some(false);
         let bypass_cache = managed && self.options.flags.bypass_cache;
         let started = machine.clone();
-        let tried = if managed { "restored from libvirt's managed save" } else { "started" };
+        let tried = if managed {
+            "restored from libvirt's managed save"
+        } else {
+            "started"
+        };
         let result = match self.watch(&subject, None, move || started.start(paused, bypass_cache)) {
             Ended::Returned(result) => result,
             Ended::Left(cause) => return Err(left(cause, tried)),
         };
-        result.map_err(|error| libvirt_failure(&error, format!("could not be {tried}")))?;
-        let cannot_tell = |error| libvirt_failure(&error, format!("was {tried}, but its state cannot be read"));
+        result.map_err(|error| error.failure(format!("could not be {tried}")))?;
+        let cannot_tell =
+            |error| error.failure(format!("was {tried}, but its state cannot be read"));
         if managed && machine.state().map_err(cannot_tell)?.is_booted() {
-            let message = "libvirt booted it fresh: its managed save was of no use, and that memory is lost";
+            let message =
+                "libvirt booted it fresh: its managed save was of no use, and that memory is lost";
             return Err(Failure::new(Kind::Failed, message));
         }
-        let mut status = self.inventory.observe(machine).map_err(cannot_tell)?.status();
+        let mut status = self
+            .inventory
+            .observe(machine)
+            .map_err(cannot_tell)?
+            .status();
         if managed && status == VmStatus::Paused && self.options.flags.running == Some(true) {
-            machine.resume().map_err(|error| libvirt_failure(&error, "is back, but could not be resumed".to_owned()))?;
+            machine
+                .resume()
+                .map_err(|error| error.failure("is back, but could not be resumed"))?;
             status = VmStatus::Up;
         }
         let message = match (managed, status) {
@@ -487,7 +579,10 @@ impl Run<'_> {
             (false, VmStatus::Paused) => "is started, paused",
             (false, _) => "is started",
         };
-        Ok(Outcome { status: Some(status), ..Outcome::done(subject, message) })
+        Ok(Outcome {
+            status: Some(status),
+            ..Outcome::done(subject, message)
+        })
     }
 
     /// Where this VM's image is to be written.
@@ -498,13 +593,20 @@ impl Run<'_> {
         let ends_with_slash = to.as_os_str().as_encoded_bytes().ends_with(b"/");
         if !self.inventory.hypervisor.is_local() {
             if !to.is_absolute() {
-                let message = format!("cannot be hibernated: --to {} must be a whole path on the daemon's host", to.display());
+                let message = format!(
+                    "cannot be hibernated: --to {} must be a whole path on the daemon's host",
+                    to.display()
+                );
                 return Err(Failure::new(Kind::Usage, message));
             }
-            return Ok(if ends_with_slash { to.join(format!("{id}.vmsave")) } else { to.clone() });
+            return Ok(if ends_with_slash {
+                to.join(format!("{id}.vmsave"))
+            } else {
+                to.clone()
+            });
         }
         let to = std::path::absolute(to)
-            .map_err(|error| Failure::new(Kind::Usage, "--to is no path").because(error))?;
+            .map_err(|error| Failure::new(Kind::Usage, "--to is no path").because(&error))?;
         Ok(if ends_with_slash || to.is_dir() {
             to.join(format!("{id}.vmsave"))
         } else {
@@ -517,7 +619,8 @@ impl Run<'_> {
     fn replaceable(&self, path: &Path, id: Uuid) -> Result<Option<ImageFile>, Failure> {
         let in_the_way = |what: &str| {
             let message = format!("cannot be hibernated: {} {what}", path.display());
-            Err(Failure::new(Kind::Guard, message).hint("move it away, or name another file with --to"))
+            Err(Failure::new(Kind::Guard, message)
+                .hint("move it away, or name another file with --to"))
         };
         if !self.inventory.hypervisor.is_local() {
             // Only the daemon can see that path, and it tells of whole images only.
@@ -533,7 +636,10 @@ impl Run<'_> {
                 if is_ours || folder.is_dir() {
                     Ok(None)
                 } else {
-                    let message = format!("cannot be hibernated: there is no folder {}", folder.display());
+                    let message = format!(
+                        "cannot be hibernated: there is no folder {}",
+                        folder.display()
+                    );
                     Err(Failure::new(Kind::Failed, message))
                 }
             }
@@ -545,7 +651,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 let message = format!("cannot be hibernated to {}", path.display());
-                Err(Failure::new(Kind::Failed, message).because(error))
+                Err(Failure::new(Kind::Failed, message).because(&error))
             }
             Ok(found) if !found.is_file() => in_the_way("is not a regular file"),
             Ok(_) => match ImageFile::inspect(path) {
@@ -600,7 +706,9 @@ impl Run<'_> {
             thread::sleep(GLANCE);
             if worker.is_finished() {
                 // A call that panicked has said nothing about the VM.
-                break worker.join().map_or(Ended::Left(Kind::Failed), Ended::Returned);
+                break worker
+                    .join()
+                    .map_or(Ended::Left(Kind::Failed), Ended::Returned);
             }
             match receiver.try_iter().last() {
                 Some(Some(progress)) if progress.total == 0 || progress.passed < progress.total => {
@@ -609,7 +717,9 @@ impl Run<'_> {
                 Some(_) => self.sink.emit(Event::Finishing(subject)),
                 None => {}
             }
-            let Some(cause) = self.interrupt.cause() else { continue };
+            let Some(cause) = self.interrupt.cause() else {
+                continue;
+            };
             if self.interrupt.insists() || (job.is_none() && cause == Kind::TimedOut) {
                 break Ended::Left(cause);
             }
@@ -639,25 +749,30 @@ fn abort_until(machine: Machine, over: Arc<AtomicBool>) {
     });
 }
 
-fn libvirt_failure(error: &HypervisorError, message: String) -> Failure {
-    let mut failure = Failure::new(error.kind(), message).because(error);
-    failure.hint = error.hint().map(str::to_owned);
-    failure
-}
-
 /// We stopped waiting for a call. It goes on in the daemon.
 fn left(cause: Kind, tried: &str) -> Failure {
-    let message = format!("may still be {tried}: {}, and libvirt has not answered", cause_word(cause));
+    let message = format!(
+        "may still be {tried}: {}, and libvirt has not answered",
+        cause_word(cause)
+    );
     Failure::new(cause, message).hint("vmlife show tells what became of it")
 }
 
 fn id_of(vm: &Vm) -> Result<Uuid, Failure> {
-    vm.id().ok_or_else(|| Failure::new(Kind::NotFound, "has no UUID, so that no image can be its own"))
+    vm.id().ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            "has no UUID, so that no image can be its own",
+        )
+    })
 }
 
 fn path_text(path: &Path) -> Result<String, Failure> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
-        Failure::new(Kind::Usage, format!("the path {} is not text in UTF-8", path.display()))
+        Failure::new(
+            Kind::Usage,
+            format!("the path {} is not text in UTF-8", path.display()),
+        )
     })
 }
 
@@ -670,7 +785,10 @@ fn state_words(vm: &Vm) -> String {
         VmStatus::Suspended => "is hibernated",
         status => return format!("is {status}"),
     };
-    let reason = vm.vm_dynamic.as_ref().map_or("", |dynamic| dynamic.status_reason.as_str());
+    let reason = vm
+        .vm_dynamic
+        .as_ref()
+        .map_or("", |dynamic| dynamic.status_reason.as_str());
     if matches!(reason, "" | "unknown") {
         what.to_owned()
     } else {

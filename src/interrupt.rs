@@ -39,19 +39,27 @@ impl Interrupt {
         let noted = Arc::clone(&received);
         thread::spawn(move || {
             for signal in signals.forever() {
-                let _ = noted.first.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
+                let _ = noted
+                    .first
+                    .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
                 noted.count.fetch_add(1, Ordering::SeqCst);
             }
         });
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        Ok(Self { signals: received, deadline })
+        Ok(Self {
+            signals: received,
+            deadline,
+        })
     }
 
     /// Why everything should come to an end, if so.
     #[must_use]
     pub fn cause(&self) -> Option<Kind> {
         match self.signals.first.load(Ordering::SeqCst) {
-            0 if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+            0 if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline) =>
+            {
                 Some(Kind::TimedOut)
             }
             0 => None,

@@ -55,7 +55,11 @@ impl Inventory {
         let mut entries = Vec::new();
         for machine in self.hypervisor.machines()? {
             match self.observe(&machine) {
-                Ok(vm) => entries.push(Entry { vm, machine: Some(machine), definition: None }),
+                Ok(vm) => entries.push(Entry {
+                    vm,
+                    machine: Some(machine),
+                    definition: None,
+                }),
                 // It went away since the list was made.
                 Err(error) if error.is_no_domain() => {}
                 Err(error) => return Err(error),
@@ -70,8 +74,14 @@ impl Inventory {
     /// The VMs of which only an image is left, but for those that libvirt knows. An image place that
     /// cannot be looked into has none.
     pub fn orphans(&self, known: &[Uuid]) -> impl Iterator<Item = Entry> {
-        let ids = if self.reads_images() { self.place.ids() } else { Vec::new() };
-        ids.into_iter().filter(|id| !known.contains(id)).filter_map(|id| self.orphan(id))
+        let ids = if self.reads_images() {
+            self.place.ids()
+        } else {
+            Vec::new()
+        };
+        ids.into_iter()
+            .filter(|id| !known.contains(id))
+            .filter_map(|id| self.orphan(id))
     }
 
     /// The VM of a domain, with its images.
@@ -113,8 +123,16 @@ impl Inventory {
             Verdict::Good => VmStatus::Suspended,
             _ => VmStatus::Down,
         };
-        let vm = Vm { vm_dynamic: Some(absent(&vm, status)), saved_images: vec![image], ..vm };
-        Some(Entry { vm, machine: None, definition: None })
+        let vm = Vm {
+            vm_dynamic: Some(absent(&vm, status)),
+            saved_images: vec![image],
+            ..vm
+        };
+        Some(Entry {
+            vm,
+            machine: None,
+            definition: None,
+        })
     }
 
     /// What lies where the image of this VM belongs.
@@ -131,8 +149,14 @@ impl Inventory {
         let (verdict, flaw) = match self.hypervisor.image_xml(path.to_str()?) {
             Ok(xml) => match read_domain(&xml).ok().and_then(|vm| vm.id()) {
                 Some(whose) if whose == id => (Verdict::Good, None),
-                Some(_) => (Verdict::Foreign, Some("it holds the memory of another VM".to_owned())),
-                None => (Verdict::Damaged, Some("its description is no VM's".to_owned())),
+                Some(_) => (
+                    Verdict::Foreign,
+                    Some("it holds the memory of another VM".to_owned()),
+                ),
+                None => (
+                    Verdict::Damaged,
+                    Some("its description is no VM's".to_owned()),
+                ),
             },
             Err(error) if error.message.contains("incomplete") => {
                 (Verdict::Incomplete, Some(error.message))

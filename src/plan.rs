@@ -25,8 +25,13 @@ pub enum Verb {
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 5] =
-        [Self::Hibernate, Self::Restore, Self::Pause, Self::Resume, Self::Show];
+    pub const ALL: [Self; 5] = [
+        Self::Hibernate,
+        Self::Restore,
+        Self::Pause,
+        Self::Resume,
+        Self::Show,
+    ];
 
     /// As it is typed.
     #[must_use]
@@ -126,12 +131,15 @@ fn pause_of(vm: &Vm) -> Pause {
 fn decide_pause(vm: &Vm) -> Decision {
     use VmStatus as S;
     match vm.status() {
-        S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => Decision::Do(Step::Suspend),
+        S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => {
+            Decision::Do(Step::Suspend)
+        }
         S::Paused => match pause_of(vm) {
             Pause::OnRequest => already("is already paused"),
             Pause::OnError(error) => already(format!("is already paused, on an error: {error}")),
-            Pause::Asleep => refuse(Verb::Pause, vm, "it sleeps by its own wish")
-                .hint_at("resume wakes it up"),
+            Pause::Asleep => {
+                refuse(Verb::Pause, vm, "it sleeps by its own wish").hint_at("resume wakes it up")
+            }
         },
         S::Suspended => refuse(Verb::Pause, vm, "it is hibernated"),
         S::Down | S::ImageIllegal | S::ImageLocked => refuse(Verb::Pause, vm, "it is off"),
@@ -173,12 +181,15 @@ fn decide_hibernate(vm: &Vm, wishes: Wishes) -> Decision {
         S::Paused => match pause_of(vm) {
             Pause::OnRequest => Decision::Do(Step::Save),
             Pause::OnError(_) if wishes.force => Decision::Do(Step::Save),
-            Pause::OnError(error) => {
-                refuse(Verb::Hibernate, vm, format!("it paused on an error of a disk: {error}"))
-                    .hint_at("mend the disk and resume it, or save it as it is with --force")
+            Pause::OnError(error) => refuse(
+                Verb::Hibernate,
+                vm,
+                format!("it paused on an error of a disk: {error}"),
+            )
+            .hint_at("mend the disk and resume it, or save it as it is with --force"),
+            Pause::Asleep => {
+                refuse(Verb::Hibernate, vm, "it sleeps by its own wish").hint_at("resume it first")
             }
-            Pause::Asleep => refuse(Verb::Hibernate, vm, "it sleeps by its own wish")
-                .hint_at("resume it first"),
         },
         S::Suspended => already("is already hibernated"),
         S::RebootInProgress => refuse(Verb::Hibernate, vm, "it is rebooting"),
@@ -205,10 +216,22 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
         S::Paused => already("is already there, paused"),
         S::Down => match vm.saved_images.first() {
             Some(image) => decide_flawed(image, wishes),
+            None if wishes.or_start && was_saved(vm) && !wishes.force => Decision::Refuse(
+                Failure::new(
+                    Kind::Guard,
+                    "is not booted: libvirt saved it, and its image lies somewhere else",
+                )
+                .hint("name the image with --from; --force boots the VM, and the image is then worthless"),
+            ),
             None if wishes.or_start => Decision::Do(Step::Start),
             None => Decision::Refuse(
-                Failure::new(Kind::NotFound, "cannot be restored: there is no image of it")
-                    .hint("--or-start boots it; --from FILE names an image that lies elsewhere"),
+                Failure::new(Kind::NotFound, "cannot be restored: there is no image of it").hint(
+                    if was_saved(vm) {
+                        "libvirt saved it, but not to its place: name the image with --from"
+                    } else {
+                        "--or-start boots it; --from FILE names an image that lies elsewhere"
+                    },
+                ),
             ),
         },
         S::ImageIllegal => refuse(Verb::Restore, vm, "one of its disks is bad"),
@@ -223,10 +246,22 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
     }
 }
 
+/// Whether libvirt remembers that it saved this VM. It proves nothing about an image, and is forgotten
+/// with the daemon's end; it is reason enough for care.
+fn was_saved(vm: &Vm) -> bool {
+    vm.vm_dynamic
+        .as_ref()
+        .is_some_and(|dynamic| dynamic.status_reason == "saved")
+}
+
 /// An image lies there, and it is not good: only a used one may be restored by force, since nothing
 /// makes an incomplete one whole. Booting would make it worthless, so that is not done unasked.
 fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
-    let path = image.path.as_deref().map(|path| format!(" {}", path.display())).unwrap_or_default();
+    let path = image
+        .path
+        .as_deref()
+        .map(|path| format!(" {}", path.display()))
+        .unwrap_or_default();
     let flaw = image.flaw.as_deref().unwrap_or("it is of no use");
     let failure = |kind, hint: &str| {
         let message = format!("cannot be restored from{path}: {flaw}");
@@ -235,17 +270,18 @@ fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
     match image.verdict {
         Verdict::Good => Decision::Do(Step::Restore),
         Verdict::Used if wishes.force => Decision::Do(Step::Restore),
-        Verdict::Used if wishes.or_start => Decision::Do(Step::Start),
+        Verdict::Used | Verdict::Incomplete if wishes.or_start => Decision::Do(Step::Start),
         Verdict::Used => failure(
             Kind::Guard,
             "its disks have moved on since; --or-start boots it, --force brings the old memory back",
         ),
-        Verdict::Incomplete if wishes.or_start => Decision::Do(Step::Start),
         Verdict::Incomplete => failure(
             Kind::Guard,
             "that memory is lost; --or-start boots the VM, and removing the file ends the matter",
         ),
-        Verdict::Damaged | Verdict::Foreign => failure(Kind::Guard, "name another image with --from"),
+        Verdict::Damaged | Verdict::Foreign => {
+            failure(Kind::Guard, "name another image with --from")
+        }
         Verdict::Unreadable => failure(Kind::Connection, "run vmlife as the user who owns it"),
     }
 }
@@ -255,7 +291,10 @@ fn already(words: impl Into<String>) -> Decision {
 }
 
 fn refuse(verb: Verb, vm: &Vm, why: impl AsRef<str>) -> Decision {
-    let reason = vm.vm_dynamic.as_ref().map_or("", |dynamic| dynamic.status_reason.as_str());
+    let reason = vm
+        .vm_dynamic
+        .as_ref()
+        .map_or("", |dynamic| dynamic.status_reason.as_str());
     let reason = match reason {
         "" | "unknown" => String::new(),
         reason => format!(" ({reason})"),
@@ -278,7 +317,11 @@ fn busy(verb: Verb, status: VmStatus) -> Decision {
 }
 
 fn unclear(verb: Verb, status: VmStatus) -> Decision {
-    let kind = if status == VmStatus::Unknown { Kind::Connection } else { Kind::State };
+    let kind = if status == VmStatus::Unknown {
+        Kind::Connection
+    } else {
+        Kind::State
+    };
     let message = format!("cannot be {}: its state is not known", verb.past());
     Decision::Refuse(Failure::new(kind, message))
 }
@@ -340,23 +383,23 @@ mod tests {
         use VmStatus as S;
         //                          pause      resume     hibernate  restore
         let table = [
-            (S::Unassigned,       ["5",       "5",       "5",       "5"]),
-            (S::Down,             ["5",       "5",       "5",       "4"]),
-            (S::Up,               ["Suspend", "already", "Save",    "already"]),
-            (S::PoweringUp,       ["Suspend", "already", "Save",    "already"]),
-            (S::Paused,           ["already", "Resume",  "Save",    "already"]),
-            (S::MigratingFrom,    ["9",       "9",       "9",       "9"]),
-            (S::MigratingTo,      ["9",       "9",       "9",       "9"]),
-            (S::Unknown,          ["10",      "10",      "10",      "10"]),
-            (S::NotResponding,    ["9",       "9",       "9",       "9"]),
-            (S::WaitForLaunch,    ["9",       "9",       "9",       "9"]),
-            (S::RebootInProgress, ["Suspend", "already", "5",       "already"]),
-            (S::SavingState,      ["9",       "9",       "9",       "9"]),
-            (S::RestoringState,   ["9",       "9",       "9",       "9"]),
-            (S::Suspended,        ["5",       "5",       "already", "Restore"]),
-            (S::ImageIllegal,     ["5",       "5",       "5",       "5"]),
-            (S::ImageLocked,      ["5",       "5",       "5",       "9"]),
-            (S::PoweringDown,     ["Suspend", "already", "5",       "already"]),
+            (S::Unassigned, ["5", "5", "5", "5"]),
+            (S::Down, ["5", "5", "5", "4"]),
+            (S::Up, ["Suspend", "already", "Save", "already"]),
+            (S::PoweringUp, ["Suspend", "already", "Save", "already"]),
+            (S::Paused, ["already", "Resume", "Save", "already"]),
+            (S::MigratingFrom, ["9", "9", "9", "9"]),
+            (S::MigratingTo, ["9", "9", "9", "9"]),
+            (S::Unknown, ["10", "10", "10", "10"]),
+            (S::NotResponding, ["9", "9", "9", "9"]),
+            (S::WaitForLaunch, ["9", "9", "9", "9"]),
+            (S::RebootInProgress, ["Suspend", "already", "5", "already"]),
+            (S::SavingState, ["9", "9", "9", "9"]),
+            (S::RestoringState, ["9", "9", "9", "9"]),
+            (S::Suspended, ["5", "5", "already", "Restore"]),
+            (S::ImageIllegal, ["5", "5", "5", "5"]),
+            (S::ImageLocked, ["5", "5", "5", "9"]),
+            (S::PoweringDown, ["Suspend", "already", "5", "already"]),
         ];
         assert_eq!(table.map(|(status, _)| status), VmStatus::ALL);
         for (status, answers) in table {
@@ -365,19 +408,39 @@ mod tests {
                 let decision = decide(verb, &vm(status), Wishes::default());
                 assert_eq!(answer(&decision), expected, "{verb:?} while {status}");
             }
-            assert_eq!(decide(Verb::Show, &vm(status), Wishes::default()), Decision::Do(Step::Show));
+            assert_eq!(
+                decide(Verb::Show, &vm(status), Wishes::default()),
+                Decision::Do(Step::Show)
+            );
         }
     }
 
     #[test]
     fn a_vm_that_paused_on_an_error_is_resumed_but_saved_by_force_only() {
-        for error in [VmPauseStatus::Eother, VmPauseStatus::Eio, VmPauseStatus::Enospc, VmPauseStatus::Eperm] {
+        for error in [
+            VmPauseStatus::Eother,
+            VmPauseStatus::Eio,
+            VmPauseStatus::Enospc,
+            VmPauseStatus::Eperm,
+        ] {
             let mut vm = vm(VmStatus::Paused);
             vm.vm_dynamic.as_mut().unwrap().pause_status = error;
-            let force = Wishes { force: true, ..Wishes::default() };
-            assert_eq!(decide(Verb::Pause, &vm, Wishes::default()), Decision::Already(format!("is already paused, on an error: {error}")));
-            assert_eq!(answer(&decide(Verb::Resume, &vm, Wishes::default())), "Resume");
-            assert_eq!(answer(&decide(Verb::Hibernate, &vm, Wishes::default())), "5");
+            let force = Wishes {
+                force: true,
+                ..Wishes::default()
+            };
+            assert_eq!(
+                decide(Verb::Pause, &vm, Wishes::default()),
+                Decision::Already(format!("is already paused, on an error: {error}"))
+            );
+            assert_eq!(
+                answer(&decide(Verb::Resume, &vm, Wishes::default())),
+                "Resume"
+            );
+            assert_eq!(
+                answer(&decide(Verb::Hibernate, &vm, Wishes::default())),
+                "5"
+            );
             assert_eq!(answer(&decide(Verb::Hibernate, &vm, force)), "Save");
         }
     }
@@ -386,26 +449,41 @@ mod tests {
     fn a_guest_that_sleeps_by_itself_is_woken_and_nothing_else() {
         let mut vm = vm(VmStatus::Paused);
         vm.vm_dynamic.as_mut().unwrap().asleep = true;
-        let answers = [Verb::Pause, Verb::Resume, Verb::Hibernate, Verb::Restore]
-            .map(|verb| answer(&decide(verb, &vm, Wishes { force: true, ..Wishes::default() })));
+        let answers = [Verb::Pause, Verb::Resume, Verb::Hibernate, Verb::Restore].map(|verb| {
+            answer(&decide(
+                verb,
+                &vm,
+                Wishes {
+                    force: true,
+                    ..Wishes::default()
+                },
+            ))
+        });
         assert_eq!(answers, ["5", "WakeUp", "5", "already"]);
     }
 
     #[test]
     fn without_a_good_image_a_restore_boots_only_when_asked() {
-        let start = Wishes { or_start: true, ..Wishes::default() };
-        let force = Wishes { force: true, ..Wishes::default() };
+        let start = Wishes {
+            or_start: true,
+            ..Wishes::default()
+        };
+        let force = Wishes {
+            force: true,
+            ..Wishes::default()
+        };
         //                             plain   --or-start  --force
         for (verdict, answers) in [
-            (Some(Verdict::Incomplete), ["7",  "Start",    "7"]),
-            (Some(Verdict::Used),       ["7",  "Start",    "Restore"]),
-            (Some(Verdict::Damaged),    ["7",  "7",        "7"]),
-            (Some(Verdict::Foreign),    ["7",  "7",        "7"]),
-            (Some(Verdict::Unreadable), ["10", "10",       "10"]),
-            (None,                      ["4",  "Start",    "4"]),
+            (Some(Verdict::Incomplete), ["7", "Start", "7"]),
+            (Some(Verdict::Used), ["7", "Start", "Restore"]),
+            (Some(Verdict::Damaged), ["7", "7", "7"]),
+            (Some(Verdict::Foreign), ["7", "7", "7"]),
+            (Some(Verdict::Unreadable), ["10", "10", "10"]),
+            (None, ["4", "Start", "4"]),
         ] {
             let mut vm = vm(VmStatus::Down);
-            vm.saved_images.extend(verdict.map(|verdict| image(verdict, false)));
+            vm.saved_images
+                .extend(verdict.map(|verdict| image(verdict, false)));
             for (wishes, expected) in [Wishes::default(), start, force].into_iter().zip(answers) {
                 let decision = decide(Verb::Restore, &vm, wishes);
                 assert_eq!(answer(&decision), expected, "{verdict:?} {wishes:?}");
@@ -414,9 +492,22 @@ mod tests {
     }
 
     #[test]
+    fn a_vm_that_was_saved_elsewhere_is_booted_by_force_only() {
+        let mut vm = vm(VmStatus::Down);
+        vm.vm_dynamic.as_mut().unwrap().status_reason = "saved".to_owned();
+        let answers = [(false, false), (false, true), (true, true)].map(|(force, or_start)| {
+            answer(&decide(Verb::Restore, &vm, Wishes { force, or_start }))
+        });
+        assert_eq!(answers, ["4", "7", "Start"]);
+    }
+
+    #[test]
     fn a_managed_save_goes_before_a_file_since_libvirt_would_load_it_anyway() {
         let mut vm = vm(VmStatus::Suspended);
         vm.saved_images = vec![image(Verdict::Good, false), image(Verdict::Good, true)];
-        assert_eq!(answer(&decide(Verb::Restore, &vm, Wishes::default())), "RestoreManaged");
+        assert_eq!(
+            answer(&decide(Verb::Restore, &vm, Wishes::default())),
+            "RestoreManaged"
+        );
     }
 }

@@ -82,13 +82,15 @@ impl Kind {
     /// common, else [`Kind::Mixed`]. Nothing at all is done.
     #[must_use]
     pub fn merge(kinds: impl IntoIterator<Item = Self>) -> Self {
-        kinds.into_iter().reduce(|all, next| match (all, next) {
-            (end @ (Self::Cancelled(_) | Self::TimedOut), _) => end,
-            (_, end @ (Self::Cancelled(_) | Self::TimedOut)) => end,
-            (all, next) if all == next => all,
-            _ => Self::Mixed,
-        })
-        .unwrap_or(Self::Done)
+        kinds
+            .into_iter()
+            .reduce(|all, next| match (all, next) {
+                (end @ (Self::Cancelled(_) | Self::TimedOut), _)
+                | (_, end @ (Self::Cancelled(_) | Self::TimedOut)) => end,
+                (all, next) if all == next => all,
+                _ => Self::Mixed,
+            })
+            .unwrap_or(Self::Done)
     }
 }
 
@@ -115,7 +117,12 @@ impl Failure {
     /// A failure of our own finding.
     #[must_use]
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None, hint: None }
+        Self {
+            kind,
+            message: message.into(),
+            cause: None,
+            hint: None,
+        }
     }
 
     /// The same, with what to do next.
@@ -127,7 +134,7 @@ impl Failure {
 
     /// The same, with somebody's own words.
     #[must_use]
-    pub fn because(mut self, cause: impl ToString) -> Self {
+    pub fn because(mut self, cause: &impl ToString) -> Self {
         self.cause = Some(cause.to_string());
         self
     }
@@ -146,7 +153,10 @@ pub struct VmRef {
 
 impl From<&Vm> for VmRef {
     fn from(vm: &Vm) -> Self {
-        Self { name: vm.name().to_owned(), id: vm.id() }
+        Self {
+            name: vm.name().to_owned(),
+            id: vm.id(),
+        }
     }
 }
 

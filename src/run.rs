@@ -38,7 +38,7 @@ pub fn run(cli: &Cli) -> Kind {
 fn attempt(cli: &Cli, output: &mut Output) -> Result<Kind, Failure> {
     let request = request(cli)?;
     let interrupt = Interrupt::install(cli.common.timeout)
-        .map_err(|error| Failure::new(Kind::Failed, "signals cannot be caught").because(error))?;
+        .map_err(|error| Failure::new(Kind::Failed, "signals cannot be caught").because(&error))?;
     let inventory = Arc::new(open(cli, &request)?);
     let Options { verb, wishes, .. } = request.options;
     if verb == Verb::Show {
@@ -78,7 +78,9 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
     let mut request = Request {
         selection: match &cli.command {
             Command::Show { targets } => selection(targets, false),
-            _ => acting.map(|acting| selection(&acting.targets, acting.all)).unwrap_or_default(),
+            _ => acting
+                .map(|acting| selection(&acting.targets, acting.all))
+                .unwrap_or_default(),
         },
         options: Options {
             verb,
@@ -92,16 +94,28 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
         from: None,
     };
     match &cli.command {
-        Command::Hibernate { to, image, force, .. } => {
+        Command::Hibernate {
+            to, image, force, ..
+        } => {
             request.options.to.clone_from(to);
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
-        Command::Restore { from, image, keep, or_start, force, .. } => {
+        Command::Restore {
+            from,
+            image,
+            keep,
+            or_start,
+            force,
+            ..
+        } => {
             request.from = from.as_deref().map(whole_path).transpose()?;
             request.options.flags = image_flags(image);
             request.options.keep = *keep;
-            request.options.wishes = Wishes { force: *force, or_start: *or_start };
+            request.options.wishes = Wishes {
+                force: *force,
+                or_start: *or_start,
+            };
         }
         _ => {}
     }
@@ -134,7 +148,7 @@ fn image_flags(image: &Image) -> ImageFlags {
 
 fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
     std::path::absolute(path).map_err(|error| {
-        Failure::new(Kind::Usage, format!("'{}' is no path", path.display())).because(error)
+        Failure::new(Kind::Usage, format!("'{}' is no path", path.display())).because(&error)
     })
 }
 
@@ -163,31 +177,33 @@ fn open(cli: &Cli, request: &Request) -> Result<Inventory, Failure> {
         _ => Access::ReadWrite,
     };
     let uri = cli.common.connect.as_deref();
-    let limit = cli.common.timeout.map_or(CONNECT_LIMIT, |limit| limit.min(CONNECT_LIMIT));
+    let limit = cli
+        .common
+        .timeout
+        .map_or(CONNECT_LIMIT, |limit| limit.min(CONNECT_LIMIT));
     let hypervisor = Hypervisor::open(uri, access, limit).map_err(|error| {
         let whom = uri.map_or_else(|| "libvirt".to_owned(), |uri| format!("libvirt at {uri}"));
-        let mut failure = hypervisor_failure(&error, format!("{whom} cannot be reached"));
+        let mut failure = error.failure(format!("{whom} cannot be reached"));
         failure.kind = Kind::Connection;
         failure
     })?;
     let variable = |name: &str| env::var_os(name).map(PathBuf::from);
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
-    Ok(Inventory { hypervisor: Arc::new(hypervisor), place, from: request.from.clone() })
-}
-
-fn hypervisor_failure(error: &HypervisorError, message: String) -> Failure {
-    let mut failure = Failure::new(error.kind(), message).because(error);
-    failure.hint = error.hint().map(str::to_owned);
-    failure
+    Ok(Inventory {
+        hypervisor: Arc::new(hypervisor),
+        place,
+        from: request.from.clone(),
+    })
 }
 
 fn show(inventory: &Inventory, request: &Request, output: &mut Output) -> Result<Kind, Failure> {
     let selection = &request.selection;
-    let named = !(selection.targets.is_empty()
-        && selection.files.is_empty()
-        && selection.numbers.is_empty());
-    let selection = Selection { all: !named, ..selection.clone() };
+    let named = !selection.is_empty();
+    let selection = Selection {
+        all: !named,
+        ..selection.clone()
+    };
     let entries = select(inventory, &selection, Verb::Show, Wishes::default())?;
     let vms: Vec<Vm> = entries.iter().map(|entry| entry.vm.clone()).collect();
     output.vms(&vms, named, |index| xml_of(inventory, &entries[index]))?;
@@ -200,11 +216,15 @@ fn xml_of(inventory: &Inventory, entry: &Entry) -> Result<String, Failure> {
     let name = entry.vm.name();
     let Some(machine) = &entry.machine else {
         let message = format!("libvirt has no XML of {name}: only its image is left");
-        let path = entry.vm.id().map(|id| inventory.image_path(id)).unwrap_or_default();
+        let path = entry
+            .vm
+            .id()
+            .map(|id| inventory.image_path(id))
+            .unwrap_or_default();
         return Err(Failure::new(Kind::NotFound, message)
             .hint(format!("virsh save-image-dumpxml {}", path.display())));
     };
-    machine.xml().map_err(|error| {
-        hypervisor_failure(&error, format!("the XML of {name} cannot be read"))
-    })
+    machine
+        .xml()
+        .map_err(|error| error.failure(format!("the XML of {name} cannot be read")))
 }

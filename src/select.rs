@@ -1,8 +1,9 @@
 //! From words to VMs. Every word is resolved before the first VM is touched.
 
-use crate::definition::{self, Definition};
-use crate::entity::{Vm, VmStatus};
+use crate::definition::{self, Definition, read_domain};
+use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::HypervisorError;
+use crate::image::ImageFile;
 use crate::inventory::{Entry, Inventory, absent};
 use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::report::{Failure, Kind};
@@ -26,9 +27,17 @@ pub struct Selection {
     pub exclude: Vec<String>,
 }
 
+impl Selection {
+    /// Whether it names nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.all && self.targets.is_empty() && self.files.is_empty() && self.numbers.is_empty()
+    }
+}
+
 /// A word, understood as far as that goes without looking.
 enum Word {
-    Definition(Definition),
+    Definition(Box<Definition>),
     Id(Uuid),
     Number(u32),
     Name(String),
@@ -47,6 +56,12 @@ pub fn select(
 ) -> Result<Vec<Entry>, Failure> {
     let exclude = patterns(&selection.exclude)?;
     let mut entries: Vec<Entry> = Vec::new();
+    if let Some(path) = &inventory.from {
+        let owner = owner_of_image(inventory, path)?;
+        if selection.is_empty() {
+            entries.push(owner);
+        }
+    }
     let mut unknown = Vec::new();
     for word in read_words(selection)? {
         match resolve(inventory, &word, verb, wishes)? {
@@ -59,14 +74,17 @@ pub fn select(
     }
     if selection.all {
         let all = inventory.all().map_err(|error| listing_failed(&error))?;
-        entries.extend(all.into_iter().filter(|entry| {
-            matches!(decide(verb, &entry.vm, wishes), Decision::Do(_))
-        }));
+        entries.extend(
+            all.into_iter()
+                .filter(|entry| matches!(decide(verb, &entry.vm, wishes), Decision::Do(_))),
+        );
     }
     let mut seen = Vec::new();
     entries.retain(|entry| {
         let identity = (entry.vm.id(), entry.vm.name().to_owned());
-        let excluded = exclude.iter().any(|pattern| pattern.matches(entry.vm.name()));
+        let excluded = exclude
+            .iter()
+            .any(|pattern| pattern.matches(entry.vm.name()));
         let again = seen.contains(&identity);
         seen.push(identity);
         !excluded && !again
@@ -74,23 +92,62 @@ pub fn select(
     Ok(entries)
 }
 
+/// The VM whose memory an image holds: the image tells.
+fn owner_of_image(inventory: &Inventory, path: &Path) -> Result<Entry, Failure> {
+    let nothing =
+        |kind, why: String| Failure::new(kind, format!("the image {}: {why}", path.display()));
+    let id = if inventory.reads_images() {
+        let missing = || nothing(Kind::NotFound, "there is no such file".to_owned());
+        let image = ImageFile::inspect(path).ok_or_else(missing)?;
+        let flaw = image.summary.flaw.unwrap_or_default();
+        let kind = match image.summary.verdict {
+            Verdict::Unreadable => Kind::Connection,
+            _ => Kind::Guard,
+        };
+        image
+            .vm
+            .and_then(|vm| vm.id())
+            .ok_or_else(|| nothing(kind, flaw))?
+    } else {
+        let path = path.to_str().unwrap_or_default();
+        let xml = inventory.hypervisor.image_xml(path).map_err(|error| {
+            nothing(error.kind(), "the daemon cannot read it".to_owned()).because(&error)
+        })?;
+        let vm = read_domain(&xml).map_err(|error| nothing(Kind::Guard, error.to_string()))?;
+        vm.id()
+            .ok_or_else(|| nothing(Kind::Guard, "its description is no VM's".to_owned()))?
+    };
+    let found = machine_entry(inventory, inventory.hypervisor.machine_by_id(id))?;
+    found
+        .or_else(|| inventory.orphan(id))
+        .ok_or_else(|| nothing(Kind::Guard, "its VM cannot be told".to_owned()))
+}
+
 fn patterns(globs: &[String]) -> Result<Vec<Pattern>, Failure> {
     globs
         .iter()
         .map(|glob| {
             Pattern::new(glob).map_err(|error| {
-                Failure::new(Kind::Usage, format!("'{glob}' is not a pattern")).because(error.msg)
+                Failure::new(Kind::Usage, format!("'{glob}' is not a pattern")).because(&error.msg)
             })
         })
         .collect()
 }
 
 fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
-    let mut words: Vec<Word> = selection.numbers.iter().copied().map(Word::Number).collect();
+    let mut words: Vec<Word> = selection
+        .numbers
+        .iter()
+        .copied()
+        .map(Word::Number)
+        .collect();
     let read = |file: &str| -> Result<Vec<Word>, Failure> {
-        let definitions = definition::load(file)
-            .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
-        Ok(definitions.into_iter().map(Word::Definition).collect())
+        let definitions =
+            definition::load(file).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+        Ok(definitions
+            .into_iter()
+            .map(|definition| Word::Definition(Box::new(definition)))
+            .collect())
     };
     for target in &selection.targets {
         if is_file_name(target) {
@@ -109,7 +166,9 @@ fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
 
 /// No VM's name contains a slash, so that a slash makes a file; so does the usual ending.
 fn is_file_name(target: &str) -> bool {
-    let ending = Path::new(target).extension().and_then(|ending| ending.to_str());
+    let ending = Path::new(target)
+        .extension()
+        .and_then(|ending| ending.to_str());
     target == "-" || target.contains('/') || matches!(ending, Some("yaml" | "yml" | "xml"))
 }
 
@@ -121,10 +180,9 @@ fn resolve(
     wishes: Wishes,
 ) -> Result<Vec<Entry>, Failure> {
     let entry = match word {
-        Word::Number(number) => machine_entry(
-            inventory,
-            inventory.hypervisor.machine_by_number(*number),
-        )?,
+        Word::Number(number) => {
+            machine_entry(inventory, inventory.hypervisor.machine_by_number(*number))?
+        }
         Word::Id(id) => match machine_entry(inventory, inventory.hypervisor.machine_by_id(*id))? {
             None => inventory.orphan(*id),
             found => found,
@@ -149,7 +207,11 @@ fn machine_entry(
     let found = machine.and_then(|machine| match machine {
         None => Ok(None),
         Some(machine) => match inventory.observe(&machine) {
-            Ok(vm) => Ok(Some(Entry { vm, machine: Some(machine), definition: None })),
+            Ok(vm) => Ok(Some(Entry {
+                vm,
+                machine: Some(machine),
+                definition: None,
+            })),
             Err(error) if error.is_no_domain() => Ok(None),
             Err(error) => Err(error),
         },
@@ -158,9 +220,7 @@ fn machine_entry(
 }
 
 fn listing_failed(error: &HypervisorError) -> Failure {
-    let mut failure = Failure::new(error.kind(), "libvirt could not be asked for its VMs").because(error);
-    failure.hint = error.hint().map(str::to_owned);
-    failure
+    error.failure("libvirt could not be asked for its VMs")
 }
 
 /// No domain has this very name: it may be a pattern, or the name of a VM that only an image knows.
@@ -170,8 +230,14 @@ fn by_name_or_glob(inventory: &Inventory, name: &str) -> Result<Vec<Entry>, Fail
     if all.iter().any(exact) || !name.contains(['*', '?', '[']) {
         return Ok(all.into_iter().filter(exact).collect());
     }
-    let pattern = patterns(&[name.to_owned()])?.remove(0);
-    Ok(all.into_iter().filter(|entry| pattern.matches(entry.vm.name())).collect())
+    // What is no pattern was meant as a name, and there is none.
+    let Ok(pattern) = Pattern::new(name) else {
+        return Ok(Vec::new());
+    };
+    Ok(all
+        .into_iter()
+        .filter(|entry| pattern.matches(entry.vm.name()))
+        .collect())
 }
 
 fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure> {
@@ -184,7 +250,9 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
             Word::Name(name) => format!("'{name}'"),
         })
         .collect();
-    let globs = unknown.iter().all(|word| matches!(word, Word::Name(name) if name.contains(['*', '?', '['])));
+    let globs = unknown
+        .iter()
+        .all(|word| matches!(word, Word::Name(name) if name.contains(['*', '?', '['])));
     let message = if globs {
         format!("no VM's name matches {}", either(&words))
     } else {
@@ -203,7 +271,10 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
         .collect();
     let failure = Failure::new(Kind::NotFound, message);
     Ok(if near.is_empty() {
-        failure.hint(format!("vmlife show lists all VMs of {}", inventory.hypervisor.uri()))
+        failure.hint(format!(
+            "vmlife show lists all VMs of {}",
+            inventory.hypervisor.uri()
+        ))
     } else {
         failure.hint(format!("did you mean {}?", either(&near)))
     })
@@ -238,7 +309,9 @@ fn resolve_definition(
         }
         (None, Some(entry)) if id.is_some() => {
             let other = entry.vm.id().unwrap_or_default();
-            return Err(contradiction(format!("libvirt's VM '{name}' has another id, {other}")));
+            return Err(contradiction(format!(
+                "libvirt's VM '{name}' has another id, {other}"
+            )));
         }
         (Some(entry), _) | (None, Some(entry)) => Some(entry),
         // Its image may be all that is left of it: then booting it anew would be a loss.
@@ -248,7 +321,10 @@ fn resolve_definition(
         },
     };
     if let Some(entry) = found {
-        return Ok(Entry { definition: Some(definition.clone()), ..entry });
+        return Ok(Entry {
+            definition: Some(definition.clone()),
+            ..entry
+        });
     }
     if verb == Verb::Restore && wishes.or_start {
         let vm = Vm {
@@ -256,13 +332,19 @@ fn resolve_definition(
             saved_images: Vec::new(),
             ..definition.vm.clone()
         };
-        return Ok(Entry { vm, machine: None, definition: Some(definition.clone()) });
+        return Ok(Entry {
+            vm,
+            machine: None,
+            definition: Some(definition.clone()),
+        });
     }
     let which = match (name, id) {
         ("", Some(id)) => id.to_string(),
         (name, _) => format!("'{name}'"),
     };
     let problem = format!("libvirt knows no VM {which}");
-    Err(Failure::new(Kind::NotFound, definition.origin.error(problem).to_string())
-        .hint("restore --or-start defines it and boots it"))
+    Err(
+        Failure::new(Kind::NotFound, definition.origin.error(problem).to_string())
+            .hint("restore --or-start defines it and boots it"),
+    )
 }

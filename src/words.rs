@@ -47,7 +47,10 @@ mod tests {
 
     #[test]
     fn near_words_come_likest_first_and_strange_ones_not_at_all() {
-        assert_eq!(nearest("web-11", ["db", "web-2", "web-1", "mail"]), ["web-1", "web-2"]);
+        assert_eq!(
+            nearest("web-11", ["db", "web-2", "web-1", "mail"]),
+            ["web-1", "web-2"]
+        );
         assert!(nearest("zzz", ["web", "db"]).is_empty());
     }
 

@@ -31,7 +31,10 @@ pub fn domain_xml(vm: &Vm) -> Result<String, String> {
         ));
     }
     let mut xml = Xml::default();
-    xml.open("domain", &[("type", &stat.domain_type.as_deref().unwrap_or("kvm"))]);
+    xml.open(
+        "domain",
+        &[("type", &stat.domain_type.as_deref().unwrap_or("kvm"))],
+    );
     xml.text("name", &[], &stat.name);
     if let Some(id) = stat.id {
         xml.text("uuid", &[], &id);
@@ -47,10 +50,18 @@ pub fn domain_xml(vm: &Vm) -> Result<String, String> {
         xml.close("metadata");
     }
     if let Some(most) = stat.max_memory_size_mb {
-        xml.text("maxMemory", &[("slots", &16), ("unit", &"KiB")], &most.kib());
+        xml.text(
+            "maxMemory",
+            &[("slots", &16), ("unit", &"KiB")],
+            &most.kib(),
+        );
     }
     xml.text("memory", &[("unit", &"KiB")], &memory.kib());
-    xml.text("vcpu", &[("current", &stat.cpu_count())], &stat.max_num_of_cpus());
+    xml.text(
+        "vcpu",
+        &[("current", &stat.cpu_count())],
+        &stat.max_num_of_cpus(),
+    );
     write_os(&mut xml, vm);
     xml.open("features", &[]);
     xml.empty("acpi", &[]);
@@ -72,8 +83,16 @@ pub fn domain_xml(vm: &Vm) -> Result<String, String> {
 
 fn write_os(xml: &mut Xml, vm: &Vm) {
     let stat = &vm.vm_static;
-    let arch = vm.cluster_arch.filter(|arch| *arch != ArchitectureType::Undefined);
-    let arch = arch.map(|arch| if arch == ArchitectureType::X86 { "i686" } else { arch.word() });
+    let arch = vm
+        .cluster_arch
+        .filter(|arch| *arch != ArchitectureType::Undefined);
+    let arch = arch.map(|arch| {
+        if arch == ArchitectureType::X86 {
+            "i686"
+        } else {
+            arch.word()
+        }
+    });
     let mut attributes: Vec<(&str, &dyn Display)> = Vec::new();
     attributes.extend(arch.as_ref().map(|arch| ("arch", arch as &dyn Display)));
     let machine = stat.custom_emulated_machine.as_ref();
@@ -126,7 +145,10 @@ fn write_devices(xml: &mut Xml, vm: &Vm) {
     }
     xml.close("serial");
     xml.open("channel", &[("type", &"unix")]);
-    xml.empty("target", &[("type", &"virtio"), ("name", &"org.qemu.guest_agent.0")]);
+    xml.empty(
+        "target",
+        &[("type", &"virtio"), ("name", &"org.qemu.guest_agent.0")],
+    );
     xml.close("channel");
     xml.open("rng", &[("model", &"virtio")]);
     xml.text("backend", &[("model", &"random")], &"/dev/urandom");
@@ -324,7 +346,13 @@ clusterArch: x86_64
 
     #[test]
     fn a_definition_that_lacks_what_a_vm_needs_says_so() {
-        let mut vm = Vm { vm_static: VmStatic { name: "a".into(), ..VmStatic::default() }, ..Vm::default() };
+        let mut vm = Vm {
+            vm_static: VmStatic {
+                name: "a".into(),
+                ..VmStatic::default()
+            },
+            ..Vm::default()
+        };
         assert!(domain_xml(&vm).unwrap_err().contains("memSizeMb"));
         vm.vm_static.mem_size_mb = Some(crate::entity::MemorySize::from_mib(64));
         vm.vm_static.num_of_cpus = Some(5);

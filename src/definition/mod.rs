@@ -78,7 +78,11 @@ pub struct DefinitionError {
 
 impl DefinitionError {
     fn place(&self) -> String {
-        let file = if self.file == "-" { "standard input" } else { &self.file };
+        let file = if self.file == "-" {
+            "standard input"
+        } else {
+            &self.file
+        };
         match (self.line, self.column) {
             (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
             (Some(line), None) => format!("{file}:{line}"),
@@ -122,7 +126,7 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        let line = 1 + valid.split(|byte| *byte == b'\n').skip(1).count();
         DefinitionError {
             file: file.to_owned(),
             line: u32::try_from(line).ok(),
@@ -140,8 +144,15 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
 pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     let mut definitions = if text.trim_start().starts_with('<') {
         let vm = read_domain(text).map_err(|error| error.of_file(file))?;
-        let origin = Origin { file: file.to_owned(), line: 1 };
-        vec![Definition { origin, vm, xml: Some(text.to_owned()) }]
+        let origin = Origin {
+            file: file.to_owned(),
+            line: 1,
+        };
+        vec![Definition {
+            origin,
+            vm,
+            xml: Some(text.to_owned()),
+        }]
     } else {
         yaml::read(file, text)?
     };
@@ -205,7 +216,9 @@ fn unfit_name(name: &str) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("the name {name:?} {flaw}, which libvirt does not allow"))
+    Some(format!(
+        "the name {name:?} {flaw}, which libvirt does not allow"
+    ))
 }
 
 fn make_paths_absolute(vm: &mut Vm, folder: &Path) {

@@ -5,9 +5,9 @@
 
 use super::DefinitionError;
 use crate::entity::{
-    ArchitectureType, DiskImage, DiskInterface, DisplayType, GraphicsInfo, GraphicsType, MemorySize,
-    Vm, VmDynamic, VmInterfaceType, VmNetworkInterface, VmPauseStatus, VmStatic, VmStatus,
-    VolumeFormat,
+    ArchitectureType, DiskImage, DiskInterface, DisplayType, GraphicsInfo, GraphicsType,
+    MemorySize, Vm, VmDynamic, VmInterfaceType, VmNetworkInterface, VmPauseStatus, VmStatic,
+    VmStatus, VolumeFormat,
 };
 use roxmltree::{Document, Node, ParsingOptions};
 use uuid::Uuid;
@@ -36,7 +36,11 @@ impl XmlError {
 
     fn at(node: Node<'_, '_>, problem: String) -> Self {
         let place = node.document().text_pos_at(node.range().start);
-        Self { line: place.row, column: place.col, problem }
+        Self {
+            line: place.row,
+            column: place.col,
+            problem,
+        }
     }
 }
 
@@ -46,24 +50,33 @@ impl XmlError {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn read_domain(text: &str) -> Result<Vm, XmlError> {
-    let options = ParsingOptions { nodes_limit: 1_000_000, ..ParsingOptions::default() };
+    let options = ParsingOptions {
+        nodes_limit: 1_000_000,
+        ..ParsingOptions::default()
+    };
     let document =
         Document::parse_with_options(text, options).map_err(|error| explain(&error, text))?;
     let root = document.root_element();
     let domain = Element(root);
     if root.tag_name().name() != "domain" || root.tag_name().namespace().is_some() {
         let found = root.tag_name().name();
-        return Err(XmlError::at(root, format!("the root is <{found}>, not libvirt's <domain>")));
+        return Err(XmlError::at(
+            root,
+            format!("the root is <{found}>, not libvirt's <domain>"),
+        ));
     }
     let vm_static = read_static(domain)?;
     Ok(Vm {
-        cluster_arch: domain.find(&["os", "type"]).and_then(|kind| kind.attribute("arch")).map(
-            |arch| match arch {
+        cluster_arch: domain
+            .find(&["os", "type"])
+            .and_then(|kind| kind.attribute("arch"))
+            .map(|arch| match arch {
                 "i686" => ArchitectureType::X86,
                 arch => ArchitectureType::from_word(arch).unwrap_or(ArchitectureType::Undefined),
-            },
-        ),
-        vm_dynamic: root.has_attribute("id").then(|| read_dynamic(domain, &vm_static)),
+            }),
+        vm_dynamic: root
+            .has_attribute("id")
+            .then(|| read_dynamic(domain, &vm_static)),
         vm_static,
         saved_images: Vec::new(),
     })
@@ -83,15 +96,22 @@ fn explain(error: &roxmltree::Error, text: &str) -> XmlError {
                 (last_line, last) = (number, text);
             }
             line = last_line;
-            column = u32::try_from(last.chars().count()).map_or(u32::MAX, |count| count.saturating_add(1));
+            column = u32::try_from(last.chars().count())
+                .map_or(u32::MAX, |count| count.saturating_add(1));
             "the text ends before <domain> is closed".to_owned()
         }
         error => {
             let words = error.to_string();
-            words.rsplit_once(" at ").map_or(words.clone(), |(words, _)| words.to_owned())
+            words
+                .rsplit_once(" at ")
+                .map_or(words.clone(), |(words, _)| words.to_owned())
         }
     };
-    XmlError { line, column, problem }
+    XmlError {
+        line,
+        column,
+        problem,
+    }
 }
 
 fn read_static(domain: Element<'_, '_>) -> Result<VmStatic, XmlError> {
@@ -99,15 +119,25 @@ fn read_static(domain: Element<'_, '_>) -> Result<VmStatic, XmlError> {
         name: domain.text_of("name").unwrap_or_default(),
         id: domain.child("uuid").map(Element::uuid).transpose()?,
         description: domain.text_of("description").unwrap_or_default(),
-        mem_size_mb: domain.child("memory").map(Element::memory_size).transpose()?,
-        max_memory_size_mb: domain.child("maxMemory").map(Element::memory_size).transpose()?,
+        mem_size_mb: domain
+            .child("memory")
+            .map(Element::memory_size)
+            .transpose()?,
+        max_memory_size_mb: domain
+            .child("maxMemory")
+            .map(Element::memory_size)
+            .transpose()?,
         domain_type: domain.attribute("type").map(str::to_owned),
         custom_emulated_machine: domain
             .find(&["os", "type"])
             .and_then(|kind| kind.attribute("machine"))
             .map(str::to_owned),
-        kernel_url: domain.find(&["os", "kernel"]).map(|kernel| kernel.text().into()),
-        initrd_url: domain.find(&["os", "initrd"]).map(|initrd| initrd.text().into()),
+        kernel_url: domain
+            .find(&["os", "kernel"])
+            .map(|kernel| kernel.text().into()),
+        initrd_url: domain
+            .find(&["os", "initrd"])
+            .map(|initrd| initrd.text().into()),
         kernel_params: domain.find(&["os", "cmdline"]).map(Element::text),
         ..VmStatic::default()
     };
@@ -119,7 +149,7 @@ fn read_static(domain: Element<'_, '_>) -> Result<VmStatic, XmlError> {
         vm.priority = priority.number()?;
     }
     if let Some(devices) = domain.child("devices") {
-        read_devices(devices, &mut vm)?;
+        read_devices(devices, &mut vm);
     }
     Ok(vm)
 }
@@ -140,7 +170,7 @@ fn read_cpus(domain: Element<'_, '_>, vm: &mut VmStatic) -> Result<(), XmlError>
     Ok(())
 }
 
-fn read_devices(devices: Element<'_, '_>, vm: &mut VmStatic) -> Result<(), XmlError> {
+fn read_devices(devices: Element<'_, '_>, vm: &mut VmStatic) {
     for device in devices.children() {
         match device.name() {
             "disk" => match device.attribute("device").unwrap_or("disk") {
@@ -176,7 +206,6 @@ fn read_devices(devices: Element<'_, '_>, vm: &mut VmStatic) -> Result<(), XmlEr
             _ => {}
         }
     }
-    Ok(())
 }
 
 /// Where a disk's bytes are, in one piece of text.
@@ -185,8 +214,16 @@ fn disk_path(disk: Element<'_, '_>) -> Option<String> {
     let (prefix, attribute) = match disk.attribute("type").unwrap_or("file") {
         "block" => (None, "dev"),
         "dir" => (None, "dir"),
-        "network" => (source.attribute("protocol").map(|protocol| format!("{protocol}:")), "name"),
-        "volume" => (source.attribute("pool").map(|pool| format!("{pool}/")), "volume"),
+        "network" => (
+            source
+                .attribute("protocol")
+                .map(|protocol| format!("{protocol}:")),
+            "name",
+        ),
+        "volume" => (
+            source.attribute("pool").map(|pool| format!("{pool}/")),
+            "volume",
+        ),
         _ => (None, "file"),
     };
     let path = source.attribute(attribute)?;
@@ -204,7 +241,9 @@ fn read_disk(disk: Element<'_, '_>) -> DiskImage {
             .to_owned(),
         image_path: path,
         source_type: disk.attribute("type").map(str::to_owned),
-        target_dev: target.and_then(|target| target.attribute("dev")).map(str::to_owned),
+        target_dev: target
+            .and_then(|target| target.attribute("dev"))
+            .map(str::to_owned),
         disk_interface: target.and_then(|target| match target.attribute("bus")? {
             "ide" => Some(DiskInterface::Ide),
             "scsi" => Some(DiskInterface::VirtioScsi),
@@ -212,11 +251,13 @@ fn read_disk(disk: Element<'_, '_>) -> DiskImage {
             "sata" => Some(DiskInterface::Sata),
             _ => None,
         }),
-        volume_format: disk.child("driver").and_then(|driver| match driver.attribute("type")? {
-            "qcow2" => Some(VolumeFormat::Cow),
-            "raw" => Some(VolumeFormat::Raw),
-            _ => None,
-        }),
+        volume_format: disk
+            .child("driver")
+            .and_then(|driver| match driver.attribute("type")? {
+                "qcow2" => Some(VolumeFormat::Cow),
+                "raw" => Some(VolumeFormat::Raw),
+                _ => None,
+            }),
         read_only: disk.child("readonly").is_some(),
         shareable: disk.child("shareable").is_some(),
     }
@@ -230,7 +271,10 @@ fn read_interface(interface: Element<'_, '_>, name: String) -> VmNetworkInterfac
             .child("mac")
             .and_then(|mac| mac.attribute("address"))
             .map(str::to_lowercase),
-        interface_type: match interface.child("model").and_then(|model| model.attribute("type")) {
+        interface_type: match interface
+            .child("model")
+            .and_then(|model| model.attribute("type"))
+        {
             Some("virtio" | "virtio-transitional" | "virtio-non-transitional") => {
                 Some(VmInterfaceType::Pv)
             }
@@ -244,30 +288,46 @@ fn read_interface(interface: Element<'_, '_>, name: String) -> VmNetworkInterfac
         network_name: interface
             .child("source")
             .and_then(|source| {
-                ["network", "bridge", "dev"].into_iter().find_map(|key| source.attribute(key))
+                ["network", "bridge", "dev"]
+                    .into_iter()
+                    .find_map(|key| source.attribute(key))
             })
             .map(str::to_owned),
         source_type: source_type.map(str::to_owned),
-        linked: interface.child("link").and_then(|link| link.attribute("state")) != Some("down"),
+        linked: interface
+            .child("link")
+            .and_then(|link| link.attribute("state"))
+            != Some("down"),
     }
 }
 
 fn read_dynamic(domain: Element<'_, '_>, vm_static: &VmStatic) -> VmDynamic {
-    let graphics = domain.child("devices").into_iter().flat_map(Element::children);
-    let consoles = graphics.filter(|device| device.name() == "graphics").filter_map(|console| {
-        let kind = GraphicsType::from_word(console.attribute("type")?)?;
-        let port = |name| console.attribute(name)?.parse::<u16>().ok().filter(|port| *port > 0);
-        let info = GraphicsInfo {
-            ip: console
-                .child("listen")
-                .and_then(|listen| listen.attribute("address"))
-                .or(console.attribute("listen"))
-                .map(str::to_owned),
-            port: port("port"),
-            tls_port: port("tlsPort"),
-        };
-        (info.port.is_some() || info.tls_port.is_some()).then_some((kind, info))
-    });
+    let graphics = domain
+        .child("devices")
+        .into_iter()
+        .flat_map(Element::children);
+    let consoles = graphics
+        .filter(|device| device.name() == "graphics")
+        .filter_map(|console| {
+            let kind = GraphicsType::from_word(console.attribute("type")?)?;
+            let port = |name| {
+                console
+                    .attribute(name)?
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|port| *port > 0)
+            };
+            let info = GraphicsInfo {
+                ip: console
+                    .child("listen")
+                    .and_then(|listen| listen.attribute("address"))
+                    .or(console.attribute("listen"))
+                    .map(str::to_owned),
+                port: port("port"),
+                tls_port: port("tlsPort"),
+            };
+            (info.port.is_some() || info.tls_port.is_some()).then_some((kind, info))
+        });
     VmDynamic {
         id: vm_static.id,
         status: VmStatus::Unassigned,
@@ -302,11 +362,15 @@ impl<'a, 'input: 'a> Element<'a, 'input> {
     }
 
     fn child_of(self, namespace: &str, name: &str) -> Option<Self> {
-        self.0.children().find(|node| node.has_tag_name((namespace, name))).map(Element)
+        self.0
+            .children()
+            .find(|node| node.has_tag_name((namespace, name)))
+            .map(Element)
     }
 
     fn find(self, path: &[&str]) -> Option<Self> {
-        path.iter().try_fold(self, |element, name| element.child(name))
+        path.iter()
+            .try_fold(self, |element, name| element.child(name))
     }
 
     fn attribute(self, name: &str) -> Option<&'a str> {
@@ -319,13 +383,17 @@ impl<'a, 'input: 'a> Element<'a, 'input> {
 
     /// The text of a child, as it stands: a description may begin with blanks.
     fn text_of(self, name: &str) -> Option<String> {
-        self.child(name).map(|child| child.0.text().unwrap_or_default().to_owned())
+        self.child(name)
+            .map(|child| child.0.text().unwrap_or_default().to_owned())
     }
 
     fn number(self) -> Result<u32, XmlError> {
         let text = self.text();
         text.parse().map_err(|_| {
-            XmlError::at(self.0, format!("<{}> holds '{text}', which is not a number", self.name()))
+            XmlError::at(
+                self.0,
+                format!("<{}> holds '{text}', which is not a number", self.name()),
+            )
         })
     }
 
@@ -333,13 +401,17 @@ impl<'a, 'input: 'a> Element<'a, 'input> {
         let text = self.attribute(name).unwrap_or_default();
         text.parse().map_err(|_| {
             let element = self.name();
-            XmlError::at(self.0, format!("<{element} {name}='{text}'> is not a number"))
+            XmlError::at(
+                self.0,
+                format!("<{element} {name}='{text}'> is not a number"),
+            )
         })
     }
 
     fn uuid(self) -> Result<Uuid, XmlError> {
         let text = self.text();
-        text.parse().map_err(|_| XmlError::at(self.0, format!("'{text}' is not a UUID")))
+        text.parse()
+            .map_err(|_| XmlError::at(self.0, format!("'{text}' is not a UUID")))
     }
 
     fn memory_size(self) -> Result<MemorySize, XmlError> {
@@ -381,17 +453,30 @@ mod tests {
         )
         .unwrap();
         let configured = &vm.vm_static;
-        assert_eq!((configured.cpu_count(), configured.max_num_of_cpus()), (2, 8));
+        assert_eq!(
+            (configured.cpu_count(), configured.max_num_of_cpus()),
+            (2, 8)
+        );
         assert_eq!(configured.priority, 50);
         assert_eq!(configured.mem_size_mb, Some(MemorySize::from_mib(512)));
-        let paths: Vec<_> = configured.images.iter().map(|d| d.image_path.as_deref().unwrap()).collect();
+        let paths: Vec<_> = configured
+            .images
+            .iter()
+            .map(|d| d.image_path.as_deref().unwrap())
+            .collect();
         assert_eq!(paths, ["/v/root.qcow2", "rbd:pool/img"]);
         assert_eq!(configured.images[0].disk_alias, "root.qcow2");
         assert!(configured.images[1].read_only);
         assert_eq!(configured.iso_path.as_deref(), Some("/v/cd.iso".as_ref()));
-        assert_eq!(configured.interfaces[0].mac_address.as_deref(), Some("52:54:00:aa:bb:cc"));
+        assert_eq!(
+            configured.interfaces[0].mac_address.as_deref(),
+            Some("52:54:00:aa:bb:cc")
+        );
         assert!(!configured.interfaces[0].linked && configured.interfaces[1].linked);
-        assert_eq!(configured.graphics_types, [GraphicsType::Vnc, GraphicsType::Spice]);
+        assert_eq!(
+            configured.graphics_types,
+            [GraphicsType::Vnc, GraphicsType::Spice]
+        );
         assert_eq!(configured.default_display_type, Some(DisplayType::Vga));
         assert_eq!(vm.cluster_arch, Some(ArchitectureType::X86_64));
         let observed = vm.vm_dynamic.unwrap();
@@ -402,7 +487,12 @@ mod tests {
 
     #[test]
     fn a_domain_that_is_not_running_has_no_observed_part() {
-        assert_eq!(read_domain("<domain><name>a</name></domain>").unwrap().vm_dynamic, None);
+        assert_eq!(
+            read_domain("<domain><name>a</name></domain>")
+                .unwrap()
+                .vm_dynamic,
+            None
+        );
     }
 
     #[test]
@@ -412,7 +502,9 @@ mod tests {
             "vm.xml:2:15: the text ends before <domain> is closed"
         );
         assert_eq!(
-            complaint("<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\n<domain><name>&x;</name></domain>"),
+            complaint(
+                "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\n<domain><name>&x;</name></domain>"
+            ),
             "vm.xml:1:1: a document type (<!DOCTYPE ...>) is not accepted"
         );
         assert!(complaint("<domain><name>&x;</name></domain>").contains("entity"));
@@ -425,10 +517,20 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_errors_with_a_place() {
-        assert_eq!(complaint("<domain><name>a</name>\n<uuid>5</uuid></domain>"), "vm.xml:2:1: '5' is not a UUID");
-        assert!(complaint("<domain><name>a</name><memory unit='ells'>5</memory></domain>").contains("'ells' is not a unit"));
-        assert!(complaint("<domain><name>a</name><vcpu>-1</vcpu></domain>").contains("not a number"));
-        assert!(complaint("<domain><name>a</name><memory>-1</memory></domain>").contains("not a size"));
+        assert_eq!(
+            complaint("<domain><name>a</name>\n<uuid>5</uuid></domain>"),
+            "vm.xml:2:1: '5' is not a UUID"
+        );
+        assert!(
+            complaint("<domain><name>a</name><memory unit='ells'>5</memory></domain>")
+                .contains("'ells' is not a unit")
+        );
+        assert!(
+            complaint("<domain><name>a</name><vcpu>-1</vcpu></domain>").contains("not a number")
+        );
+        assert!(
+            complaint("<domain><name>a</name><memory>-1</memory></domain>").contains("not a size")
+        );
     }
 
     #[test]

@@ -13,23 +13,38 @@ const DEPTH_LIMIT: usize = 1000;
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     if let Some(line) = line_beyond_depth(text) {
         let problem = format!("more than {DEPTH_LIMIT} brackets are open here");
-        return Err(Origin { file: file.to_owned(), line }.error(problem));
+        return Err(Origin {
+            file: file.to_owned(),
+            line,
+        }
+        .error(problem));
     }
     let lines = document_lines(text);
     let mut definitions = Vec::new();
     for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let line = lines.get(number).copied().unwrap_or(1);
-        let origin = Origin { file: file.to_owned(), line };
+        let origin = Origin {
+            file: file.to_owned(),
+            line,
+        };
         // An empty document (a file that ends with "---", say) is nothing, not a mistake.
         match Option::<Vm>::deserialize(document) {
-            Ok(Some(vm)) => definitions.push(Definition { origin, vm, xml: None }),
+            Ok(Some(vm)) => definitions.push(Definition {
+                origin,
+                vm,
+                xml: None,
+            }),
             Ok(None) => {}
             Err(error) => return Err(explain(&error, &origin, text)),
         }
     }
     if definitions.is_empty() {
         let problem = "it holds no definition; the least is: vmStatic: { name: NAME }".to_owned();
-        return Err(Origin { file: file.to_owned(), line: 1 }.error(problem));
+        return Err(Origin {
+            file: file.to_owned(),
+            line: 1,
+        }
+        .error(problem));
     }
     Ok(definitions)
 }
@@ -52,7 +67,8 @@ fn line_beyond_depth(text: &str) -> Option<u32> {
 /// Writes a VM as a YAML document that loads again.
 #[must_use]
 pub fn to_yaml(vm: &impl serde::Serialize) -> String {
-    serde_yaml::to_string(vm).unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
+    serde_yaml::to_string(vm)
+        .unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
 }
 
 /// The line at which each document's content begins.
@@ -120,7 +136,11 @@ fn wrong_word(problem: &str) -> Option<String> {
 /// The place of the second `key:`, for "duplicate field `key`": there the parser gives the place
 /// where the keys begin.
 fn place_of_second(problem: &str, text: &str, begin: (usize, usize)) -> Option<(usize, usize)> {
-    let key = problem.split_once("duplicate field `")?.1.split_once('`')?.0;
+    let key = problem
+        .split_once("duplicate field `")?
+        .1
+        .split_once('`')?
+        .0;
     let (line, column) = begin;
     (1..)
         .zip(text.lines())
@@ -174,7 +194,9 @@ mod tests {
             complaint("vmStatic:\n  name: web\n  memSizeMb: much\n"),
             "vm.yaml:3:14: vmStatic.memSizeMb: invalid type: string \"much\", expected a number of MiB"
         );
-        assert!(complaint("vmStatic:\n  name: web\n  id: 17\n").starts_with("vm.yaml:3:7: vmStatic.id"));
+        assert!(
+            complaint("vmStatic:\n  name: web\n  id: 17\n").starts_with("vm.yaml:3:7: vmStatic.id")
+        );
     }
 
     #[test]
@@ -191,7 +213,10 @@ mod tests {
             complaint("vmStatic: {name: a}\nvmStatic: {name: b}\n"),
             "vm.yaml:2:1: duplicate field `vmStatic`"
         );
-        assert_eq!(complaint("vmStatic:\n  name: a\n  name: b\n"), "vm.yaml:3:3: vmStatic: duplicate field `name`");
+        assert_eq!(
+            complaint("vmStatic:\n  name: a\n  name: b\n"),
+            "vm.yaml:3:3: vmStatic: duplicate field `name`"
+        );
     }
 
     #[test]
@@ -205,18 +230,28 @@ mod tests {
     #[test]
     fn nothing_at_all_and_nobody_named_are_errors() {
         assert!(complaint("").starts_with("vm.yaml:1:1: it holds no definition"));
-        assert!(complaint("---\n# only words\n").starts_with("vm.yaml:1:1: it holds no definition"));
+        assert!(
+            complaint("---\n# only words\n").starts_with("vm.yaml:1:1: it holds no definition")
+        );
         assert!(complaint("# a\nvmStatic: {}\n").starts_with("vm.yaml:2:1: it names no VM"));
-        assert!(complaint("vmDynamic: {status: Up}\n").starts_with("vm.yaml:1:1: missing field `vmStatic`"));
+        assert!(
+            complaint("vmDynamic: {status: Up}\n")
+                .starts_with("vm.yaml:1:1: missing field `vmStatic`")
+        );
     }
 
     #[test]
     fn names_that_libvirt_refuses_are_refused_first() {
         for name in ["a/b", "..", ".", "a\\nb", "a\\0b", "../../etc/passwd"] {
-            assert!(complaint(&format!("vmStatic: {{name: \"{name}\"}}\n")).contains("libvirt does not allow"), "{name}");
+            assert!(
+                complaint(&format!("vmStatic: {{name: \"{name}\"}}\n"))
+                    .contains("libvirt does not allow"),
+                "{name}"
+            );
         }
         for name in ["-rf", "it's", "a \\\"b\\\"", "\\e[31mred", "ünï"] {
-            crate::definition::parse("f", &format!("vmStatic: {{name: \"{name}\"}}\n")).expect(name);
+            crate::definition::parse("f", &format!("vmStatic: {{name: \"{name}\"}}\n"))
+                .expect(name);
         }
     }
 

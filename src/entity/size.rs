@@ -19,7 +19,9 @@ impl MemorySize {
     /// So many MiB.
     #[must_use]
     pub const fn from_mib(mib: u64) -> Self {
-        Self { kib: mib.saturating_mul(1024) }
+        Self {
+            kib: mib.saturating_mul(1024),
+        }
     }
 
     /// In KiB.
@@ -41,7 +43,9 @@ impl MemorySize {
     /// A sentence, if the number or the unit is none or the size is beyond all bounds.
     pub fn parse(number: &str, unit: Option<&str>) -> Result<Self, String> {
         let number = number.trim();
-        let value: u128 = number.parse().map_err(|_| format!("'{number}' is not a size"))?;
+        let value: u128 = number
+            .parse()
+            .map_err(|_| format!("'{number}' is not a size"))?;
         let unit = unit.unwrap_or("KiB");
         let factor: u128 = match unit.to_ascii_lowercase().as_str() {
             "b" | "byte" | "bytes" => 1,
@@ -53,7 +57,11 @@ impl MemorySize {
             "g" | "gib" => 1 << 30,
             "tb" => 1_000_000_000_000,
             "t" | "tib" => 1 << 40,
-            _ => return Err(format!("'{unit}' is not a unit; libvirt knows b, KB, KiB, MB, MiB, GB, GiB, TB, TiB")),
+            _ => {
+                return Err(format!(
+                    "'{unit}' is not a unit; libvirt knows b, KB, KiB, MB, MiB, GB, GiB, TB, TiB"
+                ));
+            }
         };
         value
             .checked_mul(factor)
@@ -124,23 +132,39 @@ mod tests {
             ("2", Some("G"), 2_097_152),
             ("1", Some("TiB"), 1 << 30),
         ] {
-            assert_eq!(MemorySize::parse(number, unit).unwrap().kib(), kib, "{number} {unit:?}");
+            assert_eq!(
+                MemorySize::parse(number, unit).unwrap().kib(),
+                kib,
+                "{number} {unit:?}"
+            );
         }
     }
 
     #[test]
     fn rubbish_and_excess_are_refused() {
-        for (number, unit) in [("-5", None), ("", None), ("12", Some("furlong")), ("340282366920938463463374607431768211455", Some("T"))] {
-            assert!(MemorySize::parse(number, unit).is_err(), "{number} {unit:?}");
+        for (number, unit) in [
+            ("-5", None),
+            ("", None),
+            ("12", Some("furlong")),
+            ("340282366920938463463374607431768211455", Some("T")),
+        ] {
+            assert!(
+                MemorySize::parse(number, unit).is_err(),
+                "{number} {unit:?}"
+            );
         }
     }
 
     #[test]
-    fn a_size_comes_back_from_yaml_as_it_went_in() {
+    fn a_size_comes_back_as_it_went_in() {
         for kib in [0, 1, 1024, 131_072, 1_000_000] {
             let size = MemorySize::from_kib(kib);
-            let text = serde_yaml::to_string(&size).unwrap();
-            assert_eq!(serde_yaml::from_str::<MemorySize>(&text).unwrap(), size, "{text}");
+            let text = serde_json::to_string(&size).unwrap();
+            assert_eq!(
+                serde_json::from_str::<MemorySize>(&text).unwrap(),
+                size,
+                "{text}"
+            );
         }
     }
 }

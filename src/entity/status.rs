@@ -175,8 +175,10 @@ impl DomainState {
     /// libvirt's word for the state, as virsh prints it.
     #[must_use]
     pub fn state_word(self) -> String {
-        self.names()
-            .map_or_else(|| format!("state {}", self.state), |(word, _)| word.to_owned())
+        self.names().map_or_else(
+            || format!("state {}", self.state),
+            |(word, _)| word.to_owned(),
+        )
     }
 
     /// libvirt's word for the reason, as virsh prints it.
@@ -185,7 +187,10 @@ impl DomainState {
         let word = usize::try_from(self.reason)
             .ok()
             .and_then(|reason| self.names()?.1.get(reason));
-        word.map_or_else(|| format!("reason {}", self.reason), |word| (*word).to_owned())
+        word.map_or_else(
+            || format!("reason {}", self.reason),
+            |word| (*word).to_owned(),
+        )
     }
 
     fn names(self) -> Option<(&'static str, &'static [&'static str])> {
@@ -380,15 +385,25 @@ mod tests {
             (7, 0, VmStatus::Paused),
             (42, 0, VmStatus::Unassigned),
         ] {
-            assert_eq!(vm_status(at(state, reason), None, false), status, "{state}/{reason}");
+            assert_eq!(
+                vm_status(at(state, reason), None, false),
+                status,
+                "{state}/{reason}"
+            );
         }
     }
 
     #[test]
     fn the_worst_curable_disk_error_names_the_pause() {
         use DiskError::{NoSpace, Unspecified};
-        assert_eq!(vm_pause_status(at(3, 5), &[Unspecified, NoSpace]), VmPauseStatus::Enospc);
-        assert_eq!(vm_pause_status(at(3, 5), &[Unspecified]), VmPauseStatus::Eio);
+        assert_eq!(
+            vm_pause_status(at(3, 5), &[Unspecified, NoSpace]),
+            VmPauseStatus::Enospc
+        );
+        assert_eq!(
+            vm_pause_status(at(3, 5), &[Unspecified]),
+            VmPauseStatus::Eio
+        );
         assert_eq!(vm_pause_status(at(3, 5), &[]), VmPauseStatus::Eother);
         assert_eq!(vm_pause_status(at(3, 12), &[]), VmPauseStatus::Postcopy);
         assert_eq!(vm_pause_status(at(3, 1), &[]), VmPauseStatus::Noerr);
@@ -407,9 +422,18 @@ mod tests {
     #[test]
     fn codes_and_words_are_those_of_ovirt() {
         let codes: Vec<i32> = VmStatus::ALL.iter().map(|status| status.code()).collect();
-        assert_eq!(codes, [-1, 0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
-        assert_eq!(VmStatus::from_word("savingSTATE"), Some(VmStatus::SavingState));
-        let codes: Vec<i32> = VmPauseStatus::ALL.iter().map(|status| status.code()).collect();
+        assert_eq!(
+            codes,
+            [-1, 0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
+        );
+        assert_eq!(
+            VmStatus::from_word("savingSTATE"),
+            Some(VmStatus::SavingState)
+        );
+        let codes: Vec<i32> = VmPauseStatus::ALL
+            .iter()
+            .map(|status| status.code())
+            .collect();
         assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
     }
 }

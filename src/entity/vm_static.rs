@@ -77,7 +77,10 @@ pub struct VmStatic {
     pub serial_log_path: Option<PathBuf>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }

@@ -1,6 +1,6 @@
 //! What libvirt's errors mean for a user.
 
-use crate::report::Kind;
+use crate::report::{Failure, Kind};
 use virt::error::Error;
 
 /// An error of libvirt's, in its own words.
@@ -70,7 +70,8 @@ impl HypervisorError {
     /// Whether the connection, not the VM, is in trouble.
     #[must_use]
     pub fn is_connection_lost(&self) -> bool {
-        self.domain == FROM_RPC && [code::INTERNAL_ERROR, code::SYSTEM_ERROR, code::RPC].contains(&self.code)
+        self.domain == FROM_RPC
+            && [code::INTERNAL_ERROR, code::SYSTEM_ERROR, code::RPC].contains(&self.code)
     }
 
     /// What kind of failure it is. libvirt's text decides only where its number leaves it open.
@@ -92,18 +93,37 @@ impl HypervisorError {
             code::OPERATION_UNSUPPORTED => Kind::CannotSave,
             code::OPERATION_INVALID if says(&["active block job"]) => Kind::Busy,
             code::OPERATION_INVALID
-                if says(&["migrat", "invtsc", "assigned non-USB", "dimm info", "shmem device"]) =>
+                if says(&[
+                    "migrat",
+                    "invtsc",
+                    "assigned non-USB",
+                    "dimm info",
+                    "shmem device",
+                ]) =>
             {
                 Kind::CannotSave
             }
             code::OPERATION_INVALID => Kind::State,
             code::INTERNAL_ERROR if says(&["non-migratable device"]) => Kind::CannotSave,
             _ if says(&["No space left on device"]) => Kind::Space,
-            _ if says(&["save image is incomplete", "image magic is incorrect", "failed to read qemu header"]) => {
+            _ if says(&[
+                "save image is incomplete",
+                "image magic is incorrect",
+                "failed to read qemu header",
+            ]) =>
+            {
                 Kind::Guard
             }
             _ => Kind::Failed,
         }
+    }
+
+    /// The failure of something that was tried, with libvirt's words and what to do next.
+    #[must_use]
+    pub fn failure(&self, message: impl Into<String>) -> Failure {
+        let mut failure = Failure::new(self.kind(), message).because(self);
+        failure.hint = self.hint().map(str::to_owned);
+        failure
     }
 
     /// What to do next, where that can be told.
@@ -113,7 +133,9 @@ impl HypervisorError {
         match self.kind() {
             Kind::Busy => Some("another job holds the VM; see it with: virsh domjobinfo NAME"),
             Kind::Space => Some("make room, or name another place with --to"),
-            Kind::CannotSave => Some("remove the named device from the VM, or shut the VM down instead"),
+            Kind::CannotSave => {
+                Some("remove the named device from the VM, or shut the VM down instead")
+            }
             Kind::Connection if self.code == code::OPERATION_DENIED => {
                 Some("this needs a connection that may write")
             }
@@ -123,7 +145,12 @@ impl HypervisorError {
             Kind::Connection if says(&["Failed to connect socket"]) => {
                 Some("is the daemon running? Another connection is named with -c URI")
             }
-            _ if says(&["failed to initialize kvm", "does not support virt type 'kvm'", "domaintype=kvm"]) => {
+            _ if says(&[
+                "failed to initialize kvm",
+                "does not support virt type 'kvm'",
+                "domaintype=kvm",
+            ]) =>
+            {
                 Some("this host cannot run KVM guests; domainType: qemu in the definition emulates")
             }
             _ => None,
@@ -136,25 +163,94 @@ mod tests {
     use super::*;
 
     fn error(code: u32, domain: u32, message: &str) -> HypervisorError {
-        HypervisorError { code, domain, message: message.to_owned() }
+        HypervisorError {
+            code,
+            domain,
+            message: message.to_owned(),
+        }
     }
 
     #[test]
     fn each_error_is_of_the_kind_that_its_exit_code_tells() {
         for (code, domain, message, kind) in [
-            (42, 10, "Domain not found: no domain with matching name 'x'", Kind::NotFound),
-            (55, 20, "Requested operation is not valid: domain is not running", Kind::State),
-            (55, 10, "Requested operation is not valid: cannot migrate domain: x", Kind::CannotSave),
-            (55, 10, "Requested operation is not valid: domain has active block job", Kind::Busy),
-            (84, 10, "Operation not supported: cannot migrate a domain with <hostdev>", Kind::CannotSave),
-            (1, 10, "unable to execute QEMU command 'migrate': State blocked by non-migratable device '0'", Kind::CannotSave),
-            (9, 0, "operation failed: libvirt_iohelper: failure: Unable to write x: No space left on device", Kind::Space),
-            (9, 10, "operation failed: save image is incomplete", Kind::Guard),
-            (68, 0, "Timed out during operation: cannot acquire state change lock", Kind::Busy),
-            (29, 20, "operation forbidden: read only access prevents virDomainSave", Kind::Connection),
-            (38, 7, "Failed to connect socket to '/s': No such file or directory", Kind::Connection),
-            (38, 10, "Failed to create file '/x': Permission denied", Kind::Failed),
-            (1, 7, "internal error: client socket is closed", Kind::Connection),
+            (
+                42,
+                10,
+                "Domain not found: no domain with matching name 'x'",
+                Kind::NotFound,
+            ),
+            (
+                55,
+                20,
+                "Requested operation is not valid: domain is not running",
+                Kind::State,
+            ),
+            (
+                55,
+                10,
+                "Requested operation is not valid: cannot migrate domain: x",
+                Kind::CannotSave,
+            ),
+            (
+                55,
+                10,
+                "Requested operation is not valid: domain has active block job",
+                Kind::Busy,
+            ),
+            (
+                84,
+                10,
+                "Operation not supported: cannot migrate a domain with <hostdev>",
+                Kind::CannotSave,
+            ),
+            (
+                1,
+                10,
+                "unable to execute QEMU command 'migrate': State blocked by non-migratable device '0'",
+                Kind::CannotSave,
+            ),
+            (
+                9,
+                0,
+                "operation failed: libvirt_iohelper: failure: Unable to write x: No space left on device",
+                Kind::Space,
+            ),
+            (
+                9,
+                10,
+                "operation failed: save image is incomplete",
+                Kind::Guard,
+            ),
+            (
+                68,
+                0,
+                "Timed out during operation: cannot acquire state change lock",
+                Kind::Busy,
+            ),
+            (
+                29,
+                20,
+                "operation forbidden: read only access prevents virDomainSave",
+                Kind::Connection,
+            ),
+            (
+                38,
+                7,
+                "Failed to connect socket to '/s': No such file or directory",
+                Kind::Connection,
+            ),
+            (
+                38,
+                10,
+                "Failed to create file '/x': Permission denied",
+                Kind::Failed,
+            ),
+            (
+                1,
+                7,
+                "internal error: client socket is closed",
+                Kind::Connection,
+            ),
             (1, 10, "internal error: anything", Kind::Failed),
         ] {
             assert_eq!(error(code, domain, message).kind(), kind, "{message}");

@@ -14,7 +14,11 @@ use virt::error::Error;
 use virt::sys;
 
 fn minus_one_is_failure(result: c_int) -> Result<c_int, Error> {
-    if result < 0 { Err(Error::last_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(Error::last_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// `virDomainSaveFlags`: writes the memory of a domain to a file on the daemon's host, and stops it.
@@ -22,7 +26,8 @@ pub(super) fn save(domain: &Domain, path: &str, flags: u32) -> Result<(), Error>
     let path = CString::new(path)?;
     // SAFETY: `domain` holds a reference during the call; `path` ends with NUL and outlives it; no
     // replacement XML (NULL) means that the domain's own is taken.
-    let result = unsafe { sys::virDomainSaveFlags(domain.as_ptr(), path.as_ptr(), ptr::null(), flags) };
+    let result =
+        unsafe { sys::virDomainSaveFlags(domain.as_ptr(), path.as_ptr(), ptr::null(), flags) };
     minus_one_is_failure(result).map(drop)
 }
 
@@ -36,7 +41,8 @@ pub(super) fn abort_job(domain: &Domain) -> Result<(), Error> {
 pub(super) fn state(domain: &Domain) -> Result<DomainState, Error> {
     let (mut state, mut reason) = (-1, -1);
     // SAFETY: `domain` holds a reference during the call; both integers outlive it.
-    let result = unsafe { sys::virDomainGetState(domain.as_ptr(), &raw mut state, &raw mut reason, 0) };
+    let result =
+        unsafe { sys::virDomainGetState(domain.as_ptr(), &raw mut state, &raw mut reason, 0) };
     minus_one_is_failure(result).map(|_| DomainState { state, reason })
 }
 
@@ -47,7 +53,13 @@ pub(super) fn job(domain: &Domain) -> Result<Option<Job>, Error> {
     // SAFETY: `domain` holds a reference during the call, and the three variables outlive it. On
     // success libvirt sets them all; `parameters` stays NULL if there are none.
     let result = unsafe {
-        sys::virDomainGetJobStats(domain.as_ptr(), &raw mut kind, &raw mut parameters, &raw mut count, 0)
+        sys::virDomainGetJobStats(
+            domain.as_ptr(),
+            &raw mut kind,
+            &raw mut parameters,
+            &raw mut count,
+            0,
+        )
     };
     minus_one_is_failure(result)?;
     let mut job = Job::default();
@@ -96,10 +108,21 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
     let result = unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), ptr::null_mut(), 0, 0) };
     let most = minus_one_is_failure(result)?;
     let length = usize::try_from(most).unwrap_or_default();
-    let mut errors = vec![sys::virDomainDiskError { disk: ptr::null_mut(), error: 0 }; length];
+    let mut errors = vec![
+        sys::virDomainDiskError {
+            disk: ptr::null_mut(),
+            error: 0
+        };
+        length
+    ];
     // SAFETY: `errors` has room for as many as are asked for, and outlives the call.
     let result = unsafe {
-        sys::virDomainGetDiskErrors(domain.as_ptr(), errors.as_mut_ptr(), c_uint::try_from(most).unwrap_or_default(), 0)
+        sys::virDomainGetDiskErrors(
+            domain.as_ptr(),
+            errors.as_mut_ptr(),
+            c_uint::try_from(most).unwrap_or_default(),
+            0,
+        )
     };
     let found = usize::try_from(minus_one_is_failure(result)?).unwrap_or_default();
     for error in errors.iter().take(found) {

@@ -74,11 +74,13 @@ impl Hypervisor {
                 Access::ReadOnly => Connect::open_read_only(wanted.as_deref()),
                 Access::ReadWrite => Connect::open(wanted.as_deref()),
             };
-            let opened = connection.map_err(HypervisorError::from).and_then(|connection| {
-                let connection = ManuallyDrop::new(connection);
-                let uri = connection.uri()?;
-                Ok(Self { connection, uri })
-            });
+            let opened = connection
+                .map_err(HypervisorError::from)
+                .and_then(|connection| {
+                    let connection = ManuallyDrop::new(connection);
+                    let uri = connection.uri()?;
+                    Ok(Self { connection, uri })
+                });
             // Nobody listens if the limit has passed.
             let _ = sender.send(opened);
         });
@@ -102,7 +104,9 @@ impl Hypervisor {
     #[must_use]
     pub fn is_local(&self) -> bool {
         let (scheme, rest) = self.uri.split_once("://").unwrap_or((&self.uri, ""));
-        let transport = scheme.split_once('+').map_or("unix", |(_, transport)| transport);
+        let transport = scheme
+            .split_once('+')
+            .map_or("unix", |(_, transport)| transport);
         transport == "unix" && rest.starts_with('/')
     }
 
@@ -126,7 +130,10 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says.
     pub fn versions(&self) -> Result<(u32, u32)> {
-        Ok((self.connection.lib_version()?, self.connection.hyp_version()?))
+        Ok((
+            self.connection.lib_version()?,
+            self.connection.hyp_version()?,
+        ))
     }
 
     /// All domains, by name (`virConnectListAllDomains`).
@@ -191,7 +198,9 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says.
     pub fn restore(&self, path: &str, flags: ImageFlags) -> Result<()> {
-        Ok(self.connection.restore_domain_flags(path, None, flags.bits())?)
+        Ok(self
+            .connection
+            .restore_domain_flags(path, None, flags.bits())?)
     }
 }
 
@@ -262,7 +271,9 @@ pub struct Machine {
 
 impl Machine {
     fn new(domain: Domain) -> Result<Self> {
-        let handle = Handle { domain: ManuallyDrop::new(domain) };
+        let handle = Handle {
+            domain: ManuallyDrop::new(domain),
+        };
         Ok(Self {
             name: handle.domain.name()?,
             id: handle.domain.uuid()?,
@@ -325,7 +336,11 @@ impl Machine {
     /// What libvirt says.
     pub fn observe(&self, has_image: bool) -> Result<Vm> {
         let state = self.state()?;
-        let job = if state.job_matters() { self.operation()? } else { None };
+        let job = if state.job_matters() {
+            self.operation()?
+        } else {
+            None
+        };
         let disk_errors = if state.is_paused_on_io_error() {
             ffi::disk_errors(self.domain()).unwrap_or_default()
         } else {
@@ -363,7 +378,9 @@ impl Machine {
         match self.job() {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
-            Err(error) if error.is_no_support() || error.kind() == crate::report::Kind::State => Ok(None),
+            Err(error) if error.is_no_support() || error.kind() == crate::report::Kind::State => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

@@ -114,7 +114,12 @@ impl Header {
         if version == 0 || data_length == 0 || data_length > XML_LIMIT {
             return Err(HeaderError::Damaged("its lengths cannot be right"));
         }
-        let header = |xml| Self { complete, was_running: was_running != 0, format, xml };
+        let header = |xml| Self {
+            complete,
+            was_running: was_running != 0,
+            format,
+            xml,
+        };
         if u64::from(data_length) + LENGTH as u64 >= size {
             return if complete {
                 Err(HeaderError::Damaged("it ends before the memory begins"))
@@ -132,7 +137,9 @@ impl Header {
         let mut begin = vec![0; format.magic().len()];
         if source.read_exact(&mut begin).is_err() || begin != format.magic() {
             // libvirt does not look, and QEMU 7.2 given such an image spins for ever.
-            return Err(HeaderError::Damaged("its memory is not in the format that it names"));
+            return Err(HeaderError::Damaged(
+                "its memory is not in the format that it names",
+            ));
         }
         Ok(header(xml))
     }
@@ -198,7 +205,10 @@ mod tests {
     #[test]
     fn a_whole_image_tells_its_vm_and_whether_it_ran() {
         let header = read(&image(COMPLETE, 0, b"QEVM\0\0\0\x03")).unwrap();
-        assert_eq!((header.complete, header.was_running, header.xml.as_str()), (true, true, "<domain/>"));
+        assert_eq!(
+            (header.complete, header.was_running, header.xml.as_str()),
+            (true, true, "<domain/>")
+        );
         assert_eq!(header.format, Format::Raw);
     }
 
@@ -206,8 +216,16 @@ mod tests {
     fn each_format_is_known_by_number_and_by_its_first_bytes() {
         for number in 0..=6 {
             let format = Format::from_number(number).unwrap();
-            assert_eq!(read(&image(COMPLETE, number, format.magic())).unwrap().format, format);
-            assert!(complaint(&image(COMPLETE, number, b"something else")).contains("not in the format"));
+            assert_eq!(
+                read(&image(COMPLETE, number, format.magic()))
+                    .unwrap()
+                    .format,
+                format
+            );
+            assert!(
+                complaint(&image(COMPLETE, number, b"something else"))
+                    .contains("not in the format")
+            );
         }
         assert!(complaint(&image(COMPLETE, 7, b"QEVM")).contains("newer libvirt"));
     }
@@ -238,7 +256,14 @@ mod tests {
     #[test]
     fn lengths_and_offsets_that_cannot_be_are_damage() {
         let whole = image(COMPLETE, 0, b"QEVM");
-        for (at, value) in [(20, 0_u32), (20, u32::MAX), (20, 5), (32, 11), (32, 4000), (32, u32::MAX)] {
+        for (at, value) in [
+            (20, 0_u32),
+            (20, u32::MAX),
+            (20, 5),
+            (32, 11),
+            (32, 4000),
+            (32, u32::MAX),
+        ] {
             let mut bytes = whole.clone();
             bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
             assert!(complaint(&bytes).contains("damaged"), "{value} at {at}");

@@ -5,7 +5,7 @@ use super::{Header, HeaderError, Record};
 use crate::definition::read_domain;
 use crate::entity::{SavedImage, Verdict, Vm};
 use jiff::Timestamp;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -89,7 +89,10 @@ impl ImagePlace {
             .recursive(true)
             .mode(0o700)
             .create(&self.folder)
-            .map_err(|error| PlaceError::Folder { folder: self.folder.clone(), error })
+            .map_err(|error| PlaceError::Folder {
+                folder: self.folder.clone(),
+                error,
+            })
     }
 
     /// The UUIDs for which an image lies here. What cannot be looked at has none.
@@ -113,7 +116,8 @@ impl ImagePlace {
 fn is_session(uri: &str) -> bool {
     let path = uri.split_once("://").map_or("", |(_, rest)| rest);
     let path = path.split('?').next().unwrap_or_default();
-    path.split_once('/').is_some_and(|(_, path)| path == "session")
+    path.split_once('/')
+        .is_some_and(|(_, path)| path == "session")
 }
 
 /// An image file on this machine, as far as it can be looked into.
@@ -141,44 +145,23 @@ impl ImageFile {
             verdict: Verdict::Good,
             flaw: None,
             size_bytes: Some(seen.len()),
-            saved_at: seen.modified().ok().and_then(|time| Timestamp::try_from(time).ok()),
+            saved_at: seen
+                .modified()
+                .ok()
+                .and_then(|time| Timestamp::try_from(time).ok()),
             was_running: None,
         };
-        let mut flawed = |verdict, flaw: String| {
+        let mut vm = None;
+        if let Err((verdict, flaw)) = examine(path, &seen, &mut summary, &mut vm) {
             summary.verdict = verdict;
             summary.flaw = Some(flaw);
-        };
-        let mut vm = None;
-        if !seen.is_file() {
-            flawed(Verdict::Damaged, "it is not a regular file".to_owned());
-        } else {
-            let header = OpenOptions::new()
-                .read(true)
-                .custom_flags(CAREFUL)
-                .open(path)
-                .map_err(HeaderError::from)
-                .and_then(|file| Header::read(io::BufReader::new(file), seen.len()));
-            match header {
-                Err(HeaderError::Io(error)) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    flawed(Verdict::Unreadable, "it may not be read from here".to_owned());
-                }
-                Err(error) => flawed(Verdict::Damaged, error.to_string()),
-                Ok(header) => {
-                    vm = read_domain(&header.xml).ok();
-                    if !header.complete {
-                        flawed(Verdict::Incomplete, "its save was interrupted".to_owned());
-                    } else if vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
-                        flawed(Verdict::Damaged, "its description is no VM's".to_owned());
-                    } else if let Some(used) =
-                        Record::load(path, identity).and_then(|record| record.used_at)
-                    {
-                        flawed(Verdict::Used, format!("it was restored before, at {used:.0}"));
-                    }
-                    summary.was_running = Some(header.was_running);
-                }
-            }
         }
-        Some(Self { path: path.to_path_buf(), vm, summary, identity })
+        Some(Self {
+            path: path.to_path_buf(),
+            vm,
+            summary,
+            identity,
+        })
     }
 
     /// Looks at a file that should hold the memory of this VM.
@@ -188,7 +171,10 @@ impl ImageFile {
         let whose = image.vm.as_ref().and_then(Vm::id);
         if let (Some(vm), true) = (&image.vm, whose.is_some_and(|whose| whose != id)) {
             image.summary.verdict = Verdict::Foreign;
-            image.summary.flaw = Some(format!("it holds the memory of another VM, {:?}", vm.name()));
+            image.summary.flaw = Some(format!(
+                "it holds the memory of another VM, {:?}",
+                vm.name()
+            ));
         }
         Some(image)
     }
@@ -248,6 +234,46 @@ impl ImageFile {
     }
 }
 
+/// Fills in what the file tells of itself, and says what is wrong with it.
+fn examine(
+    path: &Path,
+    seen: &Metadata,
+    summary: &mut SavedImage,
+    vm: &mut Option<Vm>,
+) -> Result<(), (Verdict, String)> {
+    if !seen.is_file() {
+        return Err((Verdict::Damaged, "it is not a regular file".to_owned()));
+    }
+    let header = OpenOptions::new()
+        .read(true)
+        .custom_flags(CAREFUL)
+        .open(path)
+        .map_err(HeaderError::from)
+        .and_then(|file| Header::read(io::BufReader::new(file), seen.len()))
+        .map_err(|error| match error {
+            HeaderError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => (
+                Verdict::Unreadable,
+                "it may not be read from here".to_owned(),
+            ),
+            error => (Verdict::Damaged, error.to_string()),
+        })?;
+    summary.was_running = Some(header.was_running);
+    *vm = read_domain(&header.xml).ok();
+    if !header.complete {
+        return Err((Verdict::Incomplete, "its save was interrupted".to_owned()));
+    }
+    if vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
+        return Err((Verdict::Damaged, "its description is no VM's".to_owned()));
+    }
+    match Record::load(path, FileIdentity::from(seen)).and_then(|record| record.used_at) {
+        Some(used) => Err((
+            Verdict::Used,
+            format!("it was restored before, at {used:.0}"),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
@@ -259,7 +285,11 @@ mod tests {
     #[test]
     fn each_kind_of_connection_has_its_place() {
         let variables = |set: &'static [(&str, &str)]| {
-            move |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+            move |name: &str| {
+                set.iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| value.into())
+            }
         };
         let home: &[(&str, &str)] = &[("HOME", "/home/u")];
         let state: &[(&str, &str)] = &[("HOME", "/home/u"), ("XDG_STATE_HOME", "/state")];
@@ -267,12 +297,25 @@ mod tests {
         for (uri, set, folder) in [
             ("qemu:///system", home, "/var/lib/vmlife/images"),
             ("qemu+ssh://root@far/system", home, "/var/lib/vmlife/images"),
-            ("qemu:///session", home, "/home/u/.local/state/vmlife/images"),
-            ("qemu+unix:///session?socket=/s", state, "/state/vmlife/images"),
+            (
+                "qemu:///session",
+                home,
+                "/home/u/.local/state/vmlife/images",
+            ),
+            (
+                "qemu+unix:///session?socket=/s",
+                state,
+                "/state/vmlife/images",
+            ),
             ("qemu:///session", chosen, "/big"),
             ("test:///default", home, "/var/lib/vmlife/images"),
         ] {
-            assert_eq!(ImagePlace::of_connection(uri, variables(set)).unwrap().folder(), folder);
+            assert_eq!(
+                ImagePlace::of_connection(uri, variables(set))
+                    .unwrap()
+                    .folder(),
+                folder
+            );
         }
         assert!(ImagePlace::of_connection("qemu:///session", variables(&[])).is_err());
     }
@@ -285,7 +328,12 @@ mod tests {
         let image = ImageFile::inspect(&path).unwrap();
         assert_eq!(image.summary.verdict, Verdict::Damaged);
         image.mark(Some(Timestamp::now())).unwrap();
-        assert!(Record::load(&path, image.identity).unwrap().used_at.is_some());
+        assert!(
+            Record::load(&path, image.identity)
+                .unwrap()
+                .used_at
+                .is_some()
+        );
         fs::write(&path, "another image").unwrap();
         let other = ImageFile::inspect(&path).unwrap();
         assert_eq!(Record::load(&path, other.identity), None);
@@ -300,7 +348,10 @@ mod tests {
         std::os::unix::fs::symlink("/dev/null", &link).unwrap();
         for path in [&link, folder.path()] {
             let image = ImageFile::inspect(path).unwrap();
-            assert_eq!(image.summary.flaw.as_deref(), Some("it is not a regular file"));
+            assert_eq!(
+                image.summary.flaw.as_deref(),
+                Some("it is not a regular file")
+            );
         }
     }
 }

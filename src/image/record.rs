@@ -79,7 +79,8 @@ impl Record {
     pub fn load(image: &Path, identity: FileIdentity) -> Option<Self> {
         let text = fs::read(Self::path_of(image)).ok()?;
         let record: Self = serde_json::from_slice(&text).ok()?;
-        (record.schema_version == Self::SCHEMA_VERSION && record.image == identity).then_some(record)
+        (record.schema_version == Self::SCHEMA_VERSION && record.image == identity)
+            .then_some(record)
     }
 
     /// Writes the record beside the image: wholly or not at all, and so that it outlives a power cut.

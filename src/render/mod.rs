@@ -29,7 +29,13 @@ impl Output {
     #[must_use]
     pub fn new(form: Form, quiet: bool, verbose: bool) -> Self {
         let meter = Meter::new(io::stderr().is_terminal(), quiet);
-        Self { form, quiet, verbose, meter, trouble: None }
+        Self {
+            form,
+            quiet,
+            verbose,
+            meter,
+            trouble: None,
+        }
     }
 
     /// Prints VMs: one as a page, several as a list, or in the form that was asked for. `xml` gives a
@@ -54,7 +60,10 @@ impl Output {
                 [vm] if one => table::page(vm, width()),
                 vms => table::list(vms, width()),
             },
-            Form::Json => json(&Answer { schema_version: Report::SCHEMA_VERSION, vms }),
+            Form::Json => json(&Answer {
+                schema_version: Report::SCHEMA_VERSION,
+                vms,
+            }),
             Form::Yaml => {
                 let documents: Vec<String> = vms.iter().map(to_yaml).collect();
                 documents.join("---\n")
@@ -82,22 +91,35 @@ impl Output {
             Form::Table | Form::Xml | Form::Name => {}
         }
         let all = report.results.len();
-        let done = report.results.iter().filter(|outcome| outcome.kind == Kind::Done).count();
+        let done = report
+            .results
+            .iter()
+            .filter(|outcome| outcome.kind == Kind::Done)
+            .count();
         if all > 1 {
-            let failed = if done < all { format!(", {} not", all - done) } else { String::new() };
+            let failed = if done < all {
+                format!(", {} not", all - done)
+            } else {
+                String::new()
+            };
             self.words(&format!("{}: {done} done{failed}", count(all, "VM")));
         }
     }
 
     /// Prints why the whole command failed.
     pub fn failure(&mut self, failure: &Failure) {
-        self.error(None, &failure.message, failure.cause.as_deref(), failure.hint.as_deref());
+        Self::error(
+            None,
+            &failure.message,
+            failure.cause.as_deref(),
+            failure.hint.as_deref(),
+        );
     }
 
     /// Says something that is neither the answer nor an error.
     pub fn words(&mut self, words: &str) {
         if !self.quiet {
-            self.say(words);
+            say(words);
         }
     }
 
@@ -107,7 +129,7 @@ impl Output {
     pub fn finish(&mut self) -> Kind {
         match self.trouble.take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                self.say(&format!("error: the answer could not be written: {error}"));
+                say(&format!("error: the answer could not be written: {error}"));
                 Kind::Failed
             }
             _ => Kind::Done,
@@ -117,26 +139,24 @@ impl Output {
     fn answer(&mut self, text: &str) {
         if self.trouble.is_none() {
             let mut stdout = io::stdout().lock();
-            self.trouble = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err();
+            self.trouble = stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush())
+                .err();
         }
     }
 
-    fn say(&mut self, line: &str) {
-        // There is nowhere to tell that standard error is gone.
-        let _ = writeln!(io::stderr().lock(), "{line}");
-    }
-
-    fn error(&mut self, vm: Option<&str>, message: &str, cause: Option<&str>, hint: Option<&str>) {
+    fn error(vm: Option<&str>, message: &str, cause: Option<&str>, hint: Option<&str>) {
         let message = harmless(message);
         match vm {
-            Some(vm) => self.say(&format!("error: {} {message}", harmless(vm))),
-            None => self.say(&format!("error: {message}")),
+            Some(vm) => say(&format!("error: {} {message}", harmless(vm))),
+            None => say(&format!("error: {message}")),
         }
         if let Some(cause) = cause {
-            self.say(&format!("  cause: {}", harmless(cause)));
+            say(&format!("  cause: {}", harmless(cause)));
         }
         if let Some(hint) = hint {
-            self.say(&format!("  hint: {}", harmless(hint)));
+            say(&format!("  hint: {}", harmless(hint)));
         }
     }
 
@@ -144,19 +164,27 @@ impl Output {
         if outcome.kind == Kind::Done {
             match self.form {
                 Form::Table => {
-                    let took = outcome.seconds.map(|took| format!(" in {}", seconds(took)));
-                    let line = format!("{} {}{}\n", outcome.vm.name, outcome.message, took.unwrap_or_default());
-                    self.answer(&format!("{}\n", harmless(line.trim_end())));
+                    // A tenth of a second is no time worth telling.
+                    let took = outcome.seconds.filter(|took| *took >= 0.1);
+                    let took = took
+                        .map(|took| format!(" in {}", seconds(took)))
+                        .unwrap_or_default();
+                    let line = format!("{} {}{took}", outcome.vm.name, outcome.message);
+                    self.answer(&format!("{}\n", harmless(&line)));
                 }
                 Form::Name => self.answer(&name_line(&outcome.vm.name)),
                 Form::Json | Form::Yaml | Form::Xml => {}
             }
         } else {
             let (cause, hint) = (outcome.cause.as_deref(), outcome.hint.as_deref());
-            self.error(Some(&outcome.vm.name), &outcome.message, cause, hint);
+            Self::error(Some(&outcome.vm.name), &outcome.message, cause, hint);
         }
         for warning in &outcome.warnings {
-            self.say(&format!("warning: {}: {}", harmless(&outcome.vm.name), harmless(warning)));
+            say(&format!(
+                "warning: {}: {}",
+                harmless(&outcome.vm.name),
+                harmless(warning)
+            ));
         }
     }
 }
@@ -166,23 +194,26 @@ impl Sink for Output {
         match event {
             Event::Started(vm, step) => {
                 if self.verbose {
-                    self.say(&format!("{}: {step:?}", harmless(&vm.name)));
+                    say(&format!("{}: {step:?}", harmless(&vm.name)));
                 }
                 self.meter.begin(vm, step);
             }
             Event::Progress(vm, progress) => {
                 if let Some(line) = self.meter.advance(vm, progress) {
-                    self.say(&line);
+                    say(&line);
                 }
             }
             Event::Finishing(vm) => {
                 if let Some(line) = self.meter.finishing(vm) {
-                    self.say(&line);
+                    say(&line);
                 }
             }
             Event::Cancelling(vm, words) => {
                 self.meter.clear();
-                self.words(&format!("{}: {words} (once more: do not wait)", harmless(&vm.name)));
+                self.words(&format!(
+                    "{}: {words} (once more: do not wait)",
+                    harmless(&vm.name)
+                ));
             }
             Event::Finished(outcome) => {
                 self.meter.clear();
@@ -190,6 +221,12 @@ impl Sink for Output {
             }
         }
     }
+}
+
+/// A line for people.
+fn say(line: &str) {
+    // There is nowhere to tell that standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
 /// A name for programs: as it is, unless a person's terminal would be steered by it.
@@ -209,5 +246,8 @@ fn json(value: &impl Serialize) -> String {
 /// The columns of the terminal; a pipe has no end of them.
 fn width() -> Option<u16> {
     let stdout = io::stdout();
-    stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout))?.map(|(width, _)| width.0)
+    stdout
+        .is_terminal()
+        .then(|| terminal_size::terminal_size_of(&stdout))?
+        .map(|(width, _)| width.0)
 }

@@ -39,7 +39,8 @@ impl Meter {
         };
         match self {
             Self::Bar(bar) => {
-                let new = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(15));
+                let new =
+                    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(15));
                 new.set_style(style("{prefix} {spinner} {msg}"));
                 new.set_prefix(format!("{}: {what}", harmless(&vm.name)));
                 new.enable_steady_tick(Duration::from_millis(100));
@@ -78,7 +79,9 @@ impl Meter {
     pub(super) fn finishing(&mut self, vm: &VmRef) -> Option<String> {
         match self {
             Self::Bar(Some(bar)) => {
-                bar.set_style(style("{prefix} {spinner} finishing: flushing to disk, ending QEMU"));
+                bar.set_style(style(
+                    "{prefix} {spinner} finishing: flushing to disk, ending QEMU",
+                ));
                 None
             }
             Self::Lines(Some(last)) if last.elapsed() >= PACE => {

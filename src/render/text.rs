@@ -45,7 +45,9 @@ pub(super) fn state(vm: &Vm) -> String {
         _ if dynamic.pause_status.is_error() => {
             format!("{}: {}", dynamic.status_reason, dynamic.pause_status)
         }
-        VmStatus::Paused if dynamic.status_reason == "migrating" => "restored, not resumed".to_owned(),
+        VmStatus::Paused if dynamic.status_reason == "migrating" => {
+            "restored, not resumed".to_owned()
+        }
         _ => dynamic.status_reason.clone(),
     };
     if matches!(reason.as_str(), "" | "unknown") {

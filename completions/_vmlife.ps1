@@ -1,0 +1,225 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'vmlife'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'vmlife' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('hibernate', 'hibernate', [CompletionResultType]::ParameterValue, 'Write the memory of VMs to files, and stop them')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Bring hibernated VMs back exactly where they were')
+            [CompletionResult]::new('pause', 'pause', [CompletionResultType]::ParameterValue, 'Freeze VMs: no CPU, no I/O, the memory stays allocated')
+            [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Let paused VMs go on, and wake those that sleep')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'List VMs, or describe one')
+            [CompletionResult]::new('suspend', 'suspend', [CompletionResultType]::ParameterValue, 'Means two things, and so is none of ours')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'vmlife;hibernate' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
+            [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The image''s file, or a folder for it [default: VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images]')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'All VMs that this can be done to')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Refuse (exit status 5) what is already so')
+            [CompletionResult]::new('--running', '--running', [CompletionResultType]::ParameterName, 'Let the VM run when it is restored, whatever it did before')
+            [CompletionResult]::new('--paused', '--paused', [CompletionResultType]::ParameterName, 'Let the VM stay paused when it is restored')
+            [CompletionResult]::new('--bypass-cache', '--bypass-cache', [CompletionResultType]::ParameterName, 'Go round the page cache of the daemon''s host')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Save also a VM that paused on an error of a disk')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'vmlife;restore' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
+            [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'An image that lies elsewhere; it tells itself whose it is')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'All VMs that this can be done to')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Refuse (exit status 5) what is already so')
+            [CompletionResult]::new('--running', '--running', [CompletionResultType]::ParameterName, 'Let the VM run when it is restored, whatever it did before')
+            [CompletionResult]::new('--paused', '--paused', [CompletionResultType]::ParameterName, 'Let the VM stay paused when it is restored')
+            [CompletionResult]::new('--bypass-cache', '--bypass-cache', [CompletionResultType]::ParameterName, 'Go round the page cache of the daemon''s host')
+            [CompletionResult]::new('--keep', '--keep', [CompletionResultType]::ParameterName, 'Leave the image there, marked as used')
+            [CompletionResult]::new('--or-start', '--or-start', [CompletionResultType]::ParameterName, 'Boot a VM that has no image; one that libvirt does not know is defined first')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Restore also an image that was used before: old memory over newer disks')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'vmlife;pause' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'All VMs that this can be done to')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Refuse (exit status 5) what is already so')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'vmlife;resume' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'All VMs that this can be done to')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be done')
+            [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Refuse (exit status 5) what is already so')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'vmlife;show' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'vmlife;suspend' {
+            [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI …)')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'How the answer is written')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after this time (such as 90s or 10m): a hibernation is cancelled')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'vmlife;help' {
+            [CompletionResult]::new('hibernate', 'hibernate', [CompletionResultType]::ParameterValue, 'Write the memory of VMs to files, and stop them')
+            [CompletionResult]::new('restore', 'restore', [CompletionResultType]::ParameterValue, 'Bring hibernated VMs back exactly where they were')
+            [CompletionResult]::new('pause', 'pause', [CompletionResultType]::ParameterValue, 'Freeze VMs: no CPU, no I/O, the memory stays allocated')
+            [CompletionResult]::new('resume', 'resume', [CompletionResultType]::ParameterValue, 'Let paused VMs go on, and wake those that sleep')
+            [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'List VMs, or describe one')
+            [CompletionResult]::new('suspend', 'suspend', [CompletionResultType]::ParameterValue, 'Means two things, and so is none of ours')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'vmlife;help;hibernate' {
+            break
+        }
+        'vmlife;help;restore' {
+            break
+        }
+        'vmlife;help;pause' {
+            break
+        }
+        'vmlife;help;resume' {
+            break
+        }
+        'vmlife;help;show' {
+            break
+        }
+        'vmlife;help;suspend' {
+            break
+        }
+        'vmlife;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

@@ -1,0 +1,156 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_vmlife_global_optspecs
+    string join \n c/connect= o/output= q/quiet v/verbose timeout= h/help V/version
+end
+
+function __fish_vmlife_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_vmlife_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_vmlife_using_subcommand
+    set -l cmd (__fish_vmlife_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_needs_command" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_needs_command" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_needs_command" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_needs_command" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "hibernate" -d 'Write the memory of VMs to files, and stop them'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "restore" -d 'Bring hibernated VMs back exactly where they were'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "pause" -d 'Freeze VMs: no CPU, no I/O, the memory stays allocated'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "resume" -d 'Let paused VMs go on, and wake those that sleep'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "show" -d 'List VMs, or describe one'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "suspend" -d 'Means two things, and so is none of ours'
+complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it [default: VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images]' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l all -d 'All VMs that this can be done to'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s n -l dry-run -d 'Only say what would be done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l running -d 'Let the VM run when it is restored, whatever it did before'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l paused -d 'Let the VM stay paused when it is restored'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l bypass-cache -d 'Go round the page cache of the daemon\'s host'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l force -d 'Save also a VM that paused on an error of a disk'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l all -d 'All VMs that this can be done to'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l running -d 'Let the VM run when it is restored, whatever it did before'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l paused -d 'Let the VM stay paused when it is restored'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l bypass-cache -d 'Go round the page cache of the daemon\'s host'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l keep -d 'Leave the image there, marked as used'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l or-start -d 'Boot a VM that has no image; one that libvirt does not know is defined first'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l force -d 'Restore also an image that was used before: old memory over newer disks'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l all -d 'All VMs that this can be done to'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s n -l dry-run -d 'Only say what would be done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l all -d 'All VMs that this can be done to'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s n -l dry-run -d 'Only say what would be done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+json\t'For programs'
+yaml\t'For programs and people; of show: definitions that load again'
+xml\t'libvirt\'s own XML (show only)'
+name\t'The names, a line each'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s v -l verbose -d 'Say what is being done'
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s V -l version -d 'Print version'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "hibernate" -d 'Write the memory of VMs to files, and stop them'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "restore" -d 'Bring hibernated VMs back exactly where they were'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "pause" -d 'Freeze VMs: no CPU, no I/O, the memory stays allocated'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "resume" -d 'Let paused VMs go on, and wake those that sleep'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "show" -d 'List VMs, or describe one'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "suspend" -d 'Means two things, and so is none of ours'
+complete -c vmlife -n "__fish_vmlife_using_subcommand help; and not __fish_seen_subcommand_from hibernate restore pause resume show suspend help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

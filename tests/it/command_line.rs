@@ -1,0 +1,269 @@
+//! The command line on libvirt's test driver, which lives in the process and needs nothing.
+
+use super::support::{vmlife, vmlife_command};
+use std::fs::{File, OpenOptions};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+const TEST_VM: &str = "6695eb01-f6a4-8304-79aa-97f2502e193f";
+
+#[test]
+fn a_vm_is_found_by_name_uuid_number_glob_and_each_once() {
+    for words in [
+        &["test"][..],
+        &[TEST_VM],
+        &["--id", "1"],
+        &["te*"],
+        &["test", TEST_VM, "t?st", "--id", "1"],
+        &["--all"],
+    ] {
+        let ran = vmlife(["pause", "-o", "name"].iter().chain(words)).succeeds();
+        assert_eq!(ran.stdout, "test\n", "{words:?}");
+    }
+}
+
+#[test]
+fn what_is_excluded_is_left_alone() {
+    let ran = vmlife(["pause", "--all", "--exclude", "t*"]).ends_with(0);
+    assert_eq!(ran.stdout, "");
+    assert_eq!(ran.stderr, "no VM can be paused\n");
+}
+
+#[test]
+fn an_unknown_name_gets_the_nearest_ones() {
+    let ran = vmlife(["pause", "tset"]).refuses(4, "there is no VM 'tset'");
+    assert!(ran.stderr.contains("did you mean 'test'?"), "{ran:?}");
+    vmlife(["pause", "zzz"]).refuses(4, "vmlife show lists all VMs");
+    vmlife(["show", "zzz"]).refuses(4, "there is no VM 'zzz'");
+    vmlife(["show", "x*"]).refuses(4, "no VM's name matches 'x*'");
+    vmlife(["show", "--id", "77"]).refuses(4, "number 77");
+    vmlife(["show", "00000000-0000-0000-0000-000000000001"]).refuses(4, "there is no VM");
+}
+
+#[test]
+fn one_unknown_name_keeps_all_others_untouched_and_all_unknown_ones_are_told() {
+    vmlife(["pause", "test", "a", "b"]).refuses(4, "there is no VM 'a' or 'b'");
+}
+
+#[test]
+fn hostile_names_are_names() {
+    for name in [
+        "..",
+        "it's",
+        "\"quoted\"",
+        "$(reboot)",
+        "a b",
+        "\u{1b}[31m",
+        "%s%n",
+        "'; rm -rf /",
+    ] {
+        let ran = vmlife(["pause", "--", name]).refuses(4, "there is no VM");
+        assert!(!ran.stderr.contains('\u{1b}'), "{ran:?}");
+    }
+    vmlife(["pause", "--", "-rf"]).refuses(4, "'-rf'");
+    vmlife(["pause", "a/b"]).refuses(2, "No such file or directory");
+    vmlife(["pause", "../../etc/passwd.yaml"]).refuses(2, "No such file or directory");
+}
+
+#[test]
+fn what_is_already_so_is_success_unless_strict() {
+    vmlife(["resume", "test"])
+        .succeeds()
+        .says("test already runs");
+    vmlife(["restore", "test"])
+        .succeeds()
+        .says("test already runs");
+    vmlife(["resume", "test", "--strict"]).refuses(5, "already runs");
+}
+
+#[test]
+fn a_dry_run_says_what_it_would_do() {
+    vmlife(["pause", "test", "--dry-run"])
+        .succeeds()
+        .says("test would be paused");
+    let ran = vmlife(["hibernate", "test", "-n", "--to", "/tmp/", "-o", "json"]).succeeds();
+    let report = ran.json();
+    assert_eq!(report["dryRun"], true);
+    assert_eq!(report["results"][0]["step"], "save");
+    assert_eq!(report["results"][0]["changed"], false);
+    assert_eq!(
+        report["results"][0]["image"],
+        format!("/tmp/{TEST_VM}.vmsave")
+    );
+}
+
+#[test]
+fn the_report_in_json_tells_success_and_failure_apart() {
+    let report = vmlife(["pause", "test", "-o", "json"]).succeeds().json();
+    assert_eq!(report["schemaVersion"], 1);
+    assert_eq!(report["verb"], "pause");
+    let result = &report["results"][0];
+    assert_eq!(
+        (&result["name"], &result["id"]),
+        (&"test".into(), &TEST_VM.into())
+    );
+    assert_eq!(
+        (&result["kind"], &result["changed"], &result["status"]),
+        (&"done".into(), &true.into(), &"Paused".into())
+    );
+    let ran = vmlife(["resume", "test", "--strict", "-o", "json"]).ends_with(5);
+    assert_eq!(ran.json()["results"][0]["kind"], "state");
+    assert!(
+        ran.stderr.starts_with("error: test already runs"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn show_lists_vms_and_describes_one() {
+    let list = vmlife(["show"]).succeeds().stdout;
+    assert_eq!(
+        list,
+        "NAME  STATE  ID  VCPUS  MEMORY    IMAGE\ntest  Up     1   2      8.00 GiB  -\n"
+    );
+    vmlife(["show", "test"])
+        .succeeds()
+        .says("test: Up\n")
+        .says("/guest/diskimage1")
+        .says("aa:bb:cc:dd:ee:ff");
+    vmlife(["info", "test", "-o", "name"])
+        .succeeds()
+        .says("test\n");
+    assert_eq!(
+        vmlife(["show", "-o", "json"]).json()["vms"][0]["vmStatic"]["memSizeMb"],
+        8192
+    );
+    vmlife(["show", "test", "-o", "xml"])
+        .succeeds()
+        .says("<domain type='test' id='1'>");
+    vmlife(["show", "-o", "xml"])
+        .succeeds()
+        .says("<domains>\n<domain type='test'");
+}
+
+#[test]
+fn what_show_prints_as_yaml_is_a_definition_of_that_vm() {
+    let yaml = vmlife(["show", "-o", "yaml"]).succeeds().stdout;
+    let file = tempfile::Builder::new()
+        .suffix(".yaml")
+        .tempfile()
+        .expect("a file");
+    std::fs::write(file.path(), &yaml).expect("it can be written");
+    let again = vmlife([
+        "show".as_ref(),
+        file.path().as_os_str(),
+        "-o".as_ref(),
+        "yaml".as_ref(),
+    ]);
+    assert_eq!(again.succeeds().stdout, yaml);
+}
+
+#[test]
+fn words_that_make_no_sense_are_usage_errors() {
+    for (words, error) in [
+        (&["pause"][..], "which VM?"),
+        (&["pause", "test", "--all"], "exclude each other"),
+        (&["pause", "test", "-o", "xml"], "-o xml is for show only"),
+        (
+            &["restore", "a", "b", "--from", "/x"],
+            "--from names one image",
+        ),
+        (
+            &["pause", "x", "--exclude", "[", "--all"],
+            "exclude each other",
+        ),
+        (
+            &["pause", "--exclude", "[", "--all"],
+            "'[' is not a pattern",
+        ),
+        (&["pause", ""], "a value is required"),
+        (
+            &["hibernate", "x", "--running", "--paused"],
+            "cannot be used with",
+        ),
+        (&["pause", "x", "--timeout", "soon"], "it is no time"),
+        (&["explode", "x"], "unrecognized subcommand"),
+        (&["--nonsense"], "unexpected argument"),
+    ] {
+        let ran = vmlife(words).ends_with(2);
+        assert!(
+            ran.stderr.contains(error) && ran.stdout.is_empty(),
+            "{words:?}: {ran:?}"
+        );
+    }
+    assert_eq!(vmlife([""; 0]).ends_with(2).stdout, "");
+}
+
+#[test]
+fn suspend_means_two_things_and_so_nothing() {
+    let ran = vmlife(["suspend", "test", "--now"]).refuses(2, "'suspend' means two things");
+    assert!(
+        ran.stderr.contains("vmlife pause") && ran.stderr.contains("vmlife hibernate"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn fingers_that_know_virsh_find_their_words() {
+    vmlife(["save", "test", "-n", "--to", "/tmp/"])
+        .succeeds()
+        .says("would be hibernated");
+    vmlife(["unpause", "test"]).succeeds().says("already runs");
+}
+
+#[test]
+fn a_connection_that_is_none_is_told_at_once() {
+    for (uri, error) in [
+        (
+            "qemu+unix:///session?socket=/nonexistent/sock",
+            "Failed to connect socket",
+        ),
+        ("nonsense:///x", "cannot be reached"),
+        ("test:///nonexistent.xml", "cannot be reached"),
+    ] {
+        let began = Instant::now();
+        let ran =
+            vmlife(["-c", uri, "show"]).refuses(10, &format!("libvirt at {uri} cannot be reached"));
+        assert!(ran.stderr.contains(error), "{ran:?}");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is_one() {
+    // A pipe that nobody reads: `vmlife show | head -0`.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let ended = vmlife_command(["show"])
+        .stdout(writer)
+        .output()
+        .expect("vmlife runs");
+    assert_eq!((ended.status.code(), ended.stderr.len()), (Some(0), 0));
+    let full = OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let ended = vmlife_command(["show"])
+        .stdout(full)
+        .output()
+        .expect("vmlife runs");
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("No space left on device"));
+}
+
+#[test]
+fn without_any_environment_and_input_it_works_as_in_cron() {
+    let mut command = vmlife_command(["-c", "test:///default", "pause", "test"]);
+    command.env_clear().stdin(Stdio::null());
+    let ended = command.output().expect("vmlife runs");
+    assert_eq!(ended.status.code(), Some(0));
+    assert_eq!(ended.stdout, b"test is paused\n");
+    let mut command = vmlife_command(["show"]);
+    command.stdout(
+        File::options()
+            .append(true)
+            .open("/dev/null")
+            .expect("/dev/null"),
+    );
+    assert!(command.status().expect("vmlife runs").success());
+}

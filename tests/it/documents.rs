@@ -1,0 +1,91 @@
+//! README, examples and completions say what is so.
+
+use super::support::{files_below, project, vmlife};
+use clap::CommandFactory;
+use clap_complete::Shell;
+use std::fs;
+use vmlife::cli::Cli;
+use vmlife::definition;
+use vmlife::report::Kind;
+
+#[test]
+fn every_example_definition_loads() {
+    let mut count = 0;
+    for ending in ["yaml", "xml"] {
+        for file in files_below("examples", ending) {
+            definition::load(file.to_str().expect("text"))
+                .unwrap_or_else(|error| panic!("{error}"));
+            count += 1;
+        }
+    }
+    assert!(count > 0);
+}
+
+#[test]
+fn the_completions_are_those_of_the_program() {
+    for (shell, name) in [
+        (Shell::Bash, "vmlife.bash"),
+        (Shell::Zsh, "_vmlife"),
+        (Shell::Fish, "vmlife.fish"),
+        (Shell::Elvish, "vmlife.elv"),
+        (Shell::PowerShell, "_vmlife.ps1"),
+    ] {
+        let mut generated = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "vmlife", &mut generated);
+        let file = project().join("completions").join(name);
+        if std::env::var_os("SNAPSHOTS").is_some_and(|wish| wish == "overwrite") {
+            fs::create_dir_all(file.parent().expect("a folder")).expect("the folder can be made");
+            fs::write(&file, &generated).expect("the file can be written");
+        }
+        let kept = fs::read(&file).unwrap_or_default();
+        assert!(
+            kept == generated,
+            "{name} is out of date: run the tests with SNAPSHOTS=overwrite"
+        );
+    }
+}
+
+#[test]
+fn readme_tells_every_exit_code_and_both_commands() {
+    let readme = fs::read_to_string(project().join("README.md")).expect("README.md");
+    let kinds = [
+        Kind::Done,
+        Kind::Failed,
+        Kind::Usage,
+        Kind::Mixed,
+        Kind::NotFound,
+        Kind::State,
+        Kind::CannotSave,
+        Kind::Guard,
+        Kind::Space,
+        Kind::Busy,
+        Kind::Connection,
+        Kind::TimedOut,
+        Kind::Cancelled(1),
+        Kind::Cancelled(2),
+        Kind::Cancelled(15),
+    ];
+    for kind in kinds {
+        let code = kind.exit_code().to_string();
+        let told = readme.lines().any(|line| {
+            line.starts_with("| ")
+                && line
+                    .split('|')
+                    .any(|cell| cell.split(", ").any(|word| word.trim() == code))
+        });
+        assert!(told, "README does not tell exit code {code}");
+    }
+    for command in ["sh examples/quickstart.sh", "sh tests/run.sh"] {
+        assert!(readme.contains(command), "README does not name: {command}");
+    }
+}
+
+#[test]
+fn every_verb_helps() {
+    for verb in ["hibernate", "restore", "pause", "resume", "show"] {
+        vmlife([verb, "--help"]).succeeds().says("Usage: vmlife ");
+    }
+    vmlife(["--version"])
+        .succeeds()
+        .says(env!("CARGO_PKG_VERSION"));
+}

@@ -1,0 +1,12 @@
+//! One binary with all tests that look at the finished program from outside.
+
+mod support;
+
+mod architecture;
+mod bad_input;
+mod command_line;
+mod documents;
+mod failures;
+mod interrupt;
+mod lifecycle;
+mod terminal;

@@ -1,0 +1,73 @@
+//! What a person at a terminal sees, by way of util-linux's `script`, which makes one.
+
+use super::support::guest::Linux;
+use super::support::session::Session;
+use super::support::vmlife_command;
+use std::process::Command;
+
+/// Runs a command line of the shell on a terminal of this width, and gives all that it shows.
+fn on_terminal(mut shell: Command, line: &str, columns: u16) -> String {
+    let line = format!("stty cols {columns} rows 24; {line}");
+    let ran = shell
+        .args(["-qec", &line, "/dev/null"])
+        .output()
+        .expect("script runs");
+    String::from_utf8(ran.stdout).expect("text")
+}
+
+#[test]
+fn a_hibernation_shows_a_bar_and_what_it_does_at_the_end() {
+    let Some(host) = Session::start() else { return };
+    Linux::boot(&host, "vm", 384, "vmlife.random=256");
+    let vmlife = host.path("vmlife");
+    let mut script = host.command("script");
+    script.env("TERM", "xterm");
+    let shown = on_terminal(script, &format!("{} hibernate vm", vmlife.display()), 100);
+    assert!(shown.contains("vm: hibernating"), "{shown:?}");
+    assert!(shown.contains(" %  "), "{shown:?}");
+    assert!(shown.contains(" written"), "{shown:?}");
+    assert!(shown.contains("finishing"), "{shown:?}");
+    let last = shown.trim_end().lines().last().unwrap_or_default();
+    assert!(
+        last.contains("vm is hibernated to /"),
+        "the bar makes room for the answer: {shown:?}"
+    );
+}
+
+#[test]
+fn neither_a_pipe_nor_quiet_sees_a_bar() {
+    let Some(host) = Session::start() else { return };
+    Linux::boot(&host, "vm", 128, "");
+    let ran = host.vmlife(["hibernate", "vm"]).succeeds();
+    assert!(
+        !ran.stdout.contains('\r') && !ran.stdout.contains('\u{1b}'),
+        "{ran:?}"
+    );
+    host.vmlife(["restore", "vm"]).succeeds();
+    let mut script = host.command("script");
+    script.env("TERM", "xterm");
+    let line = format!("{} hibernate -q vm", host.path("vmlife").display());
+    let shown = on_terminal(script, &line, 100);
+    assert!(
+        !shown.contains('\u{1b}') && shown.lines().count() == 1,
+        "{shown:?}"
+    );
+}
+
+#[test]
+fn a_table_fits_a_narrow_terminal() {
+    let program = vmlife_command([""; 0]).get_program().to_owned();
+    let mut script = Command::new("script");
+    script
+        .env("TERM", "xterm")
+        .env("LIBVIRT_DEFAULT_URI", "test:///default");
+    let line = format!("{} show test", program.display());
+    let shown = on_terminal(script, &line, 40);
+    assert!(
+        shown
+            .lines()
+            .skip_while(|line| !line.contains("disks"))
+            .all(|line| line.trim_end().chars().count() <= 40),
+        "{shown}"
+    );
+}
