@@ -60,6 +60,7 @@ pub fn execute(
         options,
         interrupt,
         sink,
+        gave_up: false,
     };
     let mut results = Vec::new();
     for entry in entries {
@@ -80,6 +81,8 @@ struct Run<'a> {
     options: &'a Options,
     interrupt: &'a Interrupt,
     sink: &'a mut dyn Sink,
+    /// Whether a call was left to itself.
+    gave_up: bool,
 }
 
 /// How a watched call ended.
@@ -102,11 +105,10 @@ impl Run<'_> {
             }
             Err(failure) => {
                 let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
-                let now = entry
-                    .machine
-                    .as_ref()
-                    .map(|machine| self.inventory.observe(machine));
-                outcome.status = now.and_then(Result::ok).map(|vm| vm.status());
+                // A daemon that does not answer one call may not answer another.
+                if let (Some(machine), false) = (&entry.machine, self.gave_up) {
+                    outcome.status = self.inventory.observe(machine).ok().map(|vm| vm.status());
+                }
                 outcome
             }
         }
@@ -555,8 +557,9 @@ impl Run<'_> {
             Ended::Left(cause) => return Err(left(cause, tried)),
         };
         result.map_err(|error| error.failure(format!("could not be {tried}")))?;
-        let cannot_tell =
-            |error| error.failure(format!("was {tried}, but its state cannot be read"));
+        let cannot_tell = |error: HypervisorError| {
+            error.failure(format!("was {tried}, but its state cannot be read"))
+        };
         if managed && machine.state().map_err(cannot_tell)?.is_booted() {
             let message =
                 "libvirt booted it fresh: its managed save was of no use, and that memory is lost";
@@ -736,6 +739,7 @@ impl Run<'_> {
             }
         };
         over.store(true, Ordering::SeqCst);
+        self.gave_up |= matches!(ended, Ended::Left(_));
         ended
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::entity::Vm;
 use crate::execute::{Options, execute};
-use crate::hypervisor::{Access, Hypervisor, HypervisorError, ImageFlags};
+use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::ImagePlace;
 use crate::interrupt::Interrupt;
 use crate::inventory::{Entry, Inventory};

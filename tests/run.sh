@@ -1,0 +1,23 @@
+#!/bin/sh
+# Runs every test: format, lints, unit tests, tests of the program on libvirt's test driver and on real
+# guests, and the quick start. Installs what is missing. With CI=true nothing may be skipped.
+set -eu
+cd "$(dirname "$0")/.."
+
+sh tests/prepare.sh
+say() { printf '\n== %s\n' "$*"; }
+
+say 'format and lints'
+cargo fmt --all -- --check
+cargo clippy --quiet --all-targets -- --deny warnings
+RUSTDOCFLAGS='--deny warnings' cargo doc --quiet --no-deps
+
+say 'the test guest'
+sh tests/guest/build.sh target/guest
+
+say 'the tests'
+# Most of a test's time is waiting for a guest, so that a core can carry several.
+cargo test -- --test-threads "$(($(nproc) * 2))"
+
+say 'the quick start'
+sh examples/quickstart.sh
