@@ -227,17 +227,19 @@ fn listing_failed(error: &HypervisorError) -> Failure {
 fn by_name_or_glob(inventory: &Inventory, name: &str) -> Result<Vec<Entry>, Failure> {
     let all = inventory.all().map_err(|error| listing_failed(&error))?;
     let exact = |entry: &Entry| entry.vm.name() == name;
-    if all.iter().any(exact) || !name.contains(['*', '?', '[']) {
+    if all.iter().any(exact) || !is_glob(name) {
         return Ok(all.into_iter().filter(exact).collect());
     }
-    // What is no pattern was meant as a name, and there is none.
-    let Ok(pattern) = Pattern::new(name) else {
-        return Ok(Vec::new());
-    };
+    let pattern = patterns(&[name.to_owned()])?.remove(0);
     Ok(all
         .into_iter()
         .filter(|entry| pattern.matches(entry.vm.name()))
         .collect())
+}
+
+/// Whether a word is a pattern; what is none is meant as a name.
+fn is_glob(word: &str) -> bool {
+    word.contains(['*', '?', '[']) && Pattern::new(word).is_ok()
 }
 
 fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure> {
@@ -252,7 +254,7 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
         .collect();
     let globs = unknown
         .iter()
-        .all(|word| matches!(word, Word::Name(name) if name.contains(['*', '?', '['])));
+        .all(|word| matches!(word, Word::Name(name) if is_glob(name)));
     let message = if globs {
         format!("no VM's name matches {}", either(&words))
     } else {

@@ -153,7 +153,9 @@ impl Output {
             None => say(&format!("error: {message}")),
         }
         if let Some(cause) = cause {
-            say(&format!("  cause: {}", harmless(cause)));
+            // libvirt shows XML that it does not like in lines of its own.
+            let lines: Vec<String> = cause.lines().map(harmless).collect();
+            say(&format!("  cause: {}", lines.join("\n         ")));
         }
         if let Some(hint) = hint {
             say(&format!("  hint: {}", harmless(hint)));

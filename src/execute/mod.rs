@@ -1,0 +1,228 @@
+//! Carries a command out, VM by VM.
+//!
+//! Each call that may take long runs on a thread of its own, since libvirt's calls cannot be
+//! interrupted. The main thread meanwhile watches its job, the signals and the clock. What the call
+//! returns is the truth about it; before and after, the VM's state is read anew.
+
+mod restore;
+mod save;
+mod switch;
+mod watch;
+
+use crate::entity::{Vm, VmStatus};
+use crate::hypervisor::ImageFlags;
+use crate::interrupt::{Interrupt, cause_word};
+use crate::inventory::{Entry, Inventory};
+use crate::plan::{Decision, Step, Verb, Wishes, decide};
+use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// What to do, beyond which VMs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What is asked for.
+    pub verb: Verb,
+    /// What changes the decision.
+    pub wishes: Wishes,
+    /// Where to hibernate to: a file, or a folder if it ends with a slash or is one.
+    pub to: Option<PathBuf>,
+    /// How images are written and read.
+    pub flags: ImageFlags,
+    /// Whether a restored image stays, marked as used.
+    pub keep: bool,
+    /// Whether "already so" is a refusal.
+    pub strict: bool,
+    /// Whether to say only what would be done.
+    pub dry_run: bool,
+}
+
+/// Carries the command out for all VMs, one after another. A failure of one stops no other.
+pub fn execute(
+    inventory: &Arc<Inventory>,
+    entries: Vec<Entry>,
+    options: &Options,
+    interrupt: &Interrupt,
+    sink: &mut dyn Sink,
+) -> Report {
+    let mut run = Run {
+        inventory,
+        options,
+        interrupt,
+        sink,
+        gave_up: false,
+    };
+    let mut results = Vec::new();
+    for entry in entries {
+        let outcome = run.one(&entry);
+        run.sink.emit(Event::Finished(&outcome));
+        results.push(outcome);
+    }
+    Report {
+        schema_version: Report::SCHEMA_VERSION,
+        verb: options.verb,
+        dry_run: options.dry_run,
+        results,
+    }
+}
+
+struct Run<'a> {
+    inventory: &'a Arc<Inventory>,
+    options: &'a Options,
+    interrupt: &'a Interrupt,
+    sink: &'a mut dyn Sink,
+    /// Whether a call was left to itself.
+    gave_up: bool,
+}
+
+impl Run<'_> {
+    fn one(&mut self, entry: &Entry) -> Outcome {
+        let started = Instant::now();
+        match self.attempt(entry) {
+            Ok(mut outcome) => {
+                if outcome.changed {
+                    outcome.seconds = Some(started.elapsed().as_secs_f64());
+                }
+                outcome
+            }
+            Err(failure) => {
+                let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
+                // A daemon that does not answer one call may not answer another.
+                if let (Some(machine), false) = (&entry.machine, self.gave_up) {
+                    outcome.status = self.inventory.observe(machine).ok().map(|vm| vm.status());
+                }
+                outcome
+            }
+        }
+    }
+
+    fn attempt(&mut self, entry: &Entry) -> Result<Outcome, Failure> {
+        if let Some(cause) = self.interrupt.cause() {
+            let message = format!("was not attempted: {}", cause_word(cause));
+            return Err(Failure::new(cause, message));
+        }
+        let vm = self.look_again(entry)?;
+        let subject = VmRef::from(&vm);
+        let verb = self.options.verb;
+        let step = match decide(verb, &vm, self.options.wishes) {
+            Decision::Refuse(failure) => return Err(failure),
+            Decision::Already(words) if self.options.strict => {
+                return Err(Failure::new(Kind::State, format!("{words} (--strict)")));
+            }
+            Decision::Already(words) => {
+                let status = Some(vm.status());
+                return Ok(Outcome {
+                    status,
+                    ..Outcome::done(subject, words)
+                });
+            }
+            Decision::Do(step) => step,
+        };
+        if self.options.dry_run {
+            return self.rehearse(step, &vm, subject);
+        }
+        self.sink.emit(Event::Started(&subject, step));
+        let outcome = match (step, &entry.machine) {
+            (Step::Restore, machine) => self.restore(&vm, subject, machine.as_ref()),
+            (Step::Start, None) => self.define_and_start(entry, subject),
+            (Step::Save, Some(machine)) => self.save(machine, &vm, subject),
+            (Step::RestoreManaged, Some(machine)) => self.start(machine, subject, true),
+            (Step::Start, Some(machine)) => self.start(machine, subject, false),
+            (Step::Suspend | Step::Resume | Step::WakeUp, Some(machine)) => {
+                self.switch(machine, step, subject)
+            }
+            (_, None) | (Step::Show, _) => Err(Failure::new(
+                Kind::NotFound,
+                format!("cannot be {}: libvirt does not know it", verb.past()),
+            )),
+        };
+        outcome.map(|outcome| Outcome {
+            step: Some(step),
+            changed: true,
+            ..outcome
+        })
+    }
+
+    /// The VM as it is now: time has passed since it was selected.
+    fn look_again(&self, entry: &Entry) -> Result<Vm, Failure> {
+        match &entry.machine {
+            None => Ok(entry.vm.clone()),
+            Some(machine) => self
+                .inventory
+                .observe(machine)
+                .map_err(|error| error.failure("its state could not be read")),
+        }
+    }
+
+    fn rehearse(&self, step: Step, vm: &Vm, subject: VmRef) -> Result<Outcome, Failure> {
+        let mut image = None;
+        let message = match step {
+            Step::Save => {
+                let path = self.destination(id_of(vm)?)?;
+                self.replaceable(&path, id_of(vm)?)?;
+                let words = format!("would be hibernated to {}", path.display());
+                image = Some(path);
+                words
+            }
+            Step::Restore => {
+                let path = self.inventory.image_path(id_of(vm)?);
+                let words = format!("would be restored from {}", path.display());
+                image = Some(path);
+                words
+            }
+            Step::RestoreManaged => "would be restored from libvirt's managed save".to_owned(),
+            Step::Start => "would be started".to_owned(),
+            Step::Suspend => "would be paused".to_owned(),
+            Step::Resume => "would be resumed".to_owned(),
+            Step::WakeUp => "would be woken up".to_owned(),
+            Step::Show => "would be shown".to_owned(),
+        };
+        let status = Some(vm.status());
+        Ok(Outcome {
+            step: Some(step),
+            status,
+            image,
+            ..Outcome::done(subject, message)
+        })
+    }
+}
+
+fn id_of(vm: &Vm) -> Result<Uuid, Failure> {
+    vm.id().ok_or_else(|| {
+        Failure::new(
+            Kind::NotFound,
+            "has no UUID, so that no image can be its own",
+        )
+    })
+}
+
+fn path_text(path: &Path) -> Result<String, Failure> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::new(
+            Kind::Usage,
+            format!("the path {} is not text in UTF-8", path.display()),
+        )
+    })
+}
+
+/// Where a VM is, for the end of a sentence: "is off (crashed)".
+fn state_words(vm: &Vm) -> String {
+    let what = match vm.status() {
+        VmStatus::Up | VmStatus::PoweringUp => "runs",
+        VmStatus::Paused => "is paused",
+        VmStatus::Down => "is off",
+        VmStatus::Suspended => "is hibernated",
+        status => return format!("is {status}"),
+    };
+    let reason = vm
+        .vm_dynamic
+        .as_ref()
+        .map_or("", |dynamic| dynamic.status_reason.as_str());
+    if matches!(reason, "" | "unknown") {
+        what.to_owned()
+    } else {
+        format!("{what} ({reason})")
+    }
+}
