@@ -206,7 +206,7 @@ daemon=
 start() {
     [ -z "$daemon" ] || ! gone "$daemon" || stop KILL    # ended by another hand
     [ -z "$daemon" ] || return 0
-    setsid "$dir/in-session" $daemon_program </dev/null >>"$dir/libvirtd.log" 2>&1 &
+    setsid "$dir/in-session" $daemon_program </dev/null 4<&- >>"$dir/libvirtd.log" 2>&1 &
     daemon=$!
     deadline=$(($(date +%s) + 20)) why="does not answer"
     while left=$((deadline - $(date +%s))); [ $left -gt 0 ]; do
@@ -250,8 +250,8 @@ start
 [ -z "$cache" ] || keep_capabilities || say "could not fill $cache"
 echo ready
 
-# A child reads, so that this process can wait, which no signal and no orphan has
-# to wait for.  It tells the command by its exit status.
+# A child does the reading and tells the command by its exit status: a shell that
+# is in `wait`, unlike in `read`, collects orphans and heeds TERM at once.
 exec 4<&0
 while :; do
     (

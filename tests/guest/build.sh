@@ -21,7 +21,7 @@ export LC_ALL=C
 MODULES='virtio_pci virtio_blk virtio_console virtio_net virtio_balloon virtio_rng button evdev'
 
 # What /init runs, and enough for a person to look around through the agent.
-APPLETS='sh cat cut date dd df dmesg echo free grep head hexdump hwclock insmod ip kill ls lsmod
+APPLETS='sh cat cut date dd df dmesg echo free grep head hwclock insmod ip kill ls lsmod
     mkdir mount od poweroff printf ps pwd reboot sleep stty sync touch true uname uptime'
 
 die() {
