@@ -138,7 +138,7 @@ fn decide_pause(vm: &Vm) -> Decision {
             Pause::OnRequest => already("is already paused"),
             Pause::OnError(error) => already(format!("is already paused, on an error: {error}")),
             Pause::Asleep => {
-                refuse(Verb::Pause, vm, "it sleeps by its own wish").hint_at("resume wakes it up")
+                refuse(Verb::Pause, vm, "the guest suspended itself").hint_at("resume wakes it up")
             }
         },
         S::Suspended => refuse(Verb::Pause, vm, "it is hibernated"),
@@ -188,7 +188,7 @@ fn decide_hibernate(vm: &Vm, wishes: Wishes) -> Decision {
             )
             .hint_at("mend the disk and resume it, or save it as it is with --force"),
             Pause::Asleep => {
-                refuse(Verb::Hibernate, vm, "it sleeps by its own wish").hint_at("resume it first")
+                refuse(Verb::Hibernate, vm, "the guest suspended itself").hint_at("resume it first")
             }
         },
         S::Suspended => already("is already hibernated"),

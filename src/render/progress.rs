@@ -58,7 +58,7 @@ impl Meter {
             Self::Bar(Some(bar)) if progress.total > 0 => {
                 if bar.length().is_none() {
                     bar.set_style(style(
-                        "{prefix} {bar:24} {percent:>3} %  {msg}, {binary_bytes_per_sec} of memory, ETA {eta}",
+                        "{prefix} {wide_bar} {percent:>3} %  {msg}, {binary_bytes_per_sec}, ETA {eta}",
                     ));
                 }
                 bar.set_length(progress.total);

@@ -39,7 +39,7 @@ pub(super) fn state(vm: &Vm) -> String {
         return status.to_string();
     };
     let reason = match status {
-        _ if dynamic.asleep => "asleep by its own wish".to_owned(),
+        _ if dynamic.asleep => "suspended itself".to_owned(),
         // An image, not the reason, makes a VM suspended.
         VmStatus::Suspended => String::new(),
         _ if dynamic.pause_status.is_error() => {

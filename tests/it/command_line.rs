@@ -267,3 +267,67 @@ fn without_any_environment_and_input_it_works_as_in_cron() {
     );
     assert!(command.status().expect("vmlife runs").success());
 }
+
+/// libvirt's own log of the client's calls tells how the connection was opened.
+#[test]
+fn show_opens_a_connection_that_may_only_look() {
+    let opened_by = |verb| {
+        let mut command = vmlife_command([verb, "test"]);
+        command
+            .env("LIBVIRT_LOG_FILTERS", "1:libvirt")
+            .env("LIBVIRT_LOG_OUTPUTS", "1:stderr");
+        let log = command.output().expect("vmlife runs").stderr;
+        let log = String::from_utf8(log).expect("text");
+        (
+            log.contains("virConnectOpenReadOnly:"),
+            log.contains("virConnectOpen:"),
+        )
+    };
+    assert_eq!(opened_by("show"), (true, false));
+    assert_eq!(opened_by("pause"), (false, true));
+}
+
+/// The test driver can be told the state of its domains, each state libvirt has among them.
+#[test]
+fn every_state_of_libvirts_is_shown_and_each_verb_has_its_answer() {
+    let mut node = "<node>".to_owned();
+    for state in 1..=7 {
+        node += &format!(
+            "<domain type='test' xmlns:test='http://libvirt.org/schemas/domain/test/1.0'>\
+             <test:runstate>{state}</test:runstate><name>state{state}</name><memory>1</memory>\
+             <os><type>hvm</type></os></domain>"
+        );
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("node.xml");
+    std::fs::write(&file, node + "</node>").expect("it can be written");
+    let uri = format!("test://{}", file.display());
+    //                     shown                       pause resume hibernate restore
+    for (state, shown, codes) in [
+        (1, "Up", [0, 0, 0, 0]),
+        (2, "Up", [0, 0, 0, 0]),
+        (3, "Paused", [0, 0, 0, 0]),
+        (4, "PoweringDown", [0, 0, 5, 0]),
+        (5, "Down", [5, 5, 5, 4]),
+        (6, "Down", [5, 5, 5, 4]),
+        (7, "Paused (suspended itself)", [5, 1, 5, 0]),
+    ] {
+        let name = format!("state{state}");
+        vmlife(["-c", &uri, "show", &name])
+            .succeeds()
+            .says(&format!("{name}: {shown}"));
+        for (verb, code) in ["pause", "resume", "hibernate", "restore"]
+            .into_iter()
+            .zip(codes)
+        {
+            let mut command = vmlife_command(["-c", &uri, verb, &name]);
+            if verb == "hibernate" {
+                command
+                    .arg("--to")
+                    .arg(folder.path().join(format!("{name}.vmsave")));
+            }
+            let ended = command.output().expect("vmlife runs");
+            assert_eq!(ended.status.code(), Some(code), "{verb} {name}: {ended:?}");
+        }
+    }
+}

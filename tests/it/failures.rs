@@ -288,20 +288,3 @@ fn a_daemon_that_is_not_there_is_no_connection_at_once() {
     super::support::Ran::of(command.output().unwrap()).refuses(10, "libvirt cannot be reached");
     assert!(began.elapsed() < Duration::from_secs(10));
 }
-
-#[test]
-fn show_is_content_with_a_connection_that_may_only_look() {
-    let Some(host) = Session::start() else { return };
-    boot_empty(&host, "vm");
-    let uri = format!(
-        "qemu+unix:///session?socket={}",
-        host.path("run/libvirt/libvirt-sock-ro").display()
-    );
-    if host.path("run/libvirt/libvirt-sock-ro").exists() {
-        host.vmlife(["-c", &uri, "show", "vm"])
-            .succeeds()
-            .says("Up");
-        host.vmlife(["-c", &uri, "pause", "vm"]).ends_with(10);
-    }
-    assert_eq!(host.state("vm"), "running (booted)");
-}

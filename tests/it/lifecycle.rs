@@ -1,5 +1,6 @@
 //! The verbs on real guests under a real daemon, judged by virsh and by the guests themselves.
 
+use super::support::eventually;
 use super::support::guest::{Linux, boot_empty, define_empty};
 use super::support::session::Session;
 use std::time::Duration;
@@ -331,5 +332,42 @@ fn an_image_outlives_the_daemon() {
     assert_eq!(host.state("web"), "shut off (unknown)");
     host.vmlife(["show"]).succeeds().says("Suspended");
     host.vmlife(["restore", "web"]).succeeds();
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_guest_that_suspended_itself_is_woken_up() {
+    let Some(host) = Session::start() else {
+        return;
+    };
+    let guest = Linux::boot(&host, "web", 128, "vmlife.agent");
+    eventually("the agent answers", || {
+        let ping = ["qemu-agent-command", "web", "{\"execute\":\"guest-ping\"}"];
+        let answered = host
+            .command("virsh")
+            .args(ping)
+            .output()
+            .expect("virsh runs");
+        answered.status.success().then_some(())
+    });
+    let before = guest.last_tick();
+    host.virsh(["dompmsuspend", "web", "mem"]);
+    eventually("it sleeps", || {
+        (host.virsh(["domstate", "web"]) == "pmsuspended").then_some(())
+    });
+    host.vmlife(["show"])
+        .succeeds()
+        .says("Paused (suspended itself)");
+    host.vmlife(["pause", "web"])
+        .refuses(5, "the guest suspended itself");
+    host.vmlife(["hibernate", "web"])
+        .refuses(5, "the guest suspended itself");
+    host.vmlife(["restore", "web"])
+        .succeeds()
+        .says("is already there");
+    host.vmlife(["resume", "web"])
+        .succeeds()
+        .says("web is awake");
+    assert_eq!(host.virsh(["domstate", "web"]), "running");
     guest.goes_on_after(&before);
 }

@@ -71,6 +71,7 @@ impl<'a> Linux<'a> {
             <cmdline>console=ttyS0 quiet panic=-1 {parameters}</cmdline></os>
             <features><acpi/></features>
             <devices><serial type='file'><source path='{folder}/{name}.log' append='on'/></serial>
+            <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
             <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
         )
     }
