@@ -24,7 +24,7 @@ function __fish_vmlife_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
@@ -45,8 +45,8 @@ complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "help" -d 'Print this 
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d 'Leave out the VMs whose name matches' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place: that is `VMLIFE_IMAGES`, else /var/lib/vmlife/images, for session connections `$XDG_STATE_HOME/vmlife/images`' -r -F
-complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
@@ -68,7 +68,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s f -l file -d '
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
-complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
@@ -91,7 +91,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s V -l version -
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l exclude -d 'Leave out the VMs whose name matches' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
@@ -108,7 +108,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s V -l version -d 
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l exclude -d 'Leave out the VMs whose name matches' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
@@ -125,7 +125,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s V -l version -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l exclude -d 'Leave out the VMs whose name matches' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
@@ -136,7 +136,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'On
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s V -l version -d 'Print version'
-complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (`LIBVIRT_DEFAULT_URI` …)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'

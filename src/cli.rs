@@ -33,9 +33,17 @@ pub struct Cli {
 
 /// What goes for every verb.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every verb")]
 pub struct Common {
-    /// The libvirt to talk to; without it libvirt's own rules choose (`LIBVIRT_DEFAULT_URI` …)
-    #[arg(short, long, global = true, value_name = "URI", value_parser = NonEmptyStringValueParser::new())]
+    /// The libvirt to talk to.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "URI",
+        value_parser = NonEmptyStringValueParser::new(),
+        help = "The libvirt to talk to; without it libvirt's own rules choose (LIBVIRT_DEFAULT_URI ...)"
+    )]
     pub connect: Option<String>,
     /// How the answer is written
     #[arg(
@@ -115,9 +123,13 @@ pub enum Command {
         /// Which VMs.
         #[command(flatten)]
         acting: Acting,
-        /// The image's file, or a folder for it, instead of the image place: that is `VMLIFE_IMAGES`,
-        /// else /var/lib/vmlife/images, for session connections `$XDG_STATE_HOME/vmlife/images`
-        #[arg(long, value_name = "FILE|DIR")]
+        /// Where the image goes.
+        #[arg(
+            long,
+            value_name = "FILE|DIR",
+            help = "The image's file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, \
+                else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)"
+        )]
         to: Option<PathBuf>,
         /// How the image is written.
         #[command(flatten)]
