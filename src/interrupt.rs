@@ -3,14 +3,23 @@
 use crate::report::Kind;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::fs;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// A signal within this time of the first is the same wish: a closed terminal sends HUP twice, and systemd
+/// sends HUP after TERM.
+const SAME_WISH: Duration = Duration::from_secs(1);
+
 /// Collects signals, and knows when the time is up.
+///
+/// While nothing is under way a signal ends the process, as it would any other. From
+/// [`Interrupt::begin`] on it is a wish, which whoever works looks at. A second signal, when nobody
+/// looks, ends the process after all.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     signals: Arc<Received>,
@@ -19,13 +28,15 @@ pub struct Interrupt {
 
 #[derive(Debug, Default)]
 struct Received {
+    begun: AtomicBool,
+    watched: AtomicBool,
     first: AtomicI32,
-    count: AtomicUsize,
+    insists: AtomicBool,
 }
 
 impl Interrupt {
-    /// From now on INT, TERM and HUP are wishes, not deaths. A signal that our parent made us ignore
-    /// (nohup, a job in the background of a script) stays ignored.
+    /// From now on INT, TERM and HUP are caught. A signal that our parent made us ignore (nohup, a job
+    /// in the background of a script) stays ignored.
     ///
     /// # Errors
     /// If the handlers cannot be installed.
@@ -38,11 +49,21 @@ impl Interrupt {
         let received = Arc::new(Received::default());
         let noted = Arc::clone(&received);
         thread::spawn(move || {
+            let mut since = Instant::now();
             for signal in signals.forever() {
-                let _ = noted
-                    .first
-                    .compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
-                noted.count.fetch_add(1, Ordering::SeqCst);
+                if noted.first.load(Ordering::SeqCst) == 0 {
+                    noted.first.store(signal, Ordering::SeqCst);
+                    since = Instant::now();
+                } else if since.elapsed() >= SAME_WISH {
+                    noted.insists.store(true, Ordering::SeqCst);
+                }
+                let is_free = !noted.begun.load(Ordering::SeqCst)
+                    || noted.insists.load(Ordering::SeqCst)
+                        && !noted.watched.load(Ordering::SeqCst);
+                if is_free {
+                    // Dies of it; should that fail, the signal is still noted.
+                    let _ = emulate_default_handler(signal);
+                }
             }
         });
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
@@ -52,16 +73,28 @@ impl Interrupt {
         })
     }
 
+    /// From now on VMs are touched: signals are wishes.
+    pub fn begin(&self) {
+        self.signals.begun.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether somebody looks at [`Interrupt::insists`] all the time.
+    pub(crate) fn watch(&self, watched: bool) {
+        self.signals.watched.store(watched, Ordering::SeqCst);
+    }
+
+    /// The time that is left, if there is a limit.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Why everything should come to an end, if so.
     #[must_use]
     pub fn cause(&self) -> Option<Kind> {
         match self.signals.first.load(Ordering::SeqCst) {
-            0 if self
-                .deadline
-                .is_some_and(|deadline| Instant::now() >= deadline) =>
-            {
-                Some(Kind::TimedOut)
-            }
+            0 if self.left() == Some(Duration::ZERO) => Some(Kind::TimedOut),
             0 => None,
             signal => Some(Kind::Cancelled(u8::try_from(signal).unwrap_or(0))),
         }
@@ -70,8 +103,22 @@ impl Interrupt {
     /// Whether somebody insists: a second signal came, so that even waiting for the end is too long.
     #[must_use]
     pub fn insists(&self) -> bool {
-        self.signals.count.load(Ordering::SeqCst) > 1
+        self.signals.insists.load(Ordering::SeqCst)
     }
+}
+
+/// Runs something that may block for ever, on a thread of its own, and waits for it no longer than this.
+#[must_use]
+pub fn within<T: Send + 'static>(
+    limit: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        // Nobody listens if the limit has passed.
+        let _ = sender.send(call());
+    });
+    receiver.recv_timeout(limit).ok()
 }
 
 /// The signals that the process was started to ignore, as the kernel's bit mask.

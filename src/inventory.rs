@@ -3,7 +3,7 @@
 use crate::definition::{Definition, read_domain};
 use crate::entity::{DomainState, SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus, VmStatus};
 use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
-use crate::image::{ImageFile, ImagePlace};
+use crate::image::{ImageFile, ImagePlace, is_forbidden};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -101,10 +101,7 @@ impl Inventory {
                 was_running: None,
             });
         }
-        let restorable = images.iter().any(|image| image.verdict == Verdict::Good);
-        let mut vm = machine.observe(restorable)?;
-        vm.saved_images = images;
-        Ok(vm)
+        machine.observe(images)
     }
 
     /// A VM that libvirt does not know, and of which an image is left: a transient one that was
@@ -112,7 +109,7 @@ impl Inventory {
     #[must_use]
     pub fn orphan(&self, id: Uuid) -> Option<Entry> {
         let path = self.image_path(id);
-        let (vm, image) = if self.reads_images() && !is_forbidden(&path) {
+        let (vm, image) = if self.looks_at(&path) {
             let file = ImageFile::inspect_of(&path, id)?;
             (file.vm?, file.summary)
         } else {
@@ -135,17 +132,28 @@ impl Inventory {
         })
     }
 
+    /// Whether this image file can be looked at directly.
+    #[must_use]
+    pub fn looks_at(&self, path: &Path) -> bool {
+        self.reads_images() && !is_forbidden(path)
+    }
+
     /// What lies where the image of this VM belongs.
     fn file_image(&self, id: Uuid) -> Option<SavedImage> {
         let path = self.image_path(id);
-        if self.reads_images() && !is_forbidden(&path) {
+        if self.looks_at(&path) {
             return ImageFile::inspect_of(&path, id).map(|image| image.summary);
+        }
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        if self.hypervisor.is_local() && fs::symlink_metadata(&path).as_ref().is_err_and(missing) {
+            return None;
         }
         self.image_seen_by_daemon(&path, id)
     }
 
     /// What the daemon tells of an image that cannot be looked at from here.
-    fn image_seen_by_daemon(&self, path: &Path, id: Uuid) -> Option<SavedImage> {
+    pub(crate) fn image_seen_by_daemon(&self, path: &Path, id: Uuid) -> Option<SavedImage> {
+        let unknown = "whether there is an image is not known".to_owned();
         let (verdict, flaw) = match self.hypervisor.image_xml(path.to_str()?) {
             Ok(xml) => match read_domain(&xml).ok().and_then(|vm| vm.id()) {
                 Some(whose) if whose == id => (Verdict::Good, None),
@@ -158,14 +166,13 @@ impl Inventory {
                     Some("its description is no VM's".to_owned()),
                 ),
             },
-            Err(error) if error.message.contains("incomplete") => {
-                (Verdict::Incomplete, Some(error.message))
-            }
-            Err(error) if error.message.contains("magic") || error.message.contains("header") => {
-                (Verdict::Damaged, Some(error.message))
-            }
-            // There is none, or this connection is not told.
-            Err(_) => return None,
+            Err(error) if error.is_no_such_file() => return None,
+            Err(error) if error.is_incomplete_image() => (
+                Verdict::Incomplete,
+                Some("its save was interrupted".to_owned()),
+            ),
+            Err(error) if error.is_no_image() => (Verdict::Damaged, Some(error.message)),
+            Err(_) => (Verdict::Unreadable, Some(unknown)),
         };
         Some(SavedImage {
             path: Some(path.to_path_buf()),
@@ -177,11 +184,6 @@ impl Inventory {
             was_running: None,
         })
     }
-}
-
-/// Whether the file system will not even say if this file exists.
-fn is_forbidden(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// The observed part of a VM that libvirt does not know.

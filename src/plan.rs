@@ -3,8 +3,9 @@
 //! The table is total: every verb has an answer for every status, and a new status does not compile
 //! until somebody has thought about it.
 
-use crate::entity::{SavedImage, Verdict, Vm, VmPauseStatus, VmStatus};
+use crate::entity::{SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus, VmStatus};
 use crate::report::{Failure, Kind};
+use crate::words::quoted;
 use serde::Serialize;
 
 /// What the user asks for.
@@ -80,6 +81,22 @@ pub enum Step {
     Show,
 }
 
+impl Step {
+    /// The call of libvirt's that it is.
+    #[must_use]
+    pub const fn call(self) -> &'static str {
+        match self {
+            Self::Save => "virDomainSaveFlags",
+            Self::Restore => "virDomainRestoreFlags",
+            Self::RestoreManaged | Self::Start => "virDomainCreateWithFlags",
+            Self::Suspend => "virDomainSuspend",
+            Self::Resume => "virDomainResume",
+            Self::WakeUp => "virDomainPMWakeup",
+            Self::Show => "virDomainGetXMLDesc",
+        }
+    }
+}
+
 /// The options that change a decision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
@@ -106,6 +123,8 @@ enum Pause {
     OnRequest,
     OnError(VmPauseStatus),
     Asleep,
+    /// libvirt paused it for a job of its own, and lets it go on afterwards.
+    ByJob(&'static str),
 }
 
 /// Decides what a verb means for a VM as it was last seen.
@@ -124,6 +143,13 @@ fn pause_of(vm: &Vm) -> Pause {
     match &vm.vm_dynamic {
         Some(dynamic) if dynamic.asleep => Pause::Asleep,
         Some(dynamic) if dynamic.pause_status.is_error() => Pause::OnError(dynamic.pause_status),
+        Some(dynamic) if dynamic.pause_status == VmPauseStatus::Postcopy => {
+            Pause::ByJob("it is being migrated")
+        }
+        Some(dynamic) if dynamic.status_reason == "dumping" => Pause::ByJob("it is being dumped"),
+        Some(dynamic) if dynamic.status_reason == "creating snapshot" => {
+            Pause::ByJob("a snapshot of it is being made")
+        }
         _ => Pause::OnRequest,
     }
 }
@@ -140,6 +166,7 @@ fn decide_pause(vm: &Vm) -> Decision {
             Pause::Asleep => {
                 refuse(Verb::Pause, vm, "the guest suspended itself").hint_at("resume wakes it up")
             }
+            Pause::ByJob(what) => occupied(Verb::Pause, what),
         },
         S::Suspended => refuse(Verb::Pause, vm, "it is hibernated"),
         S::Down | S::ImageIllegal | S::ImageLocked => refuse(Verb::Pause, vm, "it is off"),
@@ -159,10 +186,11 @@ fn decide_resume(vm: &Vm) -> Decision {
         S::Paused => match pause_of(vm) {
             Pause::OnRequest | Pause::OnError(_) => Decision::Do(Step::Resume),
             Pause::Asleep => Decision::Do(Step::WakeUp),
+            Pause::ByJob(what) => occupied(Verb::Resume, what),
         },
         S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
         S::Suspended => refuse(Verb::Resume, vm, "it is hibernated")
-            .hint_at(format!("vmlife restore {}", vm.name())),
+            .hint_at(format!("vmlife restore {}", quoted(vm.name()))),
         S::Down | S::ImageIllegal | S::ImageLocked => refuse(Verb::Resume, vm, "it is off"),
         status @ (S::MigratingFrom
         | S::MigratingTo
@@ -190,6 +218,7 @@ fn decide_hibernate(vm: &Vm, wishes: Wishes) -> Decision {
             Pause::Asleep => {
                 refuse(Verb::Hibernate, vm, "the guest suspended itself").hint_at("resume it first")
             }
+            Pause::ByJob(what) => occupied(Verb::Hibernate, what),
         },
         S::Suspended => already("is already hibernated"),
         S::RebootInProgress => refuse(Verb::Hibernate, vm, "it is rebooting"),
@@ -246,16 +275,13 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
     }
 }
 
-/// Whether libvirt remembers that it saved this VM. It proves nothing about an image, and is forgotten
-/// with the daemon's end; it is reason enough for care.
 fn was_saved(vm: &Vm) -> bool {
-    vm.vm_dynamic
-        .as_ref()
-        .is_some_and(|dynamic| dynamic.status_reason == "saved")
+    vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved)
 }
 
-/// An image lies there, and it is not good: only a used one may be restored by force, since nothing
-/// makes an incomplete one whole. Booting would make it worthless, so that is not done unasked.
+/// An image lies there, and it is not good. Force can override a doubt, but nothing makes an
+/// incomplete image whole. Booting would leave the image behind for good: that is done only if it is of
+/// no use anyway.
 fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
     let path = image
         .path
@@ -267,21 +293,31 @@ fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
         let message = format!("cannot be restored from{path}: {flaw}");
         Decision::Refuse(Failure::new(kind, message).hint(hint))
     };
+    let restore = if image.managed {
+        Step::RestoreManaged
+    } else {
+        Step::Restore
+    };
     match image.verdict {
-        Verdict::Good => Decision::Do(Step::Restore),
-        Verdict::Used if wishes.force => Decision::Do(Step::Restore),
+        Verdict::Good => Decision::Do(restore),
+        Verdict::Used | Verdict::Doubtful if wishes.force => Decision::Do(restore),
         Verdict::Used | Verdict::Incomplete if wishes.or_start => Decision::Do(Step::Start),
         Verdict::Used => failure(
             Kind::Guard,
-            "its disks have moved on since; --or-start boots it, --force brings the old memory back",
+            "--or-start boots it; --force brings the old memory back, over newer disks",
+        ),
+        Verdict::Doubtful => failure(
+            Kind::Guard,
+            "if it has not run since, --force restores it; if it has, remove the image",
         ),
         Verdict::Incomplete => failure(
             Kind::Guard,
             "that memory is lost; --or-start boots the VM, and removing the file ends the matter",
         ),
-        Verdict::Damaged | Verdict::Foreign => {
-            failure(Kind::Guard, "name another image with --from")
-        }
+        Verdict::Damaged | Verdict::Foreign => failure(
+            Kind::Guard,
+            "name another image with --from, or move this file away if it is of no use",
+        ),
         Verdict::Unreadable => failure(Kind::Connection, "run vmlife as the user who owns it"),
     }
 }
@@ -306,12 +342,15 @@ fn refuse(verb: Verb, vm: &Vm, why: impl AsRef<str>) -> Decision {
 fn busy(verb: Verb, status: VmStatus) -> Decision {
     let what = match status {
         VmStatus::SavingState => "its memory is being saved",
-        VmStatus::RestoringState => "its memory is being restored",
         VmStatus::MigratingFrom | VmStatus::MigratingTo => "it is being migrated",
-        VmStatus::WaitForLaunch => "it is being started",
+        VmStatus::RestoringState | VmStatus::WaitForLaunch => "it is being started or restored",
         VmStatus::ImageLocked => "one of its disks is being worked on",
         _ => "its monitor does not answer",
     };
+    occupied(verb, what)
+}
+
+fn occupied(verb: Verb, what: &str) -> Decision {
     let message = format!("cannot be {}: {what}", verb.past());
     Decision::Refuse(Failure::new(Kind::Busy, message).hint("try again when that is over"))
 }
@@ -338,7 +377,6 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::VmDynamic;
     use std::collections::BTreeMap;
 
     /// What the table says, shortly: a step, "already", or the exit code of a refusal.
@@ -446,6 +484,27 @@ mod tests {
     }
 
     #[test]
+    fn what_libvirt_paused_for_a_job_of_its_own_is_busy() {
+        let mut dumped = vm(VmStatus::Paused);
+        dumped.vm_dynamic.as_mut().unwrap().status_reason = "dumping".to_owned();
+        let mut copied = vm(VmStatus::Paused);
+        copied.vm_dynamic.as_mut().unwrap().pause_status = VmPauseStatus::Postcopy;
+        for vm in [dumped, copied] {
+            let answers = [Verb::Pause, Verb::Resume, Verb::Hibernate].map(|verb| {
+                answer(&decide(
+                    verb,
+                    &vm,
+                    Wishes {
+                        force: true,
+                        ..Wishes::default()
+                    },
+                ))
+            });
+            assert_eq!(answers, ["9", "9", "9"]);
+        }
+    }
+
+    #[test]
     fn a_guest_that_sleeps_by_itself_is_woken_and_nothing_else() {
         let mut vm = vm(VmStatus::Paused);
         vm.vm_dynamic.as_mut().unwrap().asleep = true;
@@ -476,6 +535,7 @@ mod tests {
         for (verdict, answers) in [
             (Some(Verdict::Incomplete), ["7", "Start", "7"]),
             (Some(Verdict::Used), ["7", "Start", "Restore"]),
+            (Some(Verdict::Doubtful), ["7", "7", "Restore"]),
             (Some(Verdict::Damaged), ["7", "7", "7"]),
             (Some(Verdict::Foreign), ["7", "7", "7"]),
             (Some(Verdict::Unreadable), ["10", "10", "10"]),

@@ -101,16 +101,23 @@ impl Serialize for Kind {
 }
 
 /// Why something did not happen, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{message}")]
+#[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// What kind of failure it is.
     pub kind: Kind,
     /// What was tried and what was in the way, as a sentence.
     pub message: String,
     /// The words of the one who refused: libvirt's or the file system's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
     /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// What else there is to know.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Failure {
@@ -122,6 +129,7 @@ impl Failure {
             message: message.into(),
             cause: None,
             hint: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -129,6 +137,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with what else there is to know.
+    #[must_use]
+    pub fn warned(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.extend(warnings);
         self
     }
 
@@ -226,6 +241,7 @@ impl Outcome {
             kind: failure.kind,
             cause: failure.cause,
             hint: failure.hint,
+            warnings: failure.warnings,
             ..Self::done(vm, failure.message)
         }
     }
@@ -243,11 +259,26 @@ pub struct Report {
     pub dry_run: bool,
     /// One for each VM, in the order asked.
     pub results: Vec<Outcome>,
+    /// Why the command as a whole failed, before the first VM was touched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
 }
 
 impl Report {
     /// The version of what is written.
     pub const SCHEMA_VERSION: u32 = 1;
+
+    /// The report of a command that failed as a whole.
+    #[must_use]
+    pub fn of_failure(verb: Verb, error: Failure) -> Self {
+        Self {
+            schema_version: Self::SCHEMA_VERSION,
+            verb,
+            dry_run: false,
+            results: Vec::new(),
+            error: Some(error),
+        }
+    }
 
     /// The verdict over all of it.
     #[must_use]

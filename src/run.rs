@@ -5,12 +5,14 @@ use crate::entity::Vm;
 use crate::execute::{Options, execute};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::ImagePlace;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Verb, Wishes};
 use crate::render::Output;
 use crate::report::{Failure, Kind};
 use crate::select::{Selection, select};
+use crate::words::count;
+use anyhow::Context;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,15 +20,23 @@ use std::time::Duration;
 
 /// A connection that takes longer than this is none.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Looking that takes longer than this has come upon a daemon that hangs.
+const LOOK_LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs a command line, prints what it has to say, and tells how it ended.
 #[must_use]
 pub fn run(cli: &Cli) -> Kind {
     let common = &cli.common;
     let mut output = Output::new(common.output, common.quiet, common.verbose);
-    let kind = attempt(cli, &mut output).unwrap_or_else(|failure| {
-        output.failure(&failure);
-        failure.kind
+    let kind = attempt(cli, &mut output).unwrap_or_else(|error| {
+        // What is no failure of ours has its causes in a chain.
+        let failure = error.downcast::<Failure>().unwrap_or_else(|error| {
+            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            Failure::new(Kind::Failed, error.to_string()).because(&causes.join(": "))
+        });
+        let kind = failure.kind;
+        output.failure(verb_of(&cli.command), failure);
+        kind
     });
     match output.finish() {
         Kind::Done => kind,
@@ -35,16 +45,25 @@ pub fn run(cli: &Cli) -> Kind {
     }
 }
 
-fn attempt(cli: &Cli, output: &mut Output) -> Result<Kind, Failure> {
+fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let request = request(cli)?;
-    let interrupt = Interrupt::install(cli.common.timeout)
-        .map_err(|error| Failure::new(Kind::Failed, "signals cannot be caught").because(&error))?;
-    let inventory = Arc::new(open(cli, &request)?);
-    let Options { verb, wishes, .. } = request.options;
-    if verb == Verb::Show {
-        return show(&inventory, &request, output);
+    if cli.common.timeout == Some(Duration::ZERO) {
+        return Err(
+            Failure::new(Kind::Usage, "a time limit of 0 leaves no time for anything").into(),
+        );
     }
-    let entries = select(&inventory, &request.selection, verb, wishes)?;
+    let interrupt = Interrupt::install(cli.common.timeout).context("signals cannot be caught")?;
+    let inventory = Arc::new(open(cli, &request, &interrupt)?);
+    let Options { verb, wishes, .. } = request.options;
+    let entries = {
+        let (inventory, selection) = (Arc::clone(&inventory), request.selection.clone());
+        let look = move || select(&inventory, &selection, verb, wishes);
+        in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
+    };
+    if verb == Verb::Show {
+        return Ok(show(&inventory, &entries, &request, output)?);
+    }
+    one_file_for_one_vm(&inventory, &request, &entries)?;
     if entries.is_empty() {
         output.words(&format!("no VM can be {}", verb.past()));
     }
@@ -55,6 +74,52 @@ fn attempt(cli: &Cli, output: &mut Output) -> Result<Kind, Failure> {
     Ok(report.kind())
 }
 
+/// Does something before a VM is touched, within the time limit and within a limit of its own.
+fn in_time<T: Send + 'static>(
+    interrupt: &Interrupt,
+    limit: Duration,
+    what: &str,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let left = interrupt.left();
+    let limit = left.map_or(limit, |left| left.min(limit));
+    within(limit, call).ok_or_else(|| {
+        let kind = match left {
+            Some(left) if left <= limit => Kind::TimedOut,
+            _ => Kind::Connection,
+        };
+        Failure::new(
+            kind,
+            format!(
+                "{what} within {:.0} s; nothing was touched",
+                limit.as_secs_f64()
+            ),
+        )
+    })
+}
+
+/// An image is of one VM, so that a single file cannot take several.
+fn one_file_for_one_vm(
+    inventory: &Inventory,
+    request: &Request,
+    entries: &[Entry],
+) -> Result<(), Failure> {
+    let Some(to) = request.options.to.as_deref().filter(|_| entries.len() > 1) else {
+        return Ok(());
+    };
+    let is_folder = to.as_os_str().as_encoded_bytes().ends_with(b"/")
+        || inventory.hypervisor.is_local() && to.is_dir();
+    if is_folder {
+        return Ok(());
+    }
+    let message = format!(
+        "--to {} is one file, for {}",
+        to.display(),
+        count(entries.len(), "VM")
+    );
+    Err(Failure::new(Kind::Usage, message).hint("name a folder: it gets a file for each"))
+}
+
 /// What the command line asks for.
 struct Request {
     selection: Selection,
@@ -62,13 +127,24 @@ struct Request {
     from: Option<PathBuf>,
 }
 
+fn verb_of(command: &Command) -> Verb {
+    match command {
+        Command::Hibernate { .. } => Verb::Hibernate,
+        Command::Restore { .. } => Verb::Restore,
+        Command::Pause { .. } | Command::Suspend { .. } => Verb::Pause,
+        Command::Resume { .. } => Verb::Resume,
+        Command::Show { .. } => Verb::Show,
+    }
+}
+
 fn request(cli: &Cli) -> Result<Request, Failure> {
-    let (verb, acting) = match &cli.command {
-        Command::Hibernate { acting, .. } => (Verb::Hibernate, Some(acting)),
-        Command::Restore { acting, .. } => (Verb::Restore, Some(acting)),
-        Command::Pause { acting } => (Verb::Pause, Some(acting)),
-        Command::Resume { acting } => (Verb::Resume, Some(acting)),
-        Command::Show { .. } => (Verb::Show, None),
+    let verb = verb_of(&cli.command);
+    let acting = match &cli.command {
+        Command::Hibernate { acting, .. }
+        | Command::Restore { acting, .. }
+        | Command::Pause { acting }
+        | Command::Resume { acting } => Some(acting),
+        Command::Show { .. } => None,
         Command::Suspend { .. } => {
             return Err(Failure::new(Kind::Usage, "'suspend' means two things").hint(
                 "vmlife pause freezes a VM in memory; vmlife hibernate writes its memory to disk",
@@ -77,7 +153,13 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
     };
     let mut request = Request {
         selection: match &cli.command {
-            Command::Show { targets } => selection(targets, false),
+            Command::Show { targets } => {
+                let named = selection(targets, false);
+                Selection {
+                    all: named.is_empty(),
+                    ..named
+                }
+            }
             _ => acting
                 .map(|acting| selection(&acting.targets, acting.all))
                 .unwrap_or_default(),
@@ -147,6 +229,10 @@ fn image_flags(image: &Image) -> ImageFlags {
 }
 
 fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
+    if path.to_str().is_none() {
+        let message = format!("the path {} is not text in UTF-8", path.display());
+        return Err(Failure::new(Kind::Usage, message));
+    }
     std::path::absolute(path).map_err(|error| {
         Failure::new(Kind::Usage, format!("'{}' is no path", path.display())).because(&error)
     })
@@ -171,23 +257,31 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
     Err(Failure::new(Kind::Usage, problem).hint(format!("vmlife {verb} --help")))
 }
 
-fn open(cli: &Cli, request: &Request) -> Result<Inventory, Failure> {
+fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory, Failure> {
     let access = match request.options.verb {
         Verb::Show => Access::ReadOnly,
         _ => Access::ReadWrite,
     };
-    let uri = cli.common.connect.as_deref();
-    let limit = cli
-        .common
-        .timeout
-        .map_or(CONNECT_LIMIT, |limit| limit.min(CONNECT_LIMIT));
-    let hypervisor = Hypervisor::open(uri, access, limit).map_err(|error| {
-        let whom = uri.map_or_else(|| "libvirt".to_owned(), |uri| format!("libvirt at {uri}"));
-        let mut failure = error.failure(format!("{whom} cannot be reached"));
-        failure.kind = Kind::Connection;
-        failure
+    let uri = cli.common.connect.clone();
+    let whom = uri
+        .as_ref()
+        .map_or_else(|| "libvirt".to_owned(), |uri| format!("libvirt at {uri}"));
+    let silence = format!("{whom} has not answered");
+    let opened = in_time(interrupt, CONNECT_LIMIT, &silence, move || {
+        Hypervisor::open(uri.as_deref(), access)
     })?;
-    let variable = |name: &str| env::var_os(name).map(PathBuf::from);
+    let hypervisor = opened.map_err(|error| {
+        let failure = error.failure(format!("{whom} cannot be reached"));
+        Failure {
+            kind: Kind::Connection,
+            ..failure
+        }
+    })?;
+    let variable = |name: &str| match name {
+        // Where the variable is missing, the user's entry in the system's list tells.
+        "HOME" => env::home_dir(),
+        name => env::var_os(name).map(PathBuf::from),
+    };
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     Ok(Inventory {
@@ -197,15 +291,14 @@ fn open(cli: &Cli, request: &Request) -> Result<Inventory, Failure> {
     })
 }
 
-fn show(inventory: &Inventory, request: &Request, output: &mut Output) -> Result<Kind, Failure> {
-    let selection = &request.selection;
-    let named = !selection.is_empty();
-    let selection = Selection {
-        all: !named,
-        ..selection.clone()
-    };
-    let entries = select(inventory, &selection, Verb::Show, Wishes::default())?;
+fn show(
+    inventory: &Inventory,
+    entries: &[Entry],
+    request: &Request,
+    output: &mut Output,
+) -> Result<Kind, Failure> {
     let vms: Vec<Vm> = entries.iter().map(|entry| entry.vm.clone()).collect();
+    let named = !request.selection.all;
     output.vms(&vms, named, |index| xml_of(inventory, &entries[index]))?;
     Ok(Kind::Done)
 }

@@ -76,7 +76,7 @@ pub fn select(
         let all = inventory.all().map_err(|error| listing_failed(&error))?;
         entries.extend(
             all.into_iter()
-                .filter(|entry| matches!(decide(verb, &entry.vm, wishes), Decision::Do(_))),
+                .filter(|entry| is_among_all(verb, &entry.vm, wishes)),
         );
     }
     let mut seen = Vec::new();
@@ -92,26 +92,45 @@ pub fn select(
     Ok(entries)
 }
 
+/// Whether `--all` means this VM, too: what the verb can be done to, and what it should be done to and
+/// cannot. Who hibernates all VMs before the host goes down must hear of one that stays up.
+fn is_among_all(verb: Verb, vm: &Vm, wishes: Wishes) -> bool {
+    match decide(verb, vm, wishes) {
+        Decision::Do(_) => true,
+        Decision::Already(_) => false,
+        Decision::Refuse(failure) => match failure.kind {
+            Kind::NotFound => false,
+            Kind::State => verb == Verb::Hibernate && vm.status().is_active(),
+            Kind::Guard => vm
+                .saved_images
+                .iter()
+                .all(|image| image.verdict != Verdict::Used),
+            _ => true,
+        },
+    }
+}
+
 /// The VM whose memory an image holds: the image tells.
 fn owner_of_image(inventory: &Inventory, path: &Path) -> Result<Entry, Failure> {
     let nothing =
         |kind, why: String| Failure::new(kind, format!("the image {}: {why}", path.display()));
-    let id = if inventory.reads_images() {
+    let id = if inventory.looks_at(path) {
         let missing = || nothing(Kind::NotFound, "there is no such file".to_owned());
         let image = ImageFile::inspect(path).ok_or_else(missing)?;
         let flaw = image.summary.flaw.unwrap_or_default();
-        let kind = match image.summary.verdict {
-            Verdict::Unreadable => Kind::Connection,
-            _ => Kind::Guard,
-        };
         image
             .vm
             .and_then(|vm| vm.id())
-            .ok_or_else(|| nothing(kind, flaw))?
+            .ok_or_else(|| nothing(Kind::Guard, flaw))?
     } else {
         let path = path.to_str().unwrap_or_default();
         let xml = inventory.hypervisor.image_xml(path).map_err(|error| {
-            nothing(error.kind(), "the daemon cannot read it".to_owned()).because(&error)
+            let kind = if error.is_no_such_file() {
+                Kind::NotFound
+            } else {
+                error.kind()
+            };
+            nothing(kind, "the daemon cannot read it".to_owned()).because(&error)
         })?;
         let vm = read_domain(&xml).map_err(|error| nothing(Kind::Guard, error.to_string()))?;
         vm.id()
@@ -142,8 +161,15 @@ fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
         .map(Word::Number)
         .collect();
     let read = |file: &str| -> Result<Vec<Word>, Failure> {
-        let definitions =
-            definition::load(file).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+        let definitions = definition::load(file).map_err(|error| {
+            let failure = Failure::new(Kind::Usage, error.to_string());
+            // A VM may have such a name, though no slash can be in it.
+            if error.line.is_none() && !file.contains('/') && file != "-" {
+                failure.hint("this word means a file; a VM of this name can be named by its UUID")
+            } else {
+                failure
+            }
+        })?;
         Ok(definitions
             .into_iter()
             .map(|definition| Word::Definition(Box::new(definition)))
@@ -152,7 +178,7 @@ fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
     for target in &selection.targets {
         if is_file_name(target) {
             words.extend(read(target)?);
-        } else if let Ok(id) = Uuid::try_parse(target) {
+        } else if let Some(id) = written_uuid(target) {
             words.push(Word::Id(id));
         } else {
             words.push(Word::Name(target.clone()));
@@ -162,6 +188,13 @@ fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
         words.extend(read(file)?);
     }
     Ok(words)
+}
+
+/// A UUID in the form that libvirt writes; the other forms may as well be names.
+fn written_uuid(word: &str) -> Option<Uuid> {
+    Uuid::try_parse(word)
+        .ok()
+        .filter(|id| id.hyphenated().to_string().eq_ignore_ascii_case(word))
 }
 
 /// No VM's name contains a slash, so that a slash makes a file; so does the usual ending.
@@ -184,7 +217,10 @@ fn resolve(
             machine_entry(inventory, inventory.hypervisor.machine_by_number(*number))?
         }
         Word::Id(id) => match machine_entry(inventory, inventory.hypervisor.machine_by_id(*id))? {
-            None => inventory.orphan(*id),
+            None => match inventory.orphan(*id) {
+                None => return by_name_or_glob(inventory, &id.to_string()),
+                found => found,
+            },
             found => found,
         },
         Word::Definition(definition) => {

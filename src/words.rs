@@ -35,6 +35,18 @@ pub fn either<T: Display>(words: &[T]) -> String {
     }
 }
 
+/// A word as it can be typed in a shell.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_./:@+,".contains(character);
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// A number of bytes with three digits or so: "285.3 MiB".
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -60,5 +72,7 @@ mod tests {
         assert_eq!(count(0, "VM"), "0 VMs");
         assert_eq!(either(&["a", "b", "c"]), "a, b or c");
         assert_eq!(either(&["a"]), "a");
+        assert_eq!(quoted("web-1"), "web-1");
+        assert_eq!(quoted("web 1's"), "'web 1'\\''s'");
     }
 }

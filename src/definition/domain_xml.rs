@@ -63,9 +63,15 @@ pub fn domain_xml(vm: &Vm) -> Result<String, String> {
         &stat.max_num_of_cpus(),
     );
     write_os(&mut xml, vm);
-    xml.open("features", &[]);
-    xml.empty("acpi", &[]);
-    xml.close("features");
+    if matches!(
+        vm.cluster_arch,
+        None | Some(ArchitectureType::X86_64 | ArchitectureType::X86)
+    ) {
+        xml.open("features", &[]);
+        xml.empty("acpi", &[]);
+        xml.empty("apic", &[]);
+        xml.close("features");
+    }
     xml.open("cpu", &[]);
     xml.empty(
         "topology",
@@ -114,13 +120,26 @@ fn write_os(xml: &mut Xml, vm: &Vm) {
 fn write_devices(xml: &mut Xml, vm: &Vm) {
     let stat = &vm.vm_static;
     xml.open("devices", &[]);
-    for (number, disk) in stat.images.iter().enumerate() {
-        write_disk(xml, disk, number);
+    let mut taken: Vec<String> = stat
+        .images
+        .iter()
+        .filter_map(|disk| disk.target_dev.clone())
+        .collect();
+    for disk in &stat.images {
+        write_disk(xml, disk, &mut taken);
     }
     if let Some(iso) = &stat.iso_path {
+        let q35 = stat
+            .custom_emulated_machine
+            .as_deref()
+            .is_some_and(|name| name.contains("q35"));
+        let (bus, prefix) = if q35 { ("sata", "sd") } else { ("ide", "hd") };
         xml.open("disk", &[("type", &"file"), ("device", &"cdrom")]);
         xml.empty("source", &[("file", &iso.display())]);
-        xml.empty("target", &[("dev", &"sdz"), ("bus", &"sata")]);
+        xml.empty(
+            "target",
+            &[("dev", &free_target(prefix, &mut taken)), ("bus", &bus)],
+        );
         xml.empty("readonly", &[]);
         xml.close("disk");
     }
@@ -156,7 +175,7 @@ fn write_devices(xml: &mut Xml, vm: &Vm) {
     xml.close("devices");
 }
 
-fn write_disk(xml: &mut Xml, disk: &DiskImage, number: usize) {
+fn write_disk(xml: &mut Xml, disk: &DiskImage, taken: &mut Vec<String>) {
     let kind = disk.source_type.as_deref().unwrap_or("file");
     let (bus, prefix) = match disk.disk_interface.unwrap_or(DiskInterface::Virtio) {
         DiskInterface::Virtio => ("virtio", "vd"),
@@ -167,7 +186,7 @@ fn write_disk(xml: &mut Xml, disk: &DiskImage, number: usize) {
     let target = disk
         .target_dev
         .clone()
-        .unwrap_or_else(|| format!("{prefix}{}", disk_letters(number)));
+        .unwrap_or_else(|| free_target(prefix, taken));
     xml.open("disk", &[("type", &kind), ("device", &"disk")]);
     let format = match disk.volume_format {
         Some(VolumeFormat::Cow) => "qcow2",
@@ -195,6 +214,19 @@ fn write_disk(xml: &mut Xml, disk: &DiskImage, number: usize) {
         xml.empty("shareable", &[]);
     }
     xml.close("disk");
+}
+
+/// The first name with this prefix that no disk has yet; from now on it is taken.
+fn free_target(prefix: &str, taken: &mut Vec<String>) -> String {
+    let mut number = 0;
+    loop {
+        let name = format!("{prefix}{}", disk_letters(number));
+        if !taken.contains(&name) {
+            taken.push(name.clone());
+            return name;
+        }
+        number += 1;
+    }
 }
 
 /// a, b … z, aa, ab …: the letters of the disk with this number, counted from 0.
@@ -363,6 +395,9 @@ clusterArch: x86_64
     fn disks_are_lettered_beyond_z() {
         let letters: Vec<_> = [0, 25, 26, 27, 701, 702].map(disk_letters).into();
         assert_eq!(letters, ["a", "z", "aa", "ab", "zz", "aaa"]);
+        let mut taken = vec!["vda".to_owned()];
+        assert_eq!(free_target("vd", &mut taken), "vdb");
+        assert_eq!(free_target("vd", &mut taken), "vdc");
     }
 
     #[test]

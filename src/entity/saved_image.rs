@@ -16,8 +16,10 @@ ovirt_enum! {
         Damaged = 2 "damaged",
         /// It holds the memory of another VM.
         Foreign = 3 "foreign",
-        /// It was restored before: the disks have moved on since.
+        /// The VM has run since, from it or without it: its disks have moved on.
         Used = 4 "used",
+        /// A restore of it began, and nobody knows whether the guest ran.
+        Doubtful = 6 "doubtful",
         /// It cannot be read from here.
         Unreadable = 5 "unreadable",
     }

@@ -42,6 +42,41 @@ ovirt_enum! {
     }
 }
 
+impl VmStatus {
+    /// Whether a process of it exists: oVirt's "running or paused", with what is on its way there.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        match self {
+            Self::Up
+            | Self::PoweringUp
+            | Self::Paused
+            | Self::MigratingFrom
+            | Self::MigratingTo
+            | Self::NotResponding
+            | Self::WaitForLaunch
+            | Self::RebootInProgress
+            | Self::SavingState
+            | Self::RestoringState
+            | Self::PoweringDown => true,
+            Self::Unassigned
+            | Self::Down
+            | Self::Unknown
+            | Self::Suspended
+            | Self::ImageIllegal
+            | Self::ImageLocked => false,
+        }
+    }
+
+    /// Whether its memory is alive in a process, so that every image of it is left behind.
+    #[must_use]
+    pub const fn is_alive(self) -> bool {
+        match self {
+            Self::SavingState | Self::RestoringState | Self::WaitForLaunch => false,
+            other => other.is_active(),
+        }
+    }
+}
+
 ovirt_enum! {
     /// oVirt's `VmPauseStatus`: why a VM is paused.
     pub enum VmPauseStatus {
@@ -87,7 +122,7 @@ pub struct DomainState {
 /// `virDomainState` and those of its reasons that decide something, under libvirt's names.
 mod number {
     pub(super) const RUNNING: i32 = 1;
-    pub(super) const RUNNING_BOOTED: i32 = 1;
+    pub(super) const RUNNING_RESTORED: i32 = 3;
     pub(super) const RUNNING_POSTCOPY: i32 = 10;
     pub(super) const RUNNING_POSTCOPY_FAILED: i32 = 11;
     pub(super) const BLOCKED: i32 = 2;
@@ -101,6 +136,11 @@ mod number {
     pub(super) const PAUSED_POSTCOPY_FAILED: i32 = 13;
     pub(super) const SHUTDOWN: i32 = 4;
     pub(super) const SHUTOFF: i32 = 5;
+    pub(super) const SHUTOFF_SHUTDOWN: i32 = 1;
+    pub(super) const SHUTOFF_DESTROYED: i32 = 2;
+    pub(super) const SHUTOFF_CRASHED: i32 = 3;
+    pub(super) const SHUTOFF_MIGRATED: i32 = 4;
+    pub(super) const SHUTOFF_FROM_SNAPSHOT: i32 = 7;
     pub(super) const CRASHED: i32 = 6;
     pub(super) const PMSUSPENDED: i32 = 7;
 }
@@ -203,10 +243,42 @@ impl DomainState {
         self.state == number::PMSUSPENDED
     }
 
-    /// Whether it runs because it was booted, not restored.
+    /// Whether it is active because it was restored from an image. While it stays paused after that,
+    /// libvirt's reason is "migrating".
     #[must_use]
-    pub const fn is_booted(self) -> bool {
-        self.state == number::RUNNING && self.reason == number::RUNNING_BOOTED
+    pub const fn is_restored(self) -> bool {
+        matches!(
+            (self.state, self.reason),
+            (number::RUNNING, number::RUNNING_RESTORED)
+                | (number::PAUSED, number::PAUSED_MIGRATION)
+        )
+    }
+
+    /// Whether a process of it exists.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        !matches!(self.state, number::SHUTOFF | number::CRASHED)
+    }
+
+    /// Whether libvirt remembers that it stopped otherwise than by a save: then it may have run since
+    /// an image of it was written.
+    #[must_use]
+    pub const fn stopped_without_save(self) -> bool {
+        self.state == number::SHUTOFF
+            && matches!(
+                self.reason,
+                number::SHUTOFF_SHUTDOWN
+                    | number::SHUTOFF_DESTROYED
+                    | number::SHUTOFF_CRASHED
+                    | number::SHUTOFF_MIGRATED
+                    | number::SHUTOFF_FROM_SNAPSHOT
+            )
+    }
+
+    /// Whether it is being started, from an image or anew.
+    #[must_use]
+    pub const fn is_starting_up(self) -> bool {
+        self.state == number::PAUSED && self.reason == number::PAUSED_STARTING_UP
     }
 
     /// Whether disk errors are worth asking for.
@@ -260,8 +332,11 @@ impl From<i32> for JobOperation {
 /// oVirt's status of a domain in this state, with this job under way.
 ///
 /// `has_image` is whether an image that can be restored lies in its place, or libvirt holds a
-/// managed save. The reason "saved" is never trusted for that: it dies with the daemon, and it says
-/// nothing about the image.
+/// managed save; of a domain that starts up, whether there is an image at all. The reason "saved" is
+/// never trusted for that: it dies with the daemon, and it says nothing about the image.
+///
+/// `PoweringUp` needs a guest agent's word, `ImageIllegal` and `ImageLocked` a look at the disks, and
+/// `NotResponding` a call that failed: they do not come from here.
 #[must_use]
 pub fn vm_status(domain: DomainState, job: Option<JobOperation>, has_image: bool) -> VmStatus {
     match (domain.state, domain.reason, job) {
@@ -274,13 +349,13 @@ pub fn vm_status(domain: DomainState, job: Option<JobOperation>, has_image: bool
         (number::PAUSED, number::PAUSED_MIGRATION, Some(JobOperation::Restore)) => {
             VmStatus::RestoringState
         }
-        (number::PAUSED, number::PAUSED_MIGRATION, Some(JobOperation::MigrationIn))
-        | (number::RUNNING, number::RUNNING_POSTCOPY | number::RUNNING_POSTCOPY_FAILED, _) => {
-            VmStatus::MigratingTo
-        }
         (number::PAUSED, number::PAUSED_MIGRATION, Some(JobOperation::MigrationOut))
         | (number::RUNNING | number::BLOCKED, _, Some(JobOperation::MigrationOut)) => {
             VmStatus::MigratingFrom
+        }
+        (number::PAUSED, number::PAUSED_MIGRATION, Some(JobOperation::MigrationIn))
+        | (number::RUNNING, number::RUNNING_POSTCOPY | number::RUNNING_POSTCOPY_FAILED, _) => {
+            VmStatus::MigratingTo
         }
         (number::PAUSED, number::PAUSED_SHUTTING_DOWN, _) | (number::SHUTDOWN, _, _) => {
             VmStatus::PoweringDown
@@ -353,6 +428,13 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_runs_after_the_copy_is_still_the_source() {
+        let out = Some(JobOperation::MigrationOut);
+        assert_eq!(vm_status(at(1, 10), out, false), VmStatus::MigratingFrom);
+        assert_eq!(vm_status(at(1, 1), out, false), VmStatus::MigratingFrom);
+    }
+
+    #[test]
     fn a_save_is_seen_by_its_reason_and_by_its_job() {
         assert_eq!(vm_status(at(3, 3), None, false), VmStatus::SavingState);
         assert_eq!(
@@ -374,6 +456,7 @@ mod tests {
             (1, 1, VmStatus::Up),
             (1, 7, VmStatus::Up),
             (1, 10, VmStatus::MigratingTo),
+            (1, 11, VmStatus::MigratingTo),
             (2, 0, VmStatus::Up),
             (3, 1, VmStatus::Paused),
             (3, 5, VmStatus::Paused),

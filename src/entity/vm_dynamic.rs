@@ -38,6 +38,15 @@ pub struct VmDynamic {
     pub graphics_infos: BTreeMap<GraphicsType, GraphicsInfo>,
 }
 
+impl VmDynamic {
+    /// Whether libvirt remembers that it saved the VM. That proves nothing about an image, and is
+    /// forgotten with the daemon's end; it is reason enough for care.
+    #[must_use]
+    pub fn was_saved(&self) -> bool {
+        self.status == VmStatus::Down && self.status_reason == "saved"
+    }
+}
+
 fn not_paused() -> VmPauseStatus {
     VmPauseStatus::None
 }

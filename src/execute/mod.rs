@@ -10,7 +10,8 @@ mod switch;
 mod watch;
 
 use crate::entity::{Vm, VmStatus};
-use crate::hypervisor::ImageFlags;
+use crate::hypervisor::{HypervisorError, ImageFlags};
+use crate::image::{Holder, Lock, LockError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
@@ -47,6 +48,7 @@ pub fn execute(
     interrupt: &Interrupt,
     sink: &mut dyn Sink,
 ) -> Report {
+    interrupt.begin();
     let mut run = Run {
         inventory,
         options,
@@ -65,6 +67,7 @@ pub fn execute(
         verb: options.verb,
         dry_run: options.dry_run,
         results,
+        error: None,
     }
 }
 
@@ -80,6 +83,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn one(&mut self, entry: &Entry) -> Outcome {
         let started = Instant::now();
+        let before = entry.vm.status();
         match self.attempt(entry) {
             Ok(mut outcome) => {
                 if outcome.changed {
@@ -90,8 +94,10 @@ impl Run<'_> {
             Err(failure) => {
                 let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
                 // A daemon that does not answer one call may not answer another.
-                if let (Some(machine), false) = (&entry.machine, self.gave_up) {
-                    outcome.status = self.inventory.observe(machine).ok().map(|vm| vm.status());
+                if !self.gave_up {
+                    let now = self.look_again(entry).map(|entry| entry.vm.status()).ok();
+                    outcome.status = now;
+                    outcome.changed = now.is_some_and(|now| now != before);
                 }
                 outcome
             }
@@ -103,10 +109,16 @@ impl Run<'_> {
             let message = format!("was not attempted: {}", cause_word(cause));
             return Err(Failure::new(cause, message));
         }
-        let vm = self.look_again(entry)?;
-        let subject = VmRef::from(&vm);
         let verb = self.options.verb;
-        let step = match decide(verb, &vm, self.options.wishes) {
+        // From the first look until image and record are done no other vmlife may work on this VM.
+        let _lock = match (verb, self.options.dry_run) {
+            (Verb::Hibernate | Verb::Restore, false) => self.lock(&entry.vm)?,
+            _ => None,
+        };
+        let entry = self.look_again(entry)?;
+        let vm = &entry.vm;
+        let subject = VmRef::from(vm);
+        let step = match decide(verb, vm, self.options.wishes) {
             Decision::Refuse(failure) => return Err(failure),
             Decision::Already(words) if self.options.strict => {
                 return Err(Failure::new(Kind::State, format!("{words} (--strict)")));
@@ -120,23 +132,32 @@ impl Run<'_> {
             }
             Decision::Do(step) => step,
         };
+        if let (Step::RestoreManaged, Some(from)) = (step, &self.inventory.from) {
+            let message = format!(
+                "cannot be restored from {}: libvirt holds a managed save of it, too",
+                from.display()
+            );
+            return Err(Failure::new(Kind::Guard, message).hint(
+                "without --from that one is restored; virsh managedsave-remove discards it",
+            ));
+        }
         if self.options.dry_run {
-            return self.rehearse(step, &vm, subject);
+            return self.rehearse(step, vm, subject);
         }
         self.sink.emit(Event::Started(&subject, step));
         let outcome = match (step, &entry.machine) {
-            (Step::Restore, machine) => self.restore(&vm, subject, machine.as_ref()),
-            (Step::Start, None) => self.define_and_start(entry, subject),
-            (Step::Save, Some(machine)) => self.save(machine, &vm, subject),
-            (Step::RestoreManaged, Some(machine)) => self.start(machine, subject, true),
-            (Step::Start, Some(machine)) => self.start(machine, subject, false),
+            (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
+            (Step::Start, None) => self.define_and_start(&entry, subject),
+            (Step::Save, Some(machine)) => self.save(machine, vm, subject),
+            (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
+            (Step::Start, Some(machine)) => self.start(machine, vm, subject),
             (Step::Suspend | Step::Resume | Step::WakeUp, Some(machine)) => {
                 self.switch(machine, step, subject)
             }
-            (_, None) | (Step::Show, _) => Err(Failure::new(
-                Kind::NotFound,
-                format!("cannot be {}: libvirt does not know it", verb.past()),
-            )),
+            (_, None) | (Step::Show, _) => {
+                let message = format!("cannot be {}: libvirt does not know it", verb.past());
+                Err(Failure::new(Kind::NotFound, message))
+            }
         };
         outcome.map(|outcome| Outcome {
             step: Some(step),
@@ -145,15 +166,61 @@ impl Run<'_> {
         })
     }
 
-    /// The VM as it is now: time has passed since it was selected.
-    fn look_again(&self, entry: &Entry) -> Result<Vm, Failure> {
-        match &entry.machine {
-            None => Ok(entry.vm.clone()),
-            Some(machine) => self
-                .inventory
-                .observe(machine)
-                .map_err(|error| error.failure("its state could not be read")),
+    /// Takes the VM's lock. Where the image place is not ours to write in, there is none to take: libvirt's
+    /// own lock is left.
+    fn lock(&self, vm: &Vm) -> Result<Option<Lock>, Failure> {
+        let Some(id) = vm.id().filter(|_| self.inventory.reads_images()) else {
+            return Ok(None);
+        };
+        let place = &self.inventory.place;
+        if place.prepare().is_err() {
+            return Ok(None);
         }
+        let verb = self.options.verb;
+        match Lock::take(&place.lock_file(id), verb.word()) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(LockError::Io(_)) => Ok(None),
+            Err(LockError::Held(holder)) => {
+                let who = holder.map_or_else(
+                    || "another vmlife holds it".to_owned(),
+                    |Holder { pid, verb, since }| {
+                        format!("vmlife {verb} (process {pid}) holds it since {since:.0}")
+                    },
+                );
+                let message = format!("cannot be {}: {who}", verb.past());
+                Err(Failure::new(Kind::Busy, message).hint("try again when that is over"))
+            }
+        }
+    }
+
+    /// The VM as it is now: time has passed since it was selected.
+    fn look_again(&self, entry: &Entry) -> Result<Entry, Failure> {
+        let unreadable = |error: HypervisorError| error.failure("its state could not be read");
+        let hypervisor = &self.inventory.hypervisor;
+        let machine = match (&entry.machine, entry.vm.id()) {
+            (Some(machine), _) => Some(machine.clone()),
+            (None, Some(id)) => hypervisor.machine_by_id(id).map_err(unreadable)?,
+            (None, None) => hypervisor
+                .machine_by_name(entry.vm.name())
+                .map_err(unreadable)?,
+        };
+        let definition = entry.definition.clone();
+        if let Some(machine) = machine {
+            let vm = self.inventory.observe(&machine).map_err(unreadable)?;
+            return Ok(Entry {
+                vm,
+                machine: Some(machine),
+                definition,
+            });
+        }
+        let orphan = entry.vm.id().and_then(|id| self.inventory.orphan(id));
+        Ok(orphan.map_or_else(
+            || entry.clone(),
+            |orphan| Entry {
+                definition,
+                ..orphan
+            },
+        ))
     }
 
     fn rehearse(&self, step: Step, vm: &Vm, subject: VmRef) -> Result<Outcome, Failure> {
@@ -200,10 +267,11 @@ fn id_of(vm: &Vm) -> Result<Uuid, Failure> {
 
 fn path_text(path: &Path) -> Result<String, Failure> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
-        Failure::new(
-            Kind::Usage,
-            format!("the path {} is not text in UTF-8", path.display()),
-        )
+        let message = format!(
+            "cannot use the path {}: it is not text in UTF-8",
+            path.display()
+        );
+        Failure::new(Kind::Usage, message)
     })
 }
 
@@ -214,7 +282,10 @@ fn state_words(vm: &Vm) -> String {
         VmStatus::Paused => "is paused",
         VmStatus::Down => "is off",
         VmStatus::Suspended => "is hibernated",
-        status => return format!("is {status}"),
+        VmStatus::SavingState => "is being saved",
+        VmStatus::RestoringState | VmStatus::WaitForLaunch => "is being started",
+        VmStatus::PoweringDown => "is shutting down",
+        status => return format!("is in the state {status}"),
     };
     let reason = vm
         .vm_dynamic

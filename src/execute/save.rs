@@ -2,12 +2,12 @@
 
 use super::watch::{Ended, left};
 use super::{Run, path_text, state_words};
-use crate::entity::{Verdict, Vm, VmStatus};
+use crate::entity::{Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{FileIdentity, ImageFile, Record};
 use crate::interrupt::cause_word;
 use crate::report::{Failure, Kind, Outcome, VmRef};
-use crate::words::size;
+use crate::words::{quoted, size};
 use jiff::Timestamp;
 use std::fs;
 use std::io;
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 impl Run<'_> {
+    /// Writes the VM's memory to a file, and stops it.
     pub(super) fn save(
         &mut self,
         machine: &Machine,
@@ -23,43 +24,40 @@ impl Run<'_> {
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
         let path = self.destination(machine.id())?;
+        let text = path_text(&path)?;
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
                 let hint = "make it as its user, or name another place with --to or VMLIFE_IMAGES";
-                Failure::new(Kind::Failed, "cannot be hibernated")
+                Failure::new(Kind::Connection, "cannot be hibernated")
                     .because(&error)
                     .hint(hint)
             })?;
         }
         let mut warnings = Vec::new();
         if let Some(old) = self.replaceable(&path, machine.id())? {
-            old.remove().map_err(|error| {
-                let message = format!(
-                    "cannot be hibernated: its old image {} is in the way",
-                    path.display()
-                );
-                Failure::new(Kind::Guard, message).because(&error)
-            })?;
-            warnings.push(format!(
-                "its {} image of an earlier time was replaced",
-                old.summary.verdict
-            ));
+            remove_obsolete(machine, &old)?;
+            let what = match old.summary.verdict {
+                Verdict::Incomplete => "incomplete",
+                _ => "earlier",
+            };
+            warnings.push(format!("its {what} image was replaced"));
         }
-        let text = path_text(&path)?;
         let (flags, saved) = (self.options.flags, machine.clone());
         let began = Instant::now();
         let result = match self.watch(&subject, Some(machine), move || saved.save(&text, flags)) {
             Ended::Returned(result) => result,
             Ended::Left(cause) => {
+                let name = quoted(&subject.name);
                 return Err(left(cause, "hibernated").hint(format!(
-                    "vmlife show {0} tells; virsh domjobabort {0} cancels",
-                    subject.name
+                    "vmlife show {name} tells; virsh domjobabort {name} cancels"
                 )));
             }
         };
         match result {
             Ok(()) => self.saved(machine, vm, subject, &path, began.elapsed(), warnings),
-            Err(error) => Err(self.not_saved(machine, vm, &path, &error)),
+            Err(error) => self
+                .not_saved(machine, vm, subject, &path, &error)
+                .map_err(|failure| failure.warned(warnings)),
         }
     }
 
@@ -73,46 +71,57 @@ impl Run<'_> {
         took: Duration,
         mut warnings: Vec<String>,
     ) -> Result<Outcome, Failure> {
+        let bad = |flaw: &str| {
+            let message = format!(
+                "was hibernated by libvirt, but its image {} is not right: {flaw}",
+                path.display()
+            );
+            Failure::new(Kind::Failed, message)
+                .hint("do not start the VM before the image is found on the daemon's host")
+        };
         let mut size_bytes = None;
-        if self.inventory.reads_images() {
-            match ImageFile::inspect_of(path, machine.id()) {
-                Some(image) if image.summary.verdict == Verdict::Good => {
-                    size_bytes = image.summary.size_bytes;
-                    if let Err(error) = image.flush() {
-                        warnings.push(format!(
-                            "the image could not be flushed to its disk: {error}"
-                        ));
-                    }
-                    if let Err(error) = image.store(|image| self.record(vm, machine, took, image)) {
-                        warnings.push(format!(
-                            "the record beside the image could not be written: {error}"
-                        ));
-                    }
-                }
-                Some(image) if image.summary.verdict == Verdict::Unreadable => {
-                    warnings.push(
-                        "the image may not be read from here, and was not checked".to_owned(),
-                    );
-                }
-                found => {
-                    let flaw = found.and_then(|image| image.summary.flaw);
-                    let flaw = flaw.unwrap_or_else(|| "it is not there".to_owned());
-                    let message = format!(
-                        "libvirt hibernated it, but of its image {}: {flaw}",
-                        path.display()
-                    );
-                    return Err(Failure::new(Kind::Failed, message)
-                        .hint("do not start the VM; look for the image on the daemon's host"));
-                }
+        if self.inventory.looks_at(path) {
+            let image = ImageFile::inspect_of(path, machine.id())
+                .ok_or_else(|| bad("there is no such file on this machine"))?;
+            if image.summary.verdict != Verdict::Good {
+                return Err(bad(image.summary.flaw.as_deref().unwrap_or_default()));
+            }
+            size_bytes = image.summary.size_bytes;
+            if let Err(error) = image.flush() {
+                warnings.push(format!(
+                    "the image could not be flushed to its disk: {error}"
+                ));
+            }
+            if let Err(error) = image.store(|identity| self.record(vm, machine, took, identity)) {
+                warnings.push(format!(
+                    "the record beside the image could not be written: {error}"
+                ));
             }
         } else {
-            warnings.push("the image lies on the daemon's host, and was not checked".to_owned());
+            // Only the daemon can see it. It tells whether the image is whole, not whether it is flushed.
+            match self.inventory.image_seen_by_daemon(path, machine.id()) {
+                Some(image) if image.verdict == Verdict::Good => warnings.push(
+                    "the image lies where only the daemon can see it: whether it has reached its disk is not known"
+                        .to_owned(),
+                ),
+                Some(image) => return Err(bad(image.flaw.as_deref().unwrap_or_default())),
+                None => return Err(bad("the daemon does not find it")),
+            }
+        }
+        if path != self.inventory.place.file(machine.id()) {
+            self.leave_image_behind(vm, &mut warnings);
         }
         if machine.autostart().unwrap_or(false) {
             warnings.push(
                 "autostart is on: at the host's next start libvirt boots it fresh, without its image"
                     .to_owned(),
             );
+        }
+        if let Some(cause) = self.interrupt.cause() {
+            let why = cause_word(cause);
+            warnings.push(format!(
+                "it was hibernated before the cancel took effect ({why})"
+            ));
         }
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))
@@ -130,18 +139,21 @@ impl Run<'_> {
     fn record(&self, vm: &Vm, machine: &Machine, took: Duration, image: FileIdentity) -> Record {
         let hypervisor = &self.inventory.hypervisor;
         let versions = hypervisor.versions().ok();
+        let dynamic = vm.vm_dynamic.as_ref();
         Record {
             schema_version: Record::SCHEMA_VERSION,
             name: vm.name().to_owned(),
             id: machine.id(),
             saved_at: Timestamp::now(),
+            status_before: Some(vm.status()),
+            emulated_machine: dynamic.and_then(|dynamic| dynamic.emulated_machine.clone()),
             uri: Some(hypervisor.uri().to_owned()),
             host: hypervisor.host_name().ok(),
             libvirt_version: versions.map(|(libvirt, _)| libvirt),
             hypervisor_version: versions.map(|(_, hypervisor)| hypervisor),
             seconds: Some(took.as_secs_f64()),
             image,
-            used_at: None,
+            usage: None,
         }
     }
 
@@ -150,35 +162,50 @@ impl Run<'_> {
         &self,
         machine: &Machine,
         before: &Vm,
+        subject: VmRef,
         path: &Path,
         error: &HypervisorError,
-    ) -> Failure {
-        if self.inventory.reads_images()
+    ) -> Result<Outcome, Failure> {
+        let now = self.inventory.observe(machine).ok();
+        let status = now.as_ref().map(Vm::status);
+        if status == Some(VmStatus::Suspended) {
+            // Somebody else was quicker, with the same wish.
+            return Ok(Outcome {
+                status,
+                ..Outcome::done(subject, "is hibernated, by somebody else")
+            });
+        }
+        let as_before = status == Some(before.status());
+        if as_before
+            && self.inventory.looks_at(path)
             && let Some(image) = ImageFile::inspect_of(path, machine.id())
             && image.summary.verdict == Verdict::Incomplete
         {
-            // Nothing lay there when the save began, so that this is what is left of it. libvirt
-            // removes it by itself, unless it died.
+            // Nothing lay there when this save began, and nobody saves the VM now: this is what is left
+            // of it. libvirt removes it by itself, unless it died.
             let _ = image.remove();
         }
-        let now = match self.inventory.observe(machine) {
-            Ok(vm) if vm.status() == before.status() => match vm.status() {
-                VmStatus::Paused => "it is paused, as before".to_owned(),
-                _ => "it runs on".to_owned(),
-            },
-            Ok(vm) if vm.status() == VmStatus::Down => {
-                format!("it {}: what was in its memory is lost", state_words(&vm))
+        let words = match &now {
+            Some(vm) if as_before && vm.status() == VmStatus::Paused => {
+                "it is paused, as before".to_owned()
             }
-            Ok(vm) => format!("it {}", state_words(&vm)),
-            Err(_) => "its state is not known".to_owned(),
+            Some(_) if as_before => "it runs on".to_owned(),
+            Some(vm) if vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved) => {
+                "libvirt saved it for somebody else, to another place".to_owned()
+            }
+            Some(vm) if vm.status() == VmStatus::Down => {
+                format!("it {}: what was in its memory is lost", state_words(vm))
+            }
+            Some(vm) => format!("it {}", state_words(vm)),
+            None => "its state is not known".to_owned(),
         };
-        match self.interrupt.cause() {
+        Err(match self.interrupt.cause() {
             Some(cause) if error.is_aborted() => {
                 let why = cause_word(cause);
-                Failure::new(cause, format!("was not hibernated, {why}; {now}"))
+                Failure::new(cause, format!("was not hibernated, {why}; {words}"))
             }
-            _ => error.failure(format!("could not be hibernated; {now}")),
-        }
+            _ => error.save_failure(format!("could not be hibernated; {words}")),
+        })
     }
 
     /// Where this VM's image is to be written.
@@ -187,23 +214,18 @@ impl Run<'_> {
             return Ok(self.inventory.place.file(id));
         };
         let ends_with_slash = to.as_os_str().as_encoded_bytes().ends_with(b"/");
-        if !self.inventory.hypervisor.is_local() {
-            if !to.is_absolute() {
-                let message = format!(
-                    "cannot be hibernated: --to {} must be a whole path on the daemon's host",
-                    to.display()
-                );
-                return Err(Failure::new(Kind::Usage, message));
-            }
-            return Ok(if ends_with_slash {
-                to.join(format!("{id}.vmsave"))
-            } else {
-                to.clone()
-            });
+        if !self.inventory.hypervisor.is_local() && !to.is_absolute() {
+            let message = format!(
+                "cannot be hibernated: --to {} must be a whole path on the daemon's host",
+                to.display()
+            );
+            return Err(Failure::new(Kind::Usage, message));
         }
-        let to = std::path::absolute(to)
-            .map_err(|error| Failure::new(Kind::Usage, "--to is no path").because(&error))?;
-        Ok(if ends_with_slash || to.is_dir() {
+        let to = std::path::absolute(to).map_err(|error| {
+            Failure::new(Kind::Usage, "cannot be hibernated: --to is no path").because(&error)
+        })?;
+        let is_folder = ends_with_slash || self.inventory.hypervisor.is_local() && to.is_dir();
+        Ok(if is_folder {
             to.join(format!("{id}.vmsave"))
         } else {
             to
@@ -213,43 +235,51 @@ impl Run<'_> {
     /// Whether the path is free for an image of this VM, which runs. Its own old image may be
     /// replaced: the running memory has left it behind. Nothing else may.
     pub(super) fn replaceable(&self, path: &Path, id: Uuid) -> Result<Option<ImageFile>, Failure> {
+        let text = path_text(path)?;
         let in_the_way = |what: &str| {
             let message = format!("cannot be hibernated: {} {what}", path.display());
-            Err(Failure::new(Kind::Guard, message)
-                .hint("move it away, or name another file with --to"))
+            Failure::new(Kind::Guard, message).hint("name another file with --to")
         };
-        if !self.inventory.hypervisor.is_local() {
-            // Only the daemon can see that path, and it tells of whole images only.
-            return match self.inventory.hypervisor.image_xml(&path_text(path)?) {
-                Ok(_) => in_the_way("exists already on the daemon's host"),
-                Err(_) => Ok(None),
+        let found = fs::symlink_metadata(path);
+        let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        if !self.inventory.hypervisor.is_local() || found.as_ref().is_err_and(forbidden) {
+            // Only the daemon can see that path.
+            return match self.inventory.hypervisor.image_xml(&text) {
+                Err(error) if error.is_no_such_file() => Ok(None),
+                Err(error) if error.kind() == Kind::Connection => {
+                    Err(error.failure(format!("cannot be hibernated to {}", path.display())))
+                }
+                Ok(_) | Err(_) => Err(in_the_way(
+                    "exists already, where only the daemon can see it",
+                )),
             };
         }
-        match fs::symlink_metadata(path) {
+        match found {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = path.parent().unwrap_or(Path::new("/"));
-                let is_ours = folder == self.inventory.place.folder();
-                if is_ours || folder.is_dir() {
-                    Ok(None)
-                } else {
+                if folder != self.inventory.place.folder() && !folder.is_dir() {
                     let message = format!(
                         "cannot be hibernated: there is no folder {}",
                         folder.display()
                     );
-                    Err(Failure::new(Kind::Failed, message))
+                    return Err(Failure::new(Kind::Failed, message));
                 }
-            }
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                match self.inventory.hypervisor.image_xml(&path_text(path)?) {
-                    Ok(_) => in_the_way("exists already"),
-                    Err(_) => Ok(None),
+                if Record::may_be_written(path) {
+                    Ok(None)
+                } else {
+                    let record = Record::path_of(path);
+                    let words = format!("{} is in the way of its record", record.display());
+                    Err(
+                        Failure::new(Kind::Guard, format!("cannot be hibernated: {words}"))
+                            .hint("name another file with --to"),
+                    )
                 }
             }
             Err(error) => {
                 let message = format!("cannot be hibernated to {}", path.display());
                 Err(Failure::new(Kind::Failed, message).because(&error))
             }
-            Ok(found) if !found.is_file() => in_the_way("is not a regular file"),
+            Ok(found) if !found.is_file() => Err(in_the_way("is not a regular file")),
             Ok(_) => match ImageFile::inspect(path) {
                 Some(image) if image.vm.as_ref().and_then(Vm::id) == Some(id) => Ok(Some(image)),
                 // An interrupted save may not even have got to its description; in its own place its
@@ -260,8 +290,27 @@ impl Run<'_> {
                 {
                     Ok(Some(image))
                 }
-                _ => in_the_way("exists already, and is no image of this VM"),
+                _ => Err(in_the_way("exists already, and is no image of this VM")),
             },
         }
     }
+}
+
+/// Removes an old image of a VM: only while the VM is seen to be alive, so that its memory has left the
+/// image behind.
+fn remove_obsolete(machine: &Machine, old: &ImageFile) -> Result<(), Failure> {
+    let state = machine
+        .state()
+        .map_err(|error| error.failure("its state could not be read"))?;
+    if !state.is_active() {
+        let message = "cannot be hibernated: it has just stopped, and its image may be all that is left of it";
+        return Err(Failure::new(Kind::State, message));
+    }
+    old.remove().map_err(|error| {
+        let message = format!(
+            "cannot be hibernated: its earlier image {} is in the way",
+            old.path.display()
+        );
+        Failure::new(Kind::Guard, message).because(&error)
+    })
 }

@@ -57,6 +57,7 @@ impl Run<'_> {
         }
         let worker = thread::spawn(call);
         let mut cancelling = false;
+        self.interrupt.watch(true);
         let ended = loop {
             thread::sleep(GLANCE);
             if worker.is_finished() {
@@ -81,8 +82,8 @@ impl Run<'_> {
             if !cancelling {
                 cancelling = true;
                 let words = match job {
-                    Some(_) => "cancelling, and waiting for the VM to be as before",
-                    None => "this cannot be cancelled: waiting for its end",
+                    Some(_) => "cancelling, and waiting until the VM is as before",
+                    None => "this cannot be cancelled, and is waited for",
                 };
                 self.sink.emit(Event::Cancelling(subject, words));
                 if let Some(machine) = job {
@@ -90,6 +91,7 @@ impl Run<'_> {
                 }
             }
         };
+        self.interrupt.watch(false);
         over.store(true, Ordering::SeqCst);
         self.gave_up |= matches!(ended, Ended::Left(_));
         ended
@@ -111,5 +113,11 @@ pub(super) fn left(cause: Kind, tried: &str) -> Failure {
         "may still be {tried}: {}, and libvirt has not answered",
         cause_word(cause)
     );
-    Failure::new(cause, message).hint("vmlife show tells what became of it")
+    // The exit code of a time limit promises the former state, which nobody can promise here.
+    let kind = if cause == Kind::TimedOut {
+        Kind::Failed
+    } else {
+        cause
+    };
+    Failure::new(kind, message).hint("vmlife show tells what became of it")
 }

@@ -30,6 +30,7 @@ mod code {
     pub(super) const INTERNAL_ERROR: u32 = 1;
     pub(super) const NO_SUPPORT: u32 = 3;
     pub(super) const NO_CONNECT: u32 = 5;
+    pub(super) const OPERATION_FAILED: u32 = 9;
     pub(super) const OPERATION_DENIED: u32 = 29;
     pub(super) const SYSTEM_ERROR: u32 = 38;
     pub(super) const RPC: u32 = 39;
@@ -90,31 +91,79 @@ impl HypervisorError {
             | code::AUTH_CANCELLED
             | code::ACCESS_DENIED
             | code::AUTH_UNAVAILABLE => Kind::Connection,
-            code::OPERATION_UNSUPPORTED => Kind::CannotSave,
-            code::OPERATION_INVALID if says(&["active block job"]) => Kind::Busy,
+            code::OPERATION_INVALID => Kind::State,
+            code::SYSTEM_ERROR if says(&["Permission denied"]) => Kind::Connection,
+            _ if says(&["No space left on device"]) => Kind::Space,
+            _ if self.is_incomplete_image() || self.is_no_image() => Kind::Guard,
+            _ => Kind::Failed,
+        }
+    }
+
+    /// What kind of failure it is when a save was tried: a device or the driver may be in the way.
+    #[must_use]
+    pub fn kind_of_save(&self) -> Kind {
+        let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
+        match self.code {
+            code::NO_SUPPORT | code::OPERATION_UNSUPPORTED => Kind::CannotSave,
+            code::OPERATION_INVALID if says(&["domain has active block job"]) => Kind::Busy,
             code::OPERATION_INVALID
                 if says(&[
-                    "migrat",
-                    "invtsc",
-                    "assigned non-USB",
-                    "dimm info",
-                    "shmem device",
+                    "cannot migrate domain",
+                    "cannot migrate a domain",
+                    "cannot migrate this domain",
+                    "cannot be migrated",
+                    "migration with",
+                    "domain has 'invtsc'",
+                    "domain has assigned non-USB",
+                    "domain's dimm info",
                 ]) =>
             {
                 Kind::CannotSave
             }
-            code::OPERATION_INVALID => Kind::State,
             code::INTERNAL_ERROR if says(&["non-migratable device"]) => Kind::CannotSave,
-            _ if says(&["No space left on device"]) => Kind::Space,
-            _ if says(&[
-                "save image is incomplete",
+            _ => self.kind(),
+        }
+    }
+
+    /// Whether libvirt found no file where an image should be.
+    #[must_use]
+    pub fn is_no_such_file(&self) -> bool {
+        self.code == code::SYSTEM_ERROR && self.message.ends_with("No such file or directory")
+    }
+
+    /// Whether libvirt found that a save had been interrupted.
+    #[must_use]
+    pub fn is_incomplete_image(&self) -> bool {
+        self.code == code::OPERATION_FAILED && self.message.ends_with("save image is incomplete")
+    }
+
+    /// Whether libvirt found that a file is no image.
+    #[must_use]
+    pub fn is_no_image(&self) -> bool {
+        self.code == code::OPERATION_FAILED
+            && [
                 "image magic is incorrect",
                 "failed to read qemu header",
-            ]) =>
-            {
-                Kind::Guard
+                "invalid header data length",
+            ]
+            .iter()
+            .any(|words| self.message.contains(words))
+    }
+
+    /// The failure of a save, with libvirt's words and what to do next.
+    #[must_use]
+    pub fn save_failure(&self, message: impl Into<String>) -> Failure {
+        let kind = self.kind_of_save();
+        let hint = match kind {
+            Kind::CannotSave => {
+                Some("take the named device out of the VM, or shut the VM down instead")
             }
-            _ => Kind::Failed,
+            _ => self.hint(),
+        };
+        Failure {
+            kind,
+            hint: hint.map(str::to_owned),
+            ..self.failure(message)
         }
     }
 
@@ -131,15 +180,12 @@ impl HypervisorError {
     pub fn hint(&self) -> Option<&'static str> {
         let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
         match self.kind() {
-            Kind::Busy => Some("another job holds the VM; see it with: virsh domjobinfo NAME"),
+            Kind::Busy => Some("another job holds the VM: virsh domjobinfo tells about it"),
             Kind::Space => Some("make room, or name another place with --to"),
-            Kind::CannotSave => {
-                Some("remove the named device from the VM, or shut the VM down instead")
-            }
             Kind::Connection if self.code == code::OPERATION_DENIED => {
                 Some("this needs a connection that may write")
             }
-            Kind::Connection if self.code == code::SYSTEM_ERROR && says(&["Permission denied"]) => {
+            Kind::Connection if self.domain == FROM_RPC && says(&["Permission denied"]) => {
                 Some("join the group libvirt, or use your own daemon: -c qemu:///session")
             }
             Kind::Connection if says(&["Failed to connect socket"]) => {
@@ -186,30 +232,6 @@ mod tests {
                 Kind::State,
             ),
             (
-                55,
-                10,
-                "Requested operation is not valid: cannot migrate domain: x",
-                Kind::CannotSave,
-            ),
-            (
-                55,
-                10,
-                "Requested operation is not valid: domain has active block job",
-                Kind::Busy,
-            ),
-            (
-                84,
-                10,
-                "Operation not supported: cannot migrate a domain with <hostdev>",
-                Kind::CannotSave,
-            ),
-            (
-                1,
-                10,
-                "unable to execute QEMU command 'migrate': State blocked by non-migratable device '0'",
-                Kind::CannotSave,
-            ),
-            (
                 9,
                 0,
                 "operation failed: libvirt_iohelper: failure: Unable to write x: No space left on device",
@@ -243,7 +265,7 @@ mod tests {
                 38,
                 10,
                 "Failed to create file '/x': Permission denied",
-                Kind::Failed,
+                Kind::Connection,
             ),
             (
                 1,
@@ -255,5 +277,67 @@ mod tests {
         ] {
             assert_eq!(error(code, domain, message).kind(), kind, "{message}");
         }
+    }
+
+    #[test]
+    fn a_save_that_something_in_the_vm_forbids_is_told_from_other_failures() {
+        for (code, domain, message, kind) in [
+            (
+                55,
+                10,
+                "Requested operation is not valid: cannot migrate domain: x",
+                Kind::CannotSave,
+            ),
+            (
+                55,
+                10,
+                "Requested operation is not valid: domain has active block job",
+                Kind::Busy,
+            ),
+            (
+                84,
+                10,
+                "Operation not supported: cannot migrate a domain with <hostdev>",
+                Kind::CannotSave,
+            ),
+            (
+                1,
+                10,
+                "unable to execute QEMU command 'migrate': State blocked by non-migratable device '0'",
+                Kind::CannotSave,
+            ),
+            (
+                3,
+                10,
+                "this function is not supported by the connection driver: virDomainSaveFlags",
+                Kind::CannotSave,
+            ),
+            (
+                55,
+                20,
+                "Requested operation is not valid: domain 'migrate-me' is already active",
+                Kind::State,
+            ),
+        ] {
+            let error = error(code, domain, message);
+            assert_eq!(error.kind_of_save(), kind, "{message}");
+            assert_ne!(
+                error.kind(),
+                Kind::CannotSave,
+                "only a save can fail like that"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_in_libvirts_message_decides_nothing() {
+        let missing = error(
+            38,
+            10,
+            "Failed to open file '/magic/header': No such file or directory",
+        );
+        assert!(
+            missing.is_no_such_file() && !missing.is_no_image() && !missing.is_incomplete_image()
+        );
     }
 }

@@ -7,6 +7,8 @@
 use super::Job;
 use crate::entity::{DiskError, DomainState};
 use std::ffi::{CStr, CString, c_int, c_uint};
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -108,6 +110,10 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
     let result = unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), ptr::null_mut(), 0, 0) };
     let most = minus_one_is_failure(result)?;
     let length = usize::try_from(most).unwrap_or_default();
+    if length == 0 {
+        // libvirt refuses an array of no length.
+        return Ok(Vec::new());
+    }
     let mut errors = vec![
         sys::virDomainDiskError {
             disk: ptr::null_mut(),
@@ -139,14 +145,52 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
         .collect())
 }
 
-/// `virDomainFree`, without the panic of the wrapper's `Drop` when the daemon is gone.
-pub(super) fn release_domain(domain: &Domain) {
-    // SAFETY: the caller owns one reference, gives it up here, and never drops the wrapper.
-    unsafe { sys::virDomainFree(domain.as_ptr()) };
+/// A domain whose release never panics. The wrapper's own `Drop` does when the daemon is gone.
+#[derive(Debug)]
+pub(super) struct DomainHandle(ManuallyDrop<Domain>);
+
+impl DomainHandle {
+    pub(super) fn new(domain: Domain) -> Self {
+        Self(ManuallyDrop::new(domain))
+    }
 }
 
-/// `virConnectClose`, without the panic of the wrapper's `Drop` when the daemon is gone.
-pub(super) fn release_connection(connection: &Connect) {
-    // SAFETY: the caller owns one reference, gives it up here, and never drops the wrapper.
-    unsafe { sys::virConnectClose(connection.as_ptr()) };
+impl Deref for DomainHandle {
+    type Target = Domain;
+
+    fn deref(&self) -> &Domain {
+        &self.0
+    }
+}
+
+impl Drop for DomainHandle {
+    fn drop(&mut self) {
+        // SAFETY: the wrapper owned one reference, its own Drop never runs, and ours runs once.
+        unsafe { sys::virDomainFree(self.0.as_ptr()) };
+    }
+}
+
+/// A connection whose release never panics, likewise.
+#[derive(Debug)]
+pub(super) struct ConnectHandle(ManuallyDrop<Connect>);
+
+impl ConnectHandle {
+    pub(super) fn new(connection: Connect) -> Self {
+        Self(ManuallyDrop::new(connection))
+    }
+}
+
+impl Deref for ConnectHandle {
+    type Target = Connect;
+
+    fn deref(&self) -> &Connect {
+        &self.0
+    }
+}
+
+impl Drop for ConnectHandle {
+    fn drop(&mut self) {
+        // SAFETY: the wrapper owned one reference, its own Drop never runs, and ours runs once.
+        unsafe { sys::virConnectClose(self.0.as_ptr()) };
+    }
 }

@@ -9,13 +9,12 @@ pub use error::HypervisorError;
 
 use crate::definition::read_domain;
 use crate::entity::{
-    DomainState, JobOperation, MemorySize, Vm, VmDynamic, VmPauseStatus, VmStatic, VmStatus,
-    vm_pause_status, vm_status,
+    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus,
+    VmStatic, VmStatus, vm_pause_status, vm_status,
 };
-use std::mem::ManuallyDrop;
-use std::sync::{Arc, mpsc};
-use std::thread;
-use std::time::Duration;
+use crate::report::Kind;
+use ffi::{ConnectHandle, DomainHandle};
+use std::sync::Arc;
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -37,27 +36,19 @@ pub enum Access {
 /// The calls block until the daemon answers. It may be shared between threads.
 #[derive(Debug)]
 pub struct Hypervisor {
-    // The wrapper panics in its Drop when the daemon is gone; ours does not.
-    connection: ManuallyDrop<Connect>,
+    connection: ConnectHandle,
     uri: String,
-}
-
-impl Drop for Hypervisor {
-    fn drop(&mut self) {
-        ffi::release_connection(&self.connection);
-    }
 }
 
 impl Hypervisor {
     /// Opens a connection (`virConnectOpen`, `virConnectOpenReadOnly`). Without a URI libvirt's own
     /// rules choose one: `LIBVIRT_DEFAULT_URI`, its configuration, what it finds.
     ///
-    /// Nothing is ever asked of a person, so that it cannot hang in a script.
+    /// Nothing is ever asked of a person, so that it cannot wait for one in a script.
     ///
     /// # Errors
-    /// What libvirt says, or that nothing answered within `limit`: then the attempt goes on in a
-    /// thread of its own, as libvirt's calls cannot be interrupted.
-    pub fn open(uri: Option<&str>, access: Access, limit: Duration) -> Result<Self> {
+    /// What libvirt says.
+    pub fn open(uri: Option<&str>, access: Access) -> Result<Self> {
         if uri.is_some_and(|uri| uri.contains('\0')) {
             return Err(HypervisorError {
                 code: sys::VIR_ERR_INVALID_ARG,
@@ -67,30 +58,12 @@ impl Hypervisor {
         }
         // Errors come back as values; libvirt would also print them.
         virt::error::clear_error_callback();
-        let (sender, receiver) = mpsc::channel();
-        let wanted = uri.map(str::to_owned);
-        thread::spawn(move || {
-            let connection = match access {
-                Access::ReadOnly => Connect::open_read_only(wanted.as_deref()),
-                Access::ReadWrite => Connect::open(wanted.as_deref()),
-            };
-            let opened = connection
-                .map_err(HypervisorError::from)
-                .and_then(|connection| {
-                    let connection = ManuallyDrop::new(connection);
-                    let uri = connection.uri()?;
-                    Ok(Self { connection, uri })
-                });
-            // Nobody listens if the limit has passed.
-            let _ = sender.send(opened);
+        let connection = ConnectHandle::new(match access {
+            Access::ReadOnly => Connect::open_read_only(uri)?,
+            Access::ReadWrite => Connect::open(uri)?,
         });
-        receiver.recv_timeout(limit).unwrap_or_else(|_| {
-            Err(HypervisorError {
-                code: sys::VIR_ERR_NO_CONNECT,
-                domain: sys::VIR_FROM_RPC,
-                message: format!("nothing answered within {} s", limit.as_secs()),
-            })
-        })
+        let uri = connection.uri()?;
+        Ok(Self { connection, uri })
     }
 
     /// The URI of the connection, as libvirt completed it (`virConnectGetURI`).
@@ -212,6 +185,17 @@ fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Opti
     }
 }
 
+/// What is known of a VM can speak against images that are good in themselves.
+fn distrust(images: &mut [SavedImage], verdict: Verdict, words: &str) {
+    for image in images
+        .iter_mut()
+        .filter(|image| image.verdict == Verdict::Good)
+    {
+        image.verdict = verdict;
+        image.flaw = Some(words.to_owned());
+    }
+}
+
 /// How an image is written and read (`virDomainSaveRestoreFlags`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImageFlags {
@@ -249,40 +233,22 @@ pub struct Job {
     pub processed: u64,
 }
 
-#[derive(Debug)]
-struct Handle {
-    // As with the connection: the wrapper's Drop panics when the daemon is gone.
-    domain: ManuallyDrop<Domain>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        ffi::release_domain(&self.domain);
-    }
-}
-
 /// One domain of a connection. Cheap to clone; may be shared between threads.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    handle: Arc<Handle>,
+    domain: Arc<DomainHandle>,
     name: String,
     id: Uuid,
 }
 
 impl Machine {
     fn new(domain: Domain) -> Result<Self> {
-        let handle = Handle {
-            domain: ManuallyDrop::new(domain),
-        };
+        let domain = DomainHandle::new(domain);
         Ok(Self {
-            name: handle.domain.name()?,
-            id: handle.domain.uuid()?,
-            handle: Arc::new(handle),
+            name: domain.name()?,
+            id: domain.uuid()?,
+            domain: Arc::new(domain),
         })
-    }
-
-    fn domain(&self) -> &Domain {
-        &self.handle.domain
     }
 
     /// Its name.
@@ -302,7 +268,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn state(&self) -> Result<DomainState> {
-        Ok(ffi::state(self.domain())?)
+        Ok(ffi::state(&self.domain)?)
     }
 
     /// Whether libvirt holds a managed save of it (`virDomainHasManagedSaveImage`).
@@ -310,7 +276,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn has_managed_save(&self) -> Result<bool> {
-        Ok(self.domain().has_managed_save(0)?)
+        Ok(self.domain.has_managed_save(0)?)
     }
 
     /// Its XML without secrets (`virDomainGetXMLDesc`): live if it runs.
@@ -318,7 +284,15 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn xml(&self) -> Result<String> {
-        Ok(self.domain().xml_desc(0)?)
+        Ok(self.domain.xml_desc(0)?)
+    }
+
+    /// Whether libvirt keeps its definition when it ends (`virDomainIsPersistent`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn is_persistent(&self) -> Result<bool> {
+        Ok(self.domain.is_persistent()?)
     }
 
     /// Whether libvirt starts it with the host (`virDomainGetAutostart`).
@@ -326,23 +300,43 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn autostart(&self) -> Result<bool> {
-        Ok(self.domain().autostart()?)
+        Ok(self.domain.autostart()?)
     }
 
-    /// The whole VM, as libvirt knows it. `has_image` is whether an image that can be restored lies
-    /// in its place: libvirt does not know of those.
+    /// The whole VM: as libvirt knows it, with the images that are known of it.
     ///
     /// # Errors
     /// What libvirt says.
-    pub fn observe(&self, has_image: bool) -> Result<Vm> {
+    pub fn observe(&self, mut images: Vec<SavedImage>) -> Result<Vm> {
         let state = self.state()?;
-        let job = if state.job_matters() {
-            self.operation()?
+        if state.stopped_without_save() {
+            let words = format!("the VM stopped otherwise since ({})", state.reason_word());
+            distrust(&mut images, Verdict::Doubtful, &words);
+        }
+        let has_image = if state.is_starting_up() {
+            !images.is_empty()
         } else {
-            None
+            images.iter().any(|image| image.verdict == Verdict::Good)
         };
+        let status = if state.job_matters() {
+            match self.operation() {
+                Ok(job) => vm_status(state, job, has_image),
+                // Something has held its lock for 30 s.
+                Err(error) if error.kind() == Kind::Busy => VmStatus::NotResponding,
+                Err(error) => return Err(error),
+            }
+        } else {
+            vm_status(state, None, has_image)
+        };
+        if status.is_alive() {
+            distrust(
+                &mut images,
+                Verdict::Used,
+                "the VM runs, and has left it behind",
+            );
+        }
         let disk_errors = if state.is_paused_on_io_error() {
-            ffi::disk_errors(self.domain()).unwrap_or_default()
+            ffi::disk_errors(&self.domain).unwrap_or_default()
         } else {
             Vec::new()
         };
@@ -351,7 +345,7 @@ impl Machine {
             vm_static: VmStatic {
                 name: self.name.clone(),
                 id: Some(self.id),
-                mem_size_mb: self.domain().max_memory().ok().map(MemorySize::from_kib),
+                mem_size_mb: self.domain.max_memory().ok().map(MemorySize::from_kib),
                 ..VmStatic::default()
             },
             ..Vm::default()
@@ -366,10 +360,11 @@ impl Machine {
             emulated_machine: None,
             graphics_infos: std::collections::BTreeMap::new(),
         });
-        dynamic.status = vm_status(state, job, has_image);
+        dynamic.status = status;
         dynamic.pause_status = vm_pause_status(state, &disk_errors);
         dynamic.status_reason = state.reason_word();
         dynamic.asleep = state.is_asleep();
+        vm.saved_images = images;
         Ok(vm)
     }
 
@@ -378,9 +373,7 @@ impl Machine {
         match self.job() {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
-            Err(error) if error.is_no_support() || error.kind() == crate::report::Kind::State => {
-                Ok(None)
-            }
+            Err(error) if error.is_no_support() || error.kind() == Kind::State => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -390,7 +383,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn job(&self) -> Result<Option<Job>> {
-        Ok(ffi::job(self.domain())?)
+        Ok(ffi::job(&self.domain)?)
     }
 
     /// Freezes the vCPUs (`virDomainSuspend`).
@@ -398,7 +391,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn suspend(&self) -> Result<()> {
-        Ok(self.domain().suspend().map(drop)?)
+        Ok(self.domain.suspend().map(drop)?)
     }
 
     /// Lets the vCPUs go on (`virDomainResume`).
@@ -406,7 +399,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn resume(&self) -> Result<()> {
-        Ok(self.domain().resume().map(drop)?)
+        Ok(self.domain.resume().map(drop)?)
     }
 
     /// Wakes a guest that put itself to sleep (`virDomainPMWakeup`).
@@ -414,7 +407,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn wake_up(&self) -> Result<()> {
-        Ok(self.domain().pm_wakeup(0).map(drop)?)
+        Ok(self.domain.pm_wakeup(0).map(drop)?)
     }
 
     /// Boots it, or restores its managed save (`virDomainCreateWithFlags`).
@@ -429,7 +422,18 @@ impl Machine {
         if bypass_cache {
             flags |= sys::VIR_DOMAIN_START_BYPASS_CACHE;
         }
-        Ok(self.domain().create_with_flags(flags).map(drop)?)
+        Ok(self.domain.create_with_flags(flags).map(drop)?)
+    }
+
+    /// Makes libvirt forget it (`virDomainUndefineFlags`), but for its NVRAM file.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn undefine(&self) -> Result<()> {
+        Ok(self
+            .domain
+            .undefine_flags(sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+            .map(drop)?)
     }
 
     /// Writes its memory to a new file on the daemon's host and stops it (`virDomainSaveFlags`).
@@ -438,7 +442,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says; then the domain is as it was before, unless QEMU died.
     pub fn save(&self, path: &str, flags: ImageFlags) -> Result<()> {
-        Ok(ffi::save(self.domain(), path, flags.bits())?)
+        Ok(ffi::save(&self.domain, path, flags.bits())?)
     }
 
     /// Asks the running job to end (`virDomainAbortJob`). The call that started the job tells how it
@@ -447,6 +451,6 @@ impl Machine {
     /// # Errors
     /// What libvirt says, also if no job runs yet.
     pub fn abort_job(&self) -> Result<()> {
-        Ok(ffi::abort_job(self.domain())?)
+        Ok(ffi::abort_job(&self.domain)?)
     }
 }

@@ -1,7 +1,7 @@
 //! The folder in which images lie, and the files in it.
 
-use super::record::FileIdentity;
-use super::{Header, HeaderError, Record};
+use super::record::{FileIdentity, Usage};
+use super::{CAREFUL, Header, HeaderError, Record};
 use crate::definition::read_domain;
 use crate::entity::{SavedImage, Verdict, Vm};
 use jiff::Timestamp;
@@ -13,15 +13,15 @@ use uuid::Uuid;
 
 /// The ending of an image's name.
 const SUFFIX: &str = "vmsave";
-/// Neither a link nor a FIFO, put there since we looked, can trap a reader.
-const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-
 /// Why the place cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// No folder can be told for a session connection.
     #[error("neither XDG_STATE_HOME nor HOME is set, so the image place is unknown")]
     NoHome,
+    /// What the user chose depends on the folder that he happens to be in.
+    #[error("VMLIFE_IMAGES is '{}': it must be a whole path", .0.display())]
+    Relative(PathBuf),
     /// The folder cannot be made or entered.
     #[error("the image place {} cannot be used: {error}", folder.display())]
     Folder {
@@ -49,13 +49,18 @@ impl ImagePlace {
     /// system's daemon and `$XDG_STATE_HOME/vmlife/images` for a user's own.
     ///
     /// # Errors
-    /// If a user's own is asked for and nothing tells where his home is.
+    /// If a user's own is asked for and nothing tells where his home is, or `VMLIFE_IMAGES` is no
+    /// whole path.
     pub fn of_connection(
         uri: &str,
         variable: impl Fn(&str) -> Option<PathBuf>,
     ) -> Result<Self, PlaceError> {
         let set = |name| variable(name).filter(|path: &PathBuf| path.is_absolute());
-        let folder = if let Some(folder) = set("VMLIFE_IMAGES") {
+        let chosen = variable("VMLIFE_IMAGES").filter(|path| !path.as_os_str().is_empty());
+        let folder = if let Some(folder) = chosen {
+            if folder.is_relative() {
+                return Err(PlaceError::Relative(folder));
+            }
             folder
         } else if is_session(uri) {
             set("XDG_STATE_HOME")
@@ -85,14 +90,31 @@ impl ImagePlace {
     /// # Errors
     /// What the file system says.
     pub fn prepare(&self) -> Result<(), PlaceError> {
+        let unusable = |error| PlaceError::Folder {
+            folder: self.folder.clone(),
+            error,
+        };
+        if self.folder.is_dir() {
+            return Ok(());
+        }
+        let made: Vec<&Path> = self
+            .folder
+            .ancestors()
+            .take_while(|path| !path.exists())
+            .collect();
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.folder)
-            .map_err(|error| PlaceError::Folder {
-                folder: self.folder.clone(),
-                error,
-            })
+            .map_err(unusable)?;
+        // Each new name outlives a power cut only once the folder that holds it is flushed.
+        made.into_iter().try_for_each(sync_folder).map_err(unusable)
+    }
+
+    /// The file that is locked while somebody works on this VM.
+    #[must_use]
+    pub fn lock_file(&self, id: Uuid) -> PathBuf {
+        self.folder.join(format!("{id}.lock"))
     }
 
     /// The UUIDs for which an image lies here. What cannot be looked at has none.
@@ -179,27 +201,46 @@ impl ImageFile {
         Some(image)
     }
 
-    /// Notes beside the image that it may have been used, or that it has not.
+    /// Notes beside the image what is being done with it. Gives the record as it was, for
+    /// [`ImageFile::unmark`].
     ///
     /// # Errors
-    /// What the file system says.
-    pub fn mark(&self, used_at: Option<Timestamp>) -> io::Result<()> {
+    /// What the file system says, or that something else is where the record belongs.
+    pub fn mark(&self, usage: Usage) -> io::Result<Option<Record>> {
+        let before = Record::of(&self.path, self.identity)?;
         let vm = self.vm.as_ref();
         let fresh = || Record {
             schema_version: Record::SCHEMA_VERSION,
             name: vm.map(|vm| vm.name().to_owned()).unwrap_or_default(),
             id: vm.and_then(Vm::id).unwrap_or_default(),
             saved_at: self.summary.saved_at.unwrap_or_default(),
+            status_before: None,
+            emulated_machine: vm.and_then(|vm| vm.vm_static.custom_emulated_machine.clone()),
             uri: None,
             host: None,
             libvirt_version: None,
             hypervisor_version: None,
             seconds: None,
             image: self.identity,
-            used_at: None,
+            usage: None,
         };
-        let record = Record::load(&self.path, self.identity).unwrap_or_else(fresh);
-        Record { used_at, ..record }.store(&self.path)
+        let record = Record {
+            usage: Some(usage),
+            ..before.clone().unwrap_or_else(fresh)
+        };
+        record.store(&self.path)?;
+        Ok(before)
+    }
+
+    /// Takes a mark back: the record is again as [`ImageFile::mark`] found it.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn unmark(&self, before: Option<&Record>) -> io::Result<()> {
+        match before {
+            Some(record) => record.store(&self.path),
+            None => self.remove_record(),
+        }
     }
 
     /// Makes sure that the image outlives a power cut: libvirt flushes neither its final header nor
@@ -223,14 +264,22 @@ impl ImageFile {
     /// Removes the image and its record.
     ///
     /// # Errors
-    /// What the file system says; the record goes last, so that an image that stays keeps its mark.
+    /// What the file system says, or that another file has taken the image's place. The record goes
+    /// last, so that an image that stays keeps its mark.
     pub fn remove(&self) -> io::Result<()> {
-        fs::remove_file(&self.path)?;
-        match fs::remove_file(Record::path_of(&self.path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        if FileIdentity::from(&fs::symlink_metadata(&self.path)?) != self.identity {
+            return Err(io::Error::other("it has changed since it was looked at"));
         }
+        fs::remove_file(&self.path)?;
+        self.remove_record()?;
         sync_folder(&self.path)
+    }
+
+    fn remove_record(&self) -> io::Result<()> {
+        match Record::beside(&self.path) {
+            Ok(Some(_)) => fs::remove_file(Record::path_of(&self.path)),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -265,12 +314,33 @@ fn examine(
     if vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
         return Err((Verdict::Damaged, "its description is no VM's".to_owned()));
     }
-    match Record::load(path, FileIdentity::from(seen)).and_then(|record| record.used_at) {
-        Some(used) => Err((
+    match Record::of(path, FileIdentity::from(seen)).map(|record| record?.usage) {
+        Err(error) => Err((Verdict::Doubtful, error.to_string())),
+        Ok(Some(Usage::LeftBehind(at))) => Err((
             Verdict::Used,
-            format!("it was restored before, at {used:.0}"),
+            format!("the VM has run since, from {at:.0} on"),
         )),
-        None => Ok(()),
+        Ok(Some(Usage::RestoreBegan(at))) => Err((
+            Verdict::Doubtful,
+            format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran"),
+        )),
+        Ok(None) => Ok(()),
+    }
+}
+
+/// Whether we may not look at this file, which then only the daemon can do: the file system will not
+/// say that it exists, or will not let us read it.
+#[must_use]
+pub fn is_forbidden(path: &Path) -> bool {
+    let denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    match fs::symlink_metadata(path) {
+        Err(error) => denied(error),
+        Ok(found) if found.is_file() => OpenOptions::new()
+            .read(true)
+            .custom_flags(CAREFUL)
+            .open(path)
+            .is_err_and(denied),
+        Ok(_) => false,
     }
 }
 
@@ -318,6 +388,8 @@ mod tests {
             );
         }
         assert!(ImagePlace::of_connection("qemu:///session", variables(&[])).is_err());
+        let relative = variables(&[("VMLIFE_IMAGES", "images"), ("HOME", "/home/u")]);
+        assert!(ImagePlace::of_connection("qemu:///session", relative).is_err());
     }
 
     #[test]
@@ -327,18 +399,36 @@ mod tests {
         fs::write(&path, "anything").unwrap();
         let image = ImageFile::inspect(&path).unwrap();
         assert_eq!(image.summary.verdict, Verdict::Damaged);
-        image.mark(Some(Timestamp::now())).unwrap();
-        assert!(
-            Record::load(&path, image.identity)
-                .unwrap()
-                .used_at
-                .is_some()
-        );
+        let usage = Usage::LeftBehind(Timestamp::now());
+        assert_eq!(image.mark(usage).unwrap(), None);
+        let marked = Record::of(&path, image.identity).unwrap().unwrap();
+        assert_eq!(marked.usage, Some(usage));
+        image.unmark(None).unwrap();
+        assert_eq!(Record::beside(&path).unwrap(), None);
+        image.mark(usage).unwrap();
         fs::write(&path, "another image").unwrap();
+        assert!(image.remove().is_err(), "it is another file now");
         let other = ImageFile::inspect(&path).unwrap();
-        assert_eq!(Record::load(&path, other.identity), None);
+        assert_eq!(Record::of(&path, other.identity).unwrap(), None);
         other.remove().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_no_record_is_neither_overwritten_nor_removed_and_a_newer_one_is_heeded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.vmsave");
+        fs::write(&path, "anything").unwrap();
+        let image = ImageFile::inspect(&path).unwrap();
+        fs::write(Record::path_of(&path), "{\"mine\": 1}").unwrap();
+        assert!(image.mark(Usage::LeftBehind(Timestamp::now())).is_err());
+        image.remove().unwrap();
+        assert_eq!(
+            fs::read_to_string(Record::path_of(&path)).unwrap(),
+            "{\"mine\": 1}"
+        );
+        fs::write(Record::path_of(&path), "{\"schemaVersion\": 99}").unwrap();
+        assert!(Record::beside(&path).is_err());
     }
 
     #[test]

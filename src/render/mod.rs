@@ -7,6 +7,7 @@ mod text;
 use crate::cli::Form;
 use crate::definition::to_yaml;
 use crate::entity::Vm;
+use crate::plan::Verb;
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink};
 use crate::words::count;
 use progress::Meter;
@@ -98,7 +99,7 @@ impl Output {
             .count();
         if all > 1 {
             let failed = if done < all {
-                format!(", {} not", all - done)
+                format!(", {} failed", all - done)
             } else {
                 String::new()
             };
@@ -107,13 +108,16 @@ impl Output {
     }
 
     /// Prints why the whole command failed.
-    pub fn failure(&mut self, failure: &Failure) {
+    pub fn failure(&mut self, verb: Verb, failure: Failure) {
         Self::error(
             None,
             &failure.message,
             failure.cause.as_deref(),
             failure.hint.as_deref(),
         );
+        if matches!(self.form, Form::Json | Form::Yaml) {
+            self.report(&Report::of_failure(verb, failure));
+        }
     }
 
     /// Says something that is neither the answer nor an error.
@@ -196,7 +200,7 @@ impl Sink for Output {
         match event {
             Event::Started(vm, step) => {
                 if self.verbose {
-                    say(&format!("{}: {step:?}", harmless(&vm.name)));
+                    say(&format!("{}: {}", harmless(&vm.name), step.call()));
                 }
                 self.meter.begin(vm, step);
             }
@@ -213,7 +217,7 @@ impl Sink for Output {
             Event::Cancelling(vm, words) => {
                 self.meter.clear();
                 self.words(&format!(
-                    "{}: {words} (once more: do not wait)",
+                    "{}: {words} (interrupt again to stop waiting)",
                     harmless(&vm.name)
                 ));
             }

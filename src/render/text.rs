@@ -1,6 +1,6 @@
 //! Text from outside, made harmless; sizes, times and states in words.
 
-use crate::entity::{SavedImage, Vm, VmStatus};
+use crate::entity::{SavedImage, Verdict, Vm, VmStatus};
 use crate::words::size;
 use indicatif::HumanDuration;
 use jiff::Timestamp;
@@ -62,6 +62,9 @@ pub(super) fn state(vm: &Vm) -> String {
 pub(super) fn image(image: &SavedImage) -> String {
     if image.managed {
         return "managed by libvirt".to_owned();
+    }
+    if image.verdict == Verdict::Unreadable {
+        return "?".to_owned();
     }
     let mut words = Vec::new();
     words.extend(image.size_bytes.map(size));

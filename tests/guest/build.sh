@@ -22,14 +22,16 @@ MODULES='virtio_pci virtio_blk virtio_console virtio_net virtio_balloon virtio_r
 
 # What /init runs, and enough for a person to look around through the agent.
 APPLETS='sh cat cut date dd df dmesg echo free grep head hwclock insmod ip kill ls lsmod
-    mkdir mount od poweroff printf ps pwd reboot sleep stty sync touch true uname uptime'
+    mkdir mount od poweroff printf ps pwd reboot rm sleep stty sync touch true uname uptime'
 
 die() {
     echo "build.sh: $*" >&2
     exit 1
 }
 
-[ $# -eq 1 ] && [ -n "$1" ] || die "usage: build.sh OUTDIR"
+if [ $# -ne 1 ] || [ -z "$1" ]; then
+    die "usage: build.sh OUTDIR"
+fi
 
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -112,6 +114,7 @@ download() {
         echo "the package lists do not know linux-image-cloud-amd64 or qemu-guest-agent" >"$tmp/log"
         return 1
     }
+    rm -f "$tmp"/deb/*
     # shellcheck disable=SC2086 # a list of names
     (cd "$tmp/deb" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download \
         "$kernel" busybox-static qemu-guest-agent $libraries) >"$tmp/log" 2>&1
@@ -157,8 +160,8 @@ loader=$libdir/ld-linux-x86-64.so.2
 # ---- root file system -------------------------------------------------------
 
 root=$tmp/root
-mkdir -p "$root/bin" "$root/dev" "$root/lib/x86_64-linux-gnu" "$root/lib64" \
-    "$root/modules" "$root/proc" "$root/run" "$root/sys" "$root/tmp"
+mkdir -p "$root/agent" "$root/bin" "$root/dev" "$root/modules" "$root/proc" \
+    "$root/run" "$root/sys" "$root/tmp"
 ln -s bin "$root/sbin"
 
 cp "$here/init" "$root/init"
@@ -176,17 +179,18 @@ case " $* " in
 esac
 END
 
-# The packaged loader itself tells which libraries the agent loads, and finds
-# them among the packages only.
-cp "$agent" "$root/bin/qemu-ga"
-cp -L "$loader" "$root/lib64/ld-linux-x86-64.so.2"
+# The agent, its libraries and their loader share a folder, which /init can drop.
+# The loader itself tells which libraries the agent needs, and finds them among
+# the packages only.
+cp "$agent" "$root/agent/qemu-ga"
+cp -L "$loader" "$root/agent/"
 "$loader" --library-path "$libdir" --list "$agent" >"$tmp/libraries" 2>&1 || {
     cat "$tmp/libraries" >&2
     die "cannot tell which libraries qemu-ga needs"
 }
 ! grep 'not found' "$tmp/libraries" >&2 || die "a library of qemu-ga was not downloaded"
 sed -n 's/^.* => \(\/.*\) (0x.*$/\1/p' "$tmp/libraries" | while read -r library; do
-    [ "$library" = "$loader" ] || cp -L "$library" "$root/lib/x86_64-linux-gnu/"
+    [ "$library" = "$loader" ] || cp -L "$library" "$root/agent/"
 done
 
 # Takes a module's name; adds it to the guest, after the modules it depends on.
@@ -220,8 +224,8 @@ done
 printf '%s\n' $order >"$root/modules/order"
 
 chmod -R u=rwX,go=rX "$root"
-chmod 755 "$root/init" "$root/bin/busybox" "$root/bin/qemu-ga" "$root/bin/shutdown" \
-    "$root/lib64/ld-linux-x86-64.so.2"
+chmod 755 "$root/init" "$root/bin/busybox" "$root/bin/shutdown" \
+    "$root/agent/qemu-ga" "$root/agent/ld-linux-x86-64.so.2"
 
 # ---- output -----------------------------------------------------------------
 

@@ -165,6 +165,8 @@ fn an_image_that_is_missing_empty_foreign_or_partial_is_refused_and_stays() {
         "{ran:?}"
     );
     assert_eq!(fs::read(&cut).unwrap().len(), whole.len() / 2);
+    let beside = host.path("tmp/cut.json");
+    assert!(!beside.exists(), "a failed restore leaves all as it was");
 
     fs::rename(&theirs, &image).unwrap();
     host.vmlife(["restore", "vm"]).succeeds();
@@ -183,8 +185,7 @@ fn an_interrupted_save_that_was_left_behind_is_replaced_with_a_word() {
         fs::write(host.image(&id), partial).unwrap();
         let ran = host.vmlife(["hibernate", "vm"]).ends_with(0);
         assert!(
-            ran.stderr
-                .contains("its incomplete image of an earlier time was replaced"),
+            ran.stderr.contains("its incomplete image was replaced"),
             "{ran:?}"
         );
         host.vmlife(["restore", "vm"]).succeeds();
@@ -196,11 +197,11 @@ fn a_save_that_fails_leaves_the_vm_running_and_no_file() {
     let Some(host) = Session::start() else { return };
     let guest = Linux::boot(&host, "vm", 128, "");
     let before = guest.last_tick();
-    for folder in ["/proc", "/sys/kernel"] {
+    for (folder, code) in [("/proc", 1), ("/sys/kernel", 10)] {
         let target = format!("{folder}/x.vmsave");
         let ran = host
             .vmlife(["hibernate", "vm", "--to", &target])
-            .ends_with(1);
+            .ends_with(code);
         assert!(
             ran.stderr
                 .contains("vm could not be hibernated; it runs on"),
@@ -245,9 +246,13 @@ fn a_vm_that_is_being_saved_is_busy_for_everybody_else() {
         (host.state("vm") == "paused (saving)").then_some(())
     });
     let began = Instant::now();
-    for verb in ["pause", "resume", "hibernate", "restore"] {
+    for verb in ["pause", "resume"] {
         host.vmlife([verb, "vm"])
             .refuses(9, "its memory is being saved");
+    }
+    for verb in ["hibernate", "restore"] {
+        host.vmlife([verb, "vm"])
+            .refuses(9, "vmlife hibernate (process ");
     }
     host.vmlife(["show"])
         .succeeds()
@@ -270,8 +275,8 @@ fn a_daemon_that_hangs_is_no_connection_after_ten_seconds() {
     let took = began.elapsed();
     let quick = host.vmlife(["show", "--timeout", "1s"]);
     daemon.signal("CONT");
-    ran.refuses(10, "libvirt cannot be reached");
-    quick.refuses(10, "nothing answered within 1 s");
+    ran.refuses(10, "libvirt has not answered within 10 s");
+    quick.refuses(124, "has not answered within 1 s");
     assert!(took < Duration::from_secs(12), "{took:?}");
     host.vmlife(["show"]).succeeds();
 }

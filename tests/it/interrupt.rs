@@ -17,6 +17,7 @@ fn stuck_save(host: &Session, words: &[&str]) -> (Child, Process) {
         .stderr(Stdio::piped())
         .spawn()
         .expect("vmlife runs");
+    Process(saving.id()).catches_signals();
     // Long enough to be in the midst of it; nothing can end it before.
     std::thread::sleep(Duration::from_secs(1));
     (saving, qemu)
@@ -43,7 +44,7 @@ fn each_signal_cancels_and_the_vm_runs_on() {
         let ran = end_of(saving).ends_with(code);
         assert!(
             ran.stderr
-                .contains("cancelling, and waiting for the VM to be as before"),
+                .contains("cancelling, and waiting until the VM is as before"),
             "{ran:?}"
         );
         assert!(
@@ -69,9 +70,14 @@ fn a_time_limit_cancels_in_the_same_way() {
     let (saving, qemu) = stuck_save(&host, &["--timeout", "500ms"]);
     qemu.signal("CONT");
     let ran = end_of(saving);
+    assert!(ran.stderr.contains("cancelling, and waiting"), "{ran:?}");
     // The save may have been quicker than the abort, once QEMU went on: then that is what is told.
     if ran.code == 0 {
         assert_eq!(host.state("vm"), "shut off (saved)", "{ran:?}");
+        assert!(
+            ran.stderr.contains("before the cancel took effect"),
+            "{ran:?}"
+        );
     } else {
         ran.ends_with(124);
         assert_eq!(host.virsh(["domstate", "vm"]), "paused");
@@ -108,8 +114,10 @@ fn a_second_signal_ends_the_wait_and_says_how_to_look() {
     boot_empty(&host, "vm");
     let (saving, qemu) = stuck_save(&host, &[]);
     let process = Process(saving.id());
+    // Two in one moment are one wish: so does a closed terminal.
     process.signal("TERM");
-    std::thread::sleep(Duration::from_millis(300));
+    process.signal("HUP");
+    std::thread::sleep(Duration::from_millis(1200));
     process.signal("TERM");
     let ran = end_of(saving).ends_with(143);
     assert!(
@@ -161,4 +169,28 @@ fn signals_that_were_ignored_from_the_start_stay_ignored() {
     qemu.signal("CONT");
     end_of(saving).ends_with(0);
     assert_eq!(host.state("vm"), "shut off (saved)");
+}
+
+#[test]
+fn before_a_vm_is_touched_a_signal_simply_ends_it() {
+    let Some(host) = Session::start() else {
+        return;
+    };
+    let daemon = host.daemon();
+    daemon.signal("STOP");
+    for verb in ["show", "pause"] {
+        let mut waiting = host
+            .vmlife_command([verb, "vm"])
+            .spawn()
+            .expect("vmlife runs");
+        Process(waiting.id()).catches_signals();
+        Process(waiting.id()).signal("TERM");
+        let ended = waiting.wait().expect("it ends");
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&ended),
+            Some(15),
+            "{verb}"
+        );
+    }
+    daemon.signal("CONT");
 }

@@ -9,4 +9,5 @@ mod documents;
 mod failures;
 mod interrupt;
 mod lifecycle;
+mod races;
 mod terminal;

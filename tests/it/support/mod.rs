@@ -31,11 +31,12 @@ impl Ran {
         }
     }
 
-    /// It went well, and had nothing to complain about.
+    /// It went well, and had nothing to complain about. On a slow machine it may have told how far it is.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Self {
+        let is_progress = |line: &str| line.contains(" %, ") || line.ends_with(": finishing");
         assert!(
-            self.code == 0 && self.stderr.is_empty(),
+            self.code == 0 && self.stderr.lines().all(is_progress),
             "should succeed in silence: {self:#?}"
         );
         self
@@ -54,10 +55,8 @@ impl Ran {
     pub(crate) fn refuses(self, code: i32, error: &str) -> Self {
         let ran = self.ends_with(code);
         assert!(ran.stderr.contains(error), "should say {error:?}: {ran:#?}");
-        assert!(
-            ran.stderr.starts_with("error: ") && ran.stdout.is_empty(),
-            "{ran:#?}"
-        );
+        let silent = ran.stdout.is_empty();
+        assert!(ran.stderr.starts_with("error: ") && silent, "{ran:#?}");
         ran
     }
 

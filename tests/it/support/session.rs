@@ -163,7 +163,7 @@ impl Session {
 
     /// The process of a running guest.
     pub(crate) fn qemu(&self, name: &str) -> Process {
-        let file = self.folder.join(format!("run/libvirt/qemu/run/{name}.pid"));
+        let file = self.pid_file(name);
         Process(
             fs::read_to_string(file)
                 .expect("a pid file")
@@ -183,6 +183,23 @@ impl Session {
     pub(crate) fn restart(&self) {
         self.order("restart");
         assert_eq!(self.answer(), "ready");
+    }
+
+    /// Kills the daemon; guests run on.
+    pub(crate) fn kill_daemon(&self) {
+        self.order("kill");
+        assert_eq!(self.answer(), "killed");
+    }
+
+    /// Starts the daemon again.
+    pub(crate) fn start_daemon(&self) {
+        self.order("start");
+        assert_eq!(self.answer(), "ready");
+    }
+
+    /// Where QEMU's process is told while a guest runs.
+    pub(crate) fn pid_file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("run/libvirt/qemu/run/{name}.pid"))
     }
 
     fn order(&self, order: &str) {
@@ -217,6 +234,17 @@ impl Drop for Session {
 pub(crate) struct Process(pub(crate) u32);
 
 impl Process {
+    /// Waits until it catches INT instead of dying of it.
+    pub(crate) fn catches_signals(self) {
+        super::eventually("it catches signals", || {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))?;
+            (u64::from_str_radix(caught.trim(), 16).ok()? & 0b10 != 0).then_some(())
+        });
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(self, signal: &str) {
         let sent = Command::new("kill")

@@ -1,0 +1,124 @@
+//! One vmlife at a time for each VM: from the first look at it until its image and record are done.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// Who holds a VM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// What it does.
+    pub verb: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why a VM could not be locked.
+#[derive(Debug)]
+pub enum LockError {
+    /// Another vmlife holds it; who that is may not be readable yet.
+    Held(Option<Holder>),
+    /// The file system does not let us.
+    Io(io::Error),
+}
+
+/// A held VM. It is free again when this is dropped, and also when the process dies: the kernel frees
+/// the file's lock then, so that a dead holder is in nobody's way.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or says who has it.
+    ///
+    /// # Errors
+    /// See [`LockError`].
+    pub fn take(path: &Path, verb: &str) -> Result<Self, LockError> {
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(super::CAREFUL)
+                .open(path)
+                .map_err(LockError::Io)?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => {
+                    let mut text = String::new();
+                    let _ = file.take(4096).read_to_string(&mut text);
+                    return Err(LockError::Held(serde_json::from_str(&text).ok()));
+                }
+                Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
+                Ok(()) => {}
+            }
+            // Its last holder may have removed the file between our opening and our locking it.
+            let ours = file.metadata().map_err(LockError::Io)?;
+            if !fs::symlink_metadata(path).is_ok_and(|found| found.ino() == ours.ino()) {
+                continue;
+            }
+            let holder = Holder {
+                pid: std::process::id(),
+                verb: verb.to_owned(),
+                since: Timestamp::now(),
+            };
+            let text = serde_json::to_vec(&holder).map_err(|error| LockError::Io(error.into()))?;
+            file.set_len(0)
+                .and_then(|()| file.write_all(&text))
+                .map_err(LockError::Io)?;
+            return Ok(Self {
+                path: path.to_owned(),
+                _file: file,
+            });
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Removed while it is held: whoever has opened it meanwhile sees that, and tries again.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_names_its_holder_and_a_dropped_one_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vm.lock");
+        let lock = Lock::take(&path, "hibernate").unwrap();
+        let Err(LockError::Held(Some(holder))) = Lock::take(&path, "restore") else {
+            panic!("it should be held");
+        };
+        assert_eq!(
+            (holder.pid, holder.verb.as_str()),
+            (std::process::id(), "hibernate")
+        );
+        drop(lock);
+        assert!(!path.exists());
+        Lock::take(&path, "restore").unwrap();
+    }
+
+    #[test]
+    fn what_a_dead_holder_left_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vm.lock");
+        fs::write(
+            &path,
+            r#"{"pid":1,"verb":"hibernate","since":"2026-01-01T00:00:00Z"} and more"#,
+        )
+        .unwrap();
+        Lock::take(&path, "restore").unwrap();
+    }
+}
