@@ -6,8 +6,10 @@ set -eu
 # Daemons lie where an ordinary user's PATH does not reach.
 PATH=$PATH:/usr/sbin:/sbin
 
-if ! command -v cargo >/dev/null; then
-    echo 'Rust is missing: install it from your distribution or from https://rustup.rs' >&2
+# What Cargo.toml asks for; Debian 12's own Rust is older.
+rust=$(rustc --version 2>/dev/null | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
+if ! command -v cargo >/dev/null || [ "${rust:-0}" -lt 89 ]; then
+    echo 'Rust 1.89 or newer is needed: https://rustup.rs' >&2
     exit 1
 fi
 
@@ -49,11 +51,12 @@ quietly() { "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }; }
 quietly $as_root apt-get update
 # A qemu-utils from backports breaks the release's QEMU, and apt would remove it without a word. Then take
 # the release's qemu-utils, too: its user keeps qemu-img.
-options=
+options=--no-remove
 case $missing in
 *qemu-system-x86*)
     if apt-get install --simulate --no-install-recommends $missing 2>/dev/null | grep -q '^Remv qemu-utils'; then
         version=$(LC_ALL=C apt-cache policy qemu-system-x86 | sed -n 's/^ *Candidate: //p')
+        echo "qemu-utils goes back to $version: the newer one does not fit to this release's QEMU" >&2
         options=--allow-downgrades
         missing="$missing qemu-system-x86=$version qemu-utils=$version"
     fi ;;

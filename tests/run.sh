@@ -5,6 +5,10 @@ set -eu
 cd "$(dirname "$0")/.."
 
 sh tests/prepare.sh
+# A minimal toolchain comes without these two.
+for tool in rustfmt clippy; do
+    cargo "${tool#rust}" --version >/dev/null 2>&1 || rustup component add "$tool"
+done
 say() { printf '\n== %s\n' "$*"; }
 
 say 'format and lints'

@@ -123,8 +123,13 @@ download() {
 # Lists that are missing (a fresh container) or old (they name packages that the
 # archive has since replaced) are the usual reasons for a failure.
 if ! download; then
-    if [ "$(id -u)" = 0 ]; then
-        apt-get -qq update >"$tmp/log" 2>&1 || {
+    as_root=
+    if [ "$(id -u)" != 0 ] && command -v sudo >/dev/null; then
+        as_root=sudo
+        echo "the package lists are missing or old; updating them by sudo" >&2
+    fi
+    if [ "$(id -u)" = 0 ] || [ -n "$as_root" ]; then
+        $as_root apt-get -qq update >"$tmp/log" 2>&1 || {
             cat "$tmp/log" >&2
             die "apt-get update failed"
         }
