@@ -166,8 +166,8 @@ impl Run<'_> {
         path: &Path,
         error: &HypervisorError,
     ) -> Result<Outcome, Failure> {
-        let now = self.inventory.observe(machine).ok();
-        let status = now.as_ref().map(Vm::status);
+        let now = self.inventory.observe(machine);
+        let status = now.as_ref().ok().map(Vm::status);
         if status == Some(VmStatus::Suspended) {
             // Somebody else was quicker, with the same wish.
             return Ok(Outcome {
@@ -186,18 +186,23 @@ impl Run<'_> {
             let _ = image.remove();
         }
         let words = match &now {
-            Some(vm) if as_before && vm.status() == VmStatus::Paused => {
+            Ok(vm) if as_before && vm.status() == VmStatus::Paused => {
                 "it is paused, as before".to_owned()
             }
-            Some(_) if as_before => "it runs on".to_owned(),
-            Some(vm) if vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved) => {
+            Ok(_) if as_before => "it runs on".to_owned(),
+            Ok(vm) if vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved) => {
                 "libvirt saved it for somebody else, to another place".to_owned()
             }
-            Some(vm) if vm.status() == VmStatus::Down => {
+            Ok(vm) if vm.status() == VmStatus::Down => {
                 format!("it {}: what was in its memory is lost", state_words(vm))
             }
-            Some(vm) => format!("it {}", state_words(vm)),
-            None => "its state is not known".to_owned(),
+            Ok(vm) => format!("it {}", state_words(vm)),
+            // It was transient.
+            Err(error) if error.is_no_domain() => {
+                "libvirt does not know it any more: its process died, or somebody else saved it"
+                    .to_owned()
+            }
+            Err(_) => "its state is not known".to_owned(),
         };
         Err(match self.interrupt.cause() {
             Some(cause) if error.is_aborted() => {
