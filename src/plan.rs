@@ -82,6 +82,15 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it may take seconds or minutes.
+    #[must_use]
+    pub const fn takes_long(self) -> bool {
+        match self {
+            Self::Save | Self::Restore | Self::RestoreManaged | Self::Start => true,
+            Self::Suspend | Self::Resume | Self::WakeUp | Self::Show => false,
+        }
+    }
+
     /// The call of libvirt's that it is.
     #[must_use]
     pub const fn call(self) -> &'static str {

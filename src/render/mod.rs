@@ -7,7 +7,7 @@ mod text;
 use crate::cli::Form;
 use crate::definition::to_yaml;
 use crate::entity::Vm;
-use crate::plan::Verb;
+use crate::plan::{Step, Verb};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink};
 use crate::words::count;
 use progress::Meter;
@@ -170,8 +170,9 @@ impl Output {
         if outcome.kind == Kind::Done {
             match self.form {
                 Form::Table => {
-                    // A tenth of a second is no time worth telling.
-                    let took = outcome.seconds.filter(|took| *took >= 0.1);
+                    // What is over in a moment has no time worth telling.
+                    let is_long = outcome.step.is_some_and(Step::takes_long);
+                    let took = outcome.seconds.filter(|_| is_long);
                     let took = took
                         .map(|took| format!(" in {}", seconds(took)))
                         .unwrap_or_default();

@@ -219,12 +219,15 @@ fn a_save_that_fails_leaves_the_vm_running_and_no_file() {
 fn a_device_that_cannot_be_saved_is_named_and_the_vm_runs_on() {
     let Some(host) = Session::start() else { return };
     let xml = host.write(
-        "shmem.xml",
-        "<domain type='qemu'><name>vm</name><memory unit='MiB'>16</memory>
+        "ivshmem.xml",
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+        <name>vm</name><memory unit='MiB'>16</memory>
         <os><type arch='x86_64' machine='pc'>hvm</type></os>
-        <devices><controller type='usb' model='none'/><memballoon model='none'/>
-        <shmem name='x' role='peer'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>
-        </devices></domain>",
+        <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>
+        <qemu:commandline>
+        <qemu:arg value='-object'/><qemu:arg value='memory-backend-ram,id=m,size=1M,share=on'/>
+        <qemu:arg value='-device'/><qemu:arg value='ivshmem-plain,memdev=m'/>
+        </qemu:commandline></domain>",
     );
     host.virsh(["create".as_ref(), xml.as_os_str()]);
     let ran = host
