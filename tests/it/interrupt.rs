@@ -116,7 +116,7 @@ fn a_second_signal_ends_the_wait_and_says_how_to_look() {
     let process = Process(saving.id());
     // Two in one moment are one wish: so does a closed terminal.
     process.signal("TERM");
-    process.signal("HUP");
+    process.signal("TERM");
     std::thread::sleep(Duration::from_millis(1200));
     process.signal("TERM");
     let ran = end_of(saving).ends_with(143);
