@@ -23,6 +23,19 @@
 //!   the user means.
 //! - [`plan`] decides, purely, what a verb means for a VM; [`execute`] does it; [`report`] holds what
 //!   became of it; [`render`] prints it, and nothing else prints.
+//!
+//! # Example
+//!
+//! ```
+//! use vmlife::entity::VmStatus;
+//! use vmlife::hypervisor::{Access, Hypervisor};
+//!
+//! let hypervisor = Hypervisor::open(Some("test:///default"), Access::ReadWrite)?;
+//! let machine = hypervisor.machine_by_name("test")?.expect("libvirt's test driver has it");
+//! machine.suspend()?;
+//! assert_eq!(machine.observe(Vec::new())?.status(), VmStatus::Paused);
+//! # Ok::<(), vmlife::hypervisor::HypervisorError>(())
+//! ```
 
 pub mod cli;
 pub mod definition;
