@@ -46,7 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
         'vmlife;hibernate' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
-            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by its domain id, which changes at every start')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The image''s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
@@ -75,7 +75,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
         'vmlife;restore' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
-            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by its domain id, which changes at every start')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'An image that lies elsewhere; it tells itself whose it is')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
@@ -106,7 +106,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
         'vmlife;pause' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
-            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by its domain id, which changes at every start')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
@@ -130,7 +130,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
         'vmlife;resume' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
-            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by its domain id, which changes at every start')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
@@ -154,7 +154,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
         'vmlife;show' {
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
             [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'A definition file that names VMs (may be given several times)')
-            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by libvirt''s number, which changes at every start')
+            [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by its domain id, which changes at every start')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')

@@ -42,7 +42,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
         &'vmlife;hibernate'= {
             cand -f 'A definition file that names VMs (may be given several times)'
             cand --file 'A definition file that names VMs (may be given several times)'
-            cand --id 'A running VM by libvirt''s number, which changes at every start'
+            cand --id 'A running VM by its domain id, which changes at every start'
             cand --exclude 'Leave out the VMs whose name matches'
             cand --to 'The image''s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)'
             cand -c 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
@@ -70,7 +70,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
         &'vmlife;restore'= {
             cand -f 'A definition file that names VMs (may be given several times)'
             cand --file 'A definition file that names VMs (may be given several times)'
-            cand --id 'A running VM by libvirt''s number, which changes at every start'
+            cand --id 'A running VM by its domain id, which changes at every start'
             cand --exclude 'Leave out the VMs whose name matches'
             cand --from 'An image that lies elsewhere; it tells itself whose it is'
             cand -c 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
@@ -100,7 +100,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
         &'vmlife;pause'= {
             cand -f 'A definition file that names VMs (may be given several times)'
             cand --file 'A definition file that names VMs (may be given several times)'
-            cand --id 'A running VM by libvirt''s number, which changes at every start'
+            cand --id 'A running VM by its domain id, which changes at every start'
             cand --exclude 'Leave out the VMs whose name matches'
             cand -c 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand --connect 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
@@ -123,7 +123,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
         &'vmlife;resume'= {
             cand -f 'A definition file that names VMs (may be given several times)'
             cand --file 'A definition file that names VMs (may be given several times)'
-            cand --id 'A running VM by libvirt''s number, which changes at every start'
+            cand --id 'A running VM by its domain id, which changes at every start'
             cand --exclude 'Leave out the VMs whose name matches'
             cand -c 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand --connect 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
@@ -146,7 +146,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
         &'vmlife;show'= {
             cand -f 'A definition file that names VMs (may be given several times)'
             cand --file 'A definition file that names VMs (may be given several times)'
-            cand --id 'A running VM by libvirt''s number, which changes at every start'
+            cand --id 'A running VM by its domain id, which changes at every start'
             cand --exclude 'Leave out the VMs whose name matches'
             cand -c 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand --connect 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'

@@ -43,7 +43,7 @@ complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "show" -d 'List VMs, o
 complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "suspend" -d 'Means two things, and so is none of ours'
 complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
@@ -65,7 +65,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s v -l verbose
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s V -l version -d 'Print version'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
@@ -89,7 +89,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s v -l verbose -
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s V -l version -d 'Print version'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
@@ -106,7 +106,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s v -l verbose -d 
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s V -l version -d 'Print version'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
@@ -123,7 +123,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s v -l verbose -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s V -l version -d 'Print version'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l id -d 'A running VM by libvirt\'s number, which changes at every start' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'

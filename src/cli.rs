@@ -75,7 +75,7 @@ pub struct Targets {
     /// A definition file that names VMs (may be given several times)
     #[arg(short, long = "file", value_name = "DEFINITION", value_parser = NonEmptyStringValueParser::new())]
     pub files: Vec<String>,
-    /// A running VM by libvirt's number, which changes at every start
+    /// A running VM by its domain id, which changes at every start
     #[arg(long = "id", value_name = "NUMBER")]
     pub numbers: Vec<u32>,
     /// Leave out the VMs whose name matches

@@ -136,7 +136,7 @@ fn general_facts(vm: &Vm) -> Vec<(&'static str, String)> {
     fact("id", vm.id().map(|id| id.to_string()));
     let dynamic = vm.vm_dynamic.as_ref();
     fact(
-        "number",
+        "domain id",
         dynamic
             .and_then(|dynamic| dynamic.domain_id)
             .map(|id| id.to_string()),
