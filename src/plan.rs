@@ -253,23 +253,18 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
         S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
         S::Paused => already("is already there, paused"),
         S::Down => match vm.saved_images.first() {
-            Some(image) => decide_flawed(image, wishes),
-            None if wishes.or_start && was_saved(vm) && !wishes.force => Decision::Refuse(
-                Failure::new(
-                    Kind::Guard,
-                    "is not booted: libvirt saved it, and its image lies somewhere else",
-                )
-                .hint("name the image with --from; --force boots the VM, and the image is then worthless"),
-            ),
-            None if wishes.or_start => Decision::Do(Step::Start),
+            Some(image) => decide_flawed(vm, image, wishes),
+            None if wishes.or_start => start_unless_saved(vm, wishes),
             None => Decision::Refuse(
-                Failure::new(Kind::NotFound, "cannot be restored: there is no image of it").hint(
-                    if was_saved(vm) {
-                        "libvirt saved it, but not to its place: name the image with --from"
-                    } else {
-                        "--or-start boots it; --from FILE names an image that lies elsewhere"
-                    },
-                ),
+                Failure::new(
+                    Kind::NotFound,
+                    "cannot be restored: there is no image of it",
+                )
+                .hint(if was_saved(vm) {
+                    "libvirt saved it, but not to its place: name the image with --from"
+                } else {
+                    "--or-start boots it; --from FILE names an image that lies elsewhere"
+                }),
             ),
         },
         S::ImageIllegal => refuse(Verb::Restore, vm, "one of its disks is bad"),
@@ -288,10 +283,22 @@ fn was_saved(vm: &Vm) -> bool {
     vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved)
 }
 
+/// Boots, unless libvirt remembers that it saved the VM: then its memory lies somewhere else, and booting
+/// would leave that behind.
+fn start_unless_saved(vm: &Vm, wishes: Wishes) -> Decision {
+    if was_saved(vm) && !wishes.force {
+        let message = "is not booted: libvirt saved it, and its image lies somewhere else";
+        return Decision::Refuse(Failure::new(Kind::Guard, message).hint(
+            "name the image with --from; --force boots the VM, and the image is then worthless",
+        ));
+    }
+    Decision::Do(Step::Start)
+}
+
 /// An image lies there, and it is not good. Force can override a doubt, but nothing makes an
 /// incomplete image whole. Booting would leave the image behind for good: that is done only if it is of
 /// no use anyway.
-fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
+fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
     let path = image
         .path
         .as_deref()
@@ -310,7 +317,7 @@ fn decide_flawed(image: &SavedImage, wishes: Wishes) -> Decision {
     match image.verdict {
         Verdict::Good => Decision::Do(restore),
         Verdict::Used | Verdict::Doubtful if wishes.force => Decision::Do(restore),
-        Verdict::Used | Verdict::Incomplete if wishes.or_start => Decision::Do(Step::Start),
+        Verdict::Used | Verdict::Incomplete if wishes.or_start => start_unless_saved(vm, wishes),
         Verdict::Used => failure(
             Kind::Guard,
             "--or-start boots it; --force brings the old memory back, over newer disks",
@@ -568,6 +575,14 @@ mod tests {
             answer(&decide(Verb::Restore, &vm, Wishes { force, or_start }))
         });
         assert_eq!(answers, ["4", "7", "Start"]);
+        for verdict in [Verdict::Used, Verdict::Incomplete] {
+            vm.saved_images = vec![image(verdict, false)];
+            let wishes = Wishes {
+                or_start: true,
+                ..Wishes::default()
+            };
+            assert_eq!(answer(&decide(Verb::Restore, &vm, wishes)), "7");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -132,14 +133,20 @@ impl Run<'_> {
             }
             Decision::Do(step) => step,
         };
-        if let (Step::RestoreManaged, Some(from)) = (step, &self.inventory.from) {
-            let message = format!(
-                "cannot be restored from {}: libvirt holds a managed save of it, too",
-                from.display()
-            );
-            return Err(Failure::new(Kind::Guard, message).hint(
-                "without --from that one is restored; virsh managedsave-remove discards it",
-            ));
+        if let (Step::RestoreManaged | Step::Start, Some(from)) = (step, &self.inventory.from) {
+            let (why, hint) = if step == Step::Start {
+                (
+                    "it is of no use",
+                    "without --from it is decided anew whether to boot it",
+                )
+            } else {
+                (
+                    "libvirt holds a managed save of it, too",
+                    "without --from that one is restored; virsh managedsave-remove discards it",
+                )
+            };
+            let message = format!("cannot be restored from {}: {why}", from.display());
+            return Err(Failure::new(Kind::Guard, message).hint(hint));
         }
         if self.options.dry_run {
             return self.rehearse(step, vm, subject);
@@ -179,7 +186,11 @@ impl Run<'_> {
         let verb = self.options.verb;
         match Lock::take(&place.lock_file(id), verb.word()) {
             Ok(lock) => Ok(Some(lock)),
-            Err(LockError::Io(_)) => Ok(None),
+            Err(LockError::Io(error)) if is_not_ours(&error) => Ok(None),
+            Err(LockError::Io(error)) => {
+                let message = format!("cannot be {}: it cannot be locked", verb.past());
+                Err(Failure::new(Kind::Failed, message).because(&error))
+            }
             Err(LockError::Held(holder)) => {
                 let who = holder.map_or_else(
                     || "another vmlife holds it".to_owned(),
@@ -254,6 +265,14 @@ impl Run<'_> {
             ..Outcome::done(subject, message)
         })
     }
+}
+
+/// Whether the file system leaves the folder to somebody else.
+fn is_not_ours(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 fn id_of(vm: &Vm) -> Result<Uuid, Failure> {

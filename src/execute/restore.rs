@@ -11,19 +11,30 @@ use crate::words::quoted;
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
+use uuid::Uuid;
 
-/// An image whose restore has begun, with its record as it was before.
-struct Begun {
+/// An image that is marked, with its record as it was before.
+struct Marked {
     image: ImageFile,
     before: Option<Record>,
+}
+
+/// Where a VM is after an attempt to bring it back.
+enum Now {
+    /// It was seen.
+    Seen(Box<Vm>, DomainState),
+    /// libvirt does not know it.
+    Gone,
+    /// It could not be looked at.
+    Unknown,
 }
 
 impl Run<'_> {
     /// Brings a VM back from an image of ours.
     ///
-    /// From the moment that the guest may run, its disks move on, and the image must not be used again.
-    /// So that no crash in between makes it look fresh, the image is marked before the call, and the mark
-    /// is taken back only if the guest is known not to have run.
+    /// From the moment that the guest may run, its disks move on, and no older image of it must be used
+    /// again. So that no crash in between makes one look fresh, images are marked before the call, and a
+    /// mark is taken back only if the guest is known not to have run.
     pub(super) fn restore(
         &mut self,
         vm: &Vm,
@@ -33,59 +44,97 @@ impl Run<'_> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
         let (text, flags) = (path_text(&path)?, self.options.flags);
-        let begun = self.begin(&path, vm)?;
+        let image = self.begin(&path, vm)?;
+        let aside = self.set_aside(vm, &path);
         let inventory = Arc::clone(self.inventory);
         let call = move || inventory.hypervisor.restore(&text, flags);
         let result = match self.watch(&subject, None, call) {
             Ended::Returned(result) => result,
             Ended::Left(cause) => return Err(left(cause, "restored")),
         };
-        let machine = match machine {
-            Some(machine) => Some(machine.clone()),
-            None => self.inventory.hypervisor.machine_by_id(id).ok().flatten(),
-        };
-        let state = machine.as_ref().and_then(|machine| machine.state().ok());
-        let now = machine
-            .as_ref()
-            .and_then(|machine| self.inventory.observe(machine).ok());
-        let status = now.as_ref().map(Vm::status);
-        let restored = result.is_ok() || state.is_some_and(DomainState::is_restored);
-        match (result, status) {
-            (_, Some(status @ (VmStatus::Up | VmStatus::Paused))) if restored => {
-                let mut warnings = Vec::new();
-                if let Some(false) = machine.and_then(|machine| machine.is_persistent().ok()) {
-                    warnings.push(
-                        "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
-                            .to_owned(),
-                    );
-                }
-                let tail = self.used_up(&path, begun.map(|begun| begun.image), &mut warnings);
-                let words = match status {
-                    VmStatus::Up => "runs again",
-                    _ => "is back, paused",
+        let mut warnings = Vec::new();
+        let now = self.look_at(machine, id);
+        if let Err(error) = result {
+            settle(image, &now, &mut warnings);
+            settle(aside, &now, &mut warnings);
+            return Err(not_restored(&path, &now, &error).warned(warnings));
+        }
+        leave_behind(aside, &mut warnings);
+        let (status, words) = match &now {
+            Now::Seen(vm, _) if vm.status() == VmStatus::Up => {
+                (VmStatus::Up, "runs again".to_owned())
+            }
+            Now::Seen(vm, _) if vm.status() == VmStatus::Paused => {
+                (VmStatus::Paused, "is back, paused".to_owned())
+            }
+            Now::Seen(vm, _) if vm.status().is_active() => {
+                (vm.status(), format!("is back, and {}", state_words(vm)))
+            }
+            other => {
+                leave_behind(image, &mut warnings);
+                let now = match other {
+                    Now::Seen(vm, _) => format!("does not run any more: it {}", state_words(vm)),
+                    Now::Gone => "libvirt does not know it any more".to_owned(),
+                    Now::Unknown => "its state cannot be read".to_owned(),
                 };
-                let message = format!("{words}, restored from {}{tail}", path.display());
-                Ok(Outcome {
-                    status: Some(status),
-                    image: Some(path),
-                    warnings,
-                    ..Outcome::done(subject, message)
-                })
+                let message = format!("was restored from {}, but {now}", path.display());
+                return Err(Failure::new(Kind::Failed, message).warned(warnings));
             }
-            (Ok(()), _) => {
-                let now = now.map_or("its state is not known".to_owned(), |vm| state_words(&vm));
-                let message = format!(
-                    "was restored from {}, and does not run any more: it {now}; the image was kept",
-                    path.display()
-                );
-                Err(Failure::new(Kind::Failed, message))
-            }
-            (Err(error), _) => Err(not_restored(&path, begun, now.as_ref(), &error)),
+        };
+        let machine = self.inventory.hypervisor.machine_by_id(id).ok().flatten();
+        if let Some(false) = machine.and_then(|machine| machine.is_persistent().ok()) {
+            warnings.push(
+                "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
+                    .to_owned(),
+            );
+        }
+        let image = image.map(|marked| marked.image);
+        let tail = self.used_up(&path, image, &mut warnings);
+        let message = format!("{words}, restored from {}{tail}", path.display());
+        Ok(Outcome {
+            status: Some(status),
+            image: Some(path),
+            warnings,
+            ..Outcome::done(subject, message)
+        })
+    }
+
+    /// Where the VM is now.
+    fn look_at(&self, machine: Option<&Machine>, id: Uuid) -> Now {
+        let machine = match machine {
+            Some(machine) => Ok(Some(machine.clone())),
+            None => self.inventory.hypervisor.machine_by_id(id),
+        };
+        let seen = machine.and_then(|machine| match machine {
+            Some(machine) => Ok(Some((self.inventory.observe(&machine)?, machine.state()?))),
+            None => Ok(None),
+        });
+        match seen {
+            Ok(Some((vm, state))) => Now::Seen(Box::new(vm), state),
+            Ok(None) => Now::Gone,
+            Err(error) if error.is_no_domain() => Now::Gone,
+            Err(_) => Now::Unknown,
         }
     }
 
+    /// The image in the VM's place, marked: the VM is about to run, and not from that image.
+    fn set_aside(&self, vm: &Vm, taken: &Path) -> Option<Marked> {
+        let path = self.inventory.place.file(vm.id()?);
+        if path == taken || !self.inventory.looks_at(&path) {
+            return None;
+        }
+        let image = ImageFile::inspect(&path)?;
+        let own = image.vm.as_ref().and_then(Vm::id) == vm.id();
+        let counts = matches!(image.summary.verdict, Verdict::Good | Verdict::Doubtful);
+        if !own || !counts {
+            return None;
+        }
+        let before = image.mark(Usage::RestoreBegan(Timestamp::now())).ok()?;
+        Some(Marked { image, before })
+    }
+
     /// Looks at the image once more, and marks it.
-    fn begin(&self, path: &Path, vm: &Vm) -> Result<Option<Begun>, Failure> {
+    fn begin(&self, path: &Path, vm: &Vm) -> Result<Option<Marked>, Failure> {
         if !self.inventory.looks_at(path) {
             return Ok(None);
         }
@@ -118,7 +167,7 @@ impl Run<'_> {
             );
         }
         match image.mark(Usage::RestoreBegan(Timestamp::now())) {
-            Ok(before) => Ok(Some(Begun { image, before })),
+            Ok(before) => Ok(Some(Marked { image, before })),
             Err(_) if self.options.wishes.force => Ok(None),
             Err(error) => Err(refuse(
                 "it cannot be marked as used, so that nothing would keep it from being used twice"
@@ -160,28 +209,9 @@ impl Run<'_> {
         }
     }
 
-    /// The VM runs, or is about to, and not from the image in its place: that must not look fresh later.
+    /// The VM is alive, and not from the image in its place: that must not look fresh later.
     pub(super) fn leave_image_behind(&self, vm: &Vm, warnings: &mut Vec<String>) {
-        let Some(path) = vm.id().map(|id| self.inventory.place.file(id)) else {
-            return;
-        };
-        if !self.inventory.looks_at(&path) {
-            return;
-        }
-        let Some(image) = ImageFile::inspect(&path) else {
-            return;
-        };
-        let own = image.vm.as_ref().and_then(Vm::id) == vm.id();
-        if own && matches!(image.summary.verdict, Verdict::Good | Verdict::Doubtful) {
-            let marked = image.mark(Usage::LeftBehind(Timestamp::now()));
-            warnings.push(match marked {
-                Ok(_) => format!(
-                    "its older image {} is left behind, and marked as used",
-                    path.display()
-                ),
-                Err(error) => format!("do not use its older image {}: {error}", path.display()),
-            });
-        }
+        leave_behind(self.set_aside(vm, Path::new("")), warnings);
     }
 
     /// Defines a VM and boots it. If it cannot be booted, it is not left defined either, so that a
@@ -228,8 +258,7 @@ impl Run<'_> {
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
-        let status = self.create(machine, &subject, false)?;
-        self.leave_image_behind(vm, &mut warnings);
+        let status = self.create(machine, vm, &subject, false, &mut warnings)?;
         let message = match status {
             VmStatus::Paused => "is started, paused",
             _ => "is started",
@@ -250,8 +279,7 @@ impl Run<'_> {
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
-        let mut status = self.create(machine, &subject, true)?;
-        self.leave_image_behind(vm, &mut warnings);
+        let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
         let cannot_tell =
             |error: HypervisorError| error.failure("was started, but its state cannot be read");
         if !machine.state().map_err(cannot_tell)?.is_restored() {
@@ -275,11 +303,14 @@ impl Run<'_> {
         })
     }
 
+    /// `virDomainCreate`, with the image in the VM's place marked before.
     fn create(
         &mut self,
         machine: &Machine,
+        vm: &Vm,
         subject: &VmRef,
         managed: bool,
+        warnings: &mut Vec<String>,
     ) -> Result<VmStatus, Failure> {
         let paused = self.options.flags.running == Some(false);
         let bypass_cache = managed && self.options.flags.bypass_cache;
@@ -288,12 +319,19 @@ impl Run<'_> {
         } else {
             "started"
         };
+        let aside = self.set_aside(vm, Path::new(""));
         let started = machine.clone();
         let result = match self.watch(subject, None, move || started.start(paused, bypass_cache)) {
             Ended::Returned(result) => result,
             Ended::Left(cause) => return Err(left(cause, tried)),
         };
-        result.map_err(|error| error.failure(format!("could not be {tried}")))?;
+        if let Err(error) = result {
+            let now = self.look_at(Some(machine), machine.id());
+            settle(aside, &now, warnings);
+            let failure = error.failure(format!("could not be {tried}"));
+            return Err(failure.warned(std::mem::take(warnings)));
+        }
+        leave_behind(aside, warnings);
         self.inventory
             .observe(machine)
             .map(|vm| vm.status())
@@ -301,54 +339,64 @@ impl Run<'_> {
     }
 }
 
-/// The restore failed: takes the mark back if the guest cannot have run.
-fn not_restored(
-    path: &Path,
-    begun: Option<Begun>,
-    now: Option<&Vm>,
-    error: &HypervisorError,
-) -> Failure {
-    let mut warnings = Vec::new();
-    // A transient domain that failed to start is gone again; a lost connection tells nothing.
-    let is_off = match now.map(Vm::status) {
-        Some(status) => !status.is_active(),
-        None => !error.is_connection_lost(),
+/// The VM has run without this image, or from it.
+fn leave_behind(marked: Option<Marked>, warnings: &mut Vec<String>) {
+    let Some(Marked { image, .. }) = marked else {
+        return;
     };
-    let runs_otherwise = now.is_some_and(|vm| vm.status().is_alive());
-    if let Some(Begun { image, before }) = begun {
-        let marked = if is_off {
+    let path = image.path.display();
+    warnings.push(match image.mark(Usage::LeftBehind(Timestamp::now())) {
+        Ok(_) => format!("its image {path} is left behind, and marked as used"),
+        Err(error) => format!("do not use its image {path} again: {error}"),
+    });
+}
+
+/// A call failed: takes the mark of an image back if the guest is known not to have run.
+fn settle(marked: Option<Marked>, now: &Now, warnings: &mut Vec<String>) {
+    let Some(Marked { image, before }) = marked else {
+        return;
+    };
+    let path = image.path.display().to_string();
+    let settled = match now {
+        // A transient domain that failed to start is gone again.
+        Now::Gone => image.unmark(before.as_ref()),
+        Now::Seen(_, state) if !state.is_active() && !state.stopped_without_save() => {
             image.unmark(before.as_ref())
-        } else if runs_otherwise {
+        }
+        Now::Seen(vm, _) if vm.status().is_alive() => {
             image.mark(Usage::LeftBehind(Timestamp::now())).map(drop)
-        } else {
+        }
+        Now::Seen(..) | Now::Unknown => {
             warnings.push(format!(
-                "{} stays marked: whether the guest has run from it is not known",
-                path.display()
+                "{path} stays marked: whether the guest has run from it is not known"
             ));
             Ok(())
-        };
-        if let Err(error) = marked {
-            warnings.push(format!(
-                "the record of {} is out of date: {error}",
-                path.display()
-            ));
         }
+    };
+    if let Err(error) = settled {
+        warnings.push(format!("the record of {path} is out of date: {error}"));
     }
-    let message = match now {
-        Some(vm) if runs_otherwise => {
+}
+
+/// Says that a restore failed, and where the VM is.
+fn not_restored(path: &Path, now: &Now, error: &HypervisorError) -> Failure {
+    let image = path.display();
+    error.failure(match now {
+        Now::Seen(vm, state) if state.is_restored() => {
             format!(
-                "was not restored: it {}, but not from {}",
-                state_words(vm),
-                path.display()
+                "was not restored from {image}: it {} already",
+                state_words(vm)
+            )
+        }
+        Now::Seen(vm, _) if vm.status().is_alive() => {
+            format!(
+                "was not restored: it {}, but not from {image}",
+                state_words(vm)
             )
         }
         _ if path.exists() => {
-            format!(
-                "could not be restored from {}; the image is still there",
-                path.display()
-            )
+            format!("could not be restored from {image}; the image is still there")
         }
-        _ => format!("could not be restored from {}", path.display()),
-    };
-    error.failure(message).warned(warnings)
+        _ => format!("could not be restored from {image}"),
+    })
 }

@@ -42,6 +42,16 @@ impl Run<'_> {
             };
             warnings.push(format!("its {what} image was replaced"));
         }
+        if self.inventory.looks_at(&path) {
+            Record::discard(&path).map_err(|error| {
+                let message = "cannot be hibernated: the record of its earlier image is in the way";
+                Failure::new(Kind::Guard, message).because(&error)
+            })?;
+        }
+        if path != self.inventory.place.file(machine.id()) {
+            // It is alive, so that whatever lies in its place is left behind, however this ends.
+            self.leave_image_behind(vm, &mut warnings);
+        }
         let (flags, saved) = (self.options.flags, machine.clone());
         let began = Instant::now();
         let result = match self.watch(&subject, Some(machine), move || saved.save(&text, flags)) {
@@ -107,9 +117,6 @@ impl Run<'_> {
                 Some(image) => return Err(bad(image.flaw.as_deref().unwrap_or_default())),
                 None => return Err(bad("the daemon does not find it")),
             }
-        }
-        if path != self.inventory.place.file(machine.id()) {
-            self.leave_image_behind(vm, &mut warnings);
         }
         if machine.autostart().unwrap_or(false) {
             warnings.push(

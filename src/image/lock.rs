@@ -70,10 +70,10 @@ impl Lock {
                 verb: verb.to_owned(),
                 since: Timestamp::now(),
             };
-            let text = serde_json::to_vec(&holder).map_err(|error| LockError::Io(error.into()))?;
-            file.set_len(0)
-                .and_then(|()| file.write_all(&text))
-                .map_err(LockError::Io)?;
+            // Who holds it is a courtesy, which a full disk may refuse; that it is held counts.
+            let _ = serde_json::to_vec(&holder)
+                .map_err(io::Error::from)
+                .and_then(|text| file.set_len(0).and_then(|()| file.write_all(&text)));
             return Ok(Self {
                 path: path.to_owned(),
                 _file: file,

@@ -146,6 +146,18 @@ impl Record {
         }
     }
 
+    /// Removes what an earlier image in this place left: it must not be taken for the next one's.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn discard(image: &Path) -> io::Result<()> {
+        if Self::beside(image)?.is_some() {
+            std::fs::remove_file(Self::path_of(image))?;
+            File::open(image.parent().unwrap_or(Path::new("/")))?.sync_all()?;
+        }
+        Ok(())
+    }
+
     /// Writes the record beside the image: wholly or not at all, and so that it outlives a power cut.
     ///
     /// # Errors

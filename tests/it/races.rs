@@ -31,7 +31,8 @@ impl HeldBack {
         // It sleeps in the write: nothing more happens until the pipe is read.
         eventually("it stands still", || {
             let call = fs::read_to_string(format!("/proc/{}/syscall", held.child.id())).ok()?;
-            call.starts_with("1 0x2 ").then_some(())
+            call.starts_with(&format!("{} 0x2 ", libc::SYS_write))
+                .then_some(())
         });
         held
     }
