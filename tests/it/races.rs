@@ -363,3 +363,44 @@ fn a_command_that_failed_as_a_whole_says_so_in_json() {
     assert_eq!(ran.json()["error"]["kind"], "notFound");
     assert_eq!(ran.json()["results"], serde_json::json!([]));
 }
+
+#[test]
+fn whatever_lies_in_its_place_cannot_make_a_vm_leave_its_memory_elsewhere_behind() {
+    let Some(host) = Session::start() else {
+        return;
+    };
+    let id = boot_empty(&host, "vm");
+    let elsewhere = host.path("tmp/only.vmsave");
+    let to = [
+        "hibernate".as_ref(),
+        "vm".as_ref(),
+        "--to".as_ref(),
+        elsewhere.as_os_str(),
+    ];
+    let from = ["restore".as_ref(), "--from".as_ref(), elsewhere.as_os_str()];
+    // A used image in its place, and the only memory elsewhere.
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm", "--keep"]).succeeds();
+    host.vmlife(to).succeeds();
+    host.vmlife(["restore", "vm", "--or-start"])
+        .refuses(7, "its image lies somewhere else");
+    host.vmlife(from).succeeds();
+    // A fresh image in its place is left behind by a restore from elsewhere.
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    host.virsh(["start", "vm"]);
+    host.virsh(["save".as_ref(), "vm".as_ref(), elsewhere.as_os_str()]);
+    let ran = host.vmlife(from).ends_with(0);
+    assert!(
+        ran.stderr.contains("is left behind, and marked as used"),
+        "{ran:?}"
+    );
+    host.virsh(["destroy", "vm"]);
+    host.restart();
+    host.vmlife(["restore", "vm"])
+        .refuses(7, "the VM has run since");
+    // What a removed image's record says is not said of the next image.
+    fs::remove_file(host.image(&id)).expect("it is there");
+    host.virsh(["start", "vm"]);
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm"]).succeeds();
+}
