@@ -45,14 +45,14 @@ impl Run<'_> {
         let path = self.inventory.image_path(id);
         let (text, flags) = (path_text(&path)?, self.options.flags);
         let image = self.begin(&path, vm)?;
-        let aside = self.set_aside(vm, &path);
+        let mut warnings = Vec::new();
+        let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let inventory = Arc::clone(self.inventory);
         let call = move || inventory.hypervisor.restore(&text, flags);
         let result = match self.watch(&subject, None, call) {
             Ended::Returned(result) => result,
             Ended::Left(cause) => return Err(left(cause, "restored")),
         };
-        let mut warnings = Vec::new();
         let now = self.look_at(machine, id);
         if let Err(error) = result {
             settle(image, &now, &mut warnings);
@@ -118,9 +118,14 @@ impl Run<'_> {
     }
 
     /// The image in the VM's place, marked: the VM is about to run, and not from that image.
-    fn set_aside(&self, vm: &Vm, taken: &Path) -> Option<Marked> {
+    fn set_aside(
+        &self,
+        vm: &Vm,
+        taken: Option<&Path>,
+        warnings: &mut Vec<String>,
+    ) -> Option<Marked> {
         let path = self.inventory.place.file(vm.id()?);
-        if path == taken || !self.inventory.looks_at(&path) {
+        if Some(path.as_path()) == taken || !self.inventory.looks_at(&path) {
             return None;
         }
         let image = ImageFile::inspect(&path)?;
@@ -129,8 +134,14 @@ impl Run<'_> {
         if !own || !counts {
             return None;
         }
-        let before = image.mark(Usage::RestoreBegan(Timestamp::now())).ok()?;
-        Some(Marked { image, before })
+        match image.mark(Usage::RestoreBegan(Timestamp::now())) {
+            Ok(before) => Some(Marked { image, before }),
+            Err(error) => {
+                let path = path.display();
+                warnings.push(format!("do not use its image {path} again: {error}"));
+                None
+            }
+        }
     }
 
     /// Looks at the image once more, and marks it.
@@ -211,7 +222,8 @@ impl Run<'_> {
 
     /// The VM is alive, and not from the image in its place: that must not look fresh later.
     pub(super) fn leave_image_behind(&self, vm: &Vm, warnings: &mut Vec<String>) {
-        leave_behind(self.set_aside(vm, Path::new("")), warnings);
+        let marked = self.set_aside(vm, None, warnings);
+        leave_behind(marked, warnings);
     }
 
     /// Defines a VM and boots it. If it cannot be booted, it is not left defined either, so that a
@@ -280,9 +292,14 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
         let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
-        let cannot_tell =
-            |error: HypervisorError| error.failure("was started, but its state cannot be read");
-        if !machine.state().map_err(cannot_tell)?.is_restored() {
+        let state = match machine.state() {
+            Ok(state) => state,
+            Err(error) => {
+                let failure = error.failure("was started, but its state cannot be read");
+                return Err(failure.warned(warnings));
+            }
+        };
+        if !state.is_restored() {
             let message = "was booted fresh by libvirt: its managed save was of no use, and that memory is lost";
             return Err(Failure::new(Kind::Failed, message).warned(warnings));
         }
@@ -319,7 +336,7 @@ impl Run<'_> {
         } else {
             "started"
         };
-        let aside = self.set_aside(vm, Path::new(""));
+        let aside = self.set_aside(vm, None, warnings);
         let started = machine.clone();
         let result = match self.watch(subject, None, move || started.start(paused, bypass_cache)) {
             Ended::Returned(result) => result,

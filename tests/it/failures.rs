@@ -245,9 +245,10 @@ fn a_vm_that_is_being_saved_is_busy_for_everybody_else() {
         .vmlife_command(["hibernate", "-q", "vm"])
         .spawn()
         .unwrap();
-    eventually("it is being saved", || {
-        (host.state("vm") == "paused (saving)").then_some(())
-    });
+    // Who writes the image stands still, so that the save lasts as long as we look.
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    assert_eq!(host.state("vm"), "paused (saving)");
     let began = Instant::now();
     for verb in ["pause", "resume"] {
         host.vmlife([verb, "vm"])
@@ -264,6 +265,7 @@ fn a_vm_that_is_being_saved_is_busy_for_everybody_else() {
         began.elapsed() < Duration::from_secs(10),
         "nobody waits for libvirt's lock"
     );
+    writer.signal("CONT");
     assert!(saving.wait_with_output().unwrap().status.success());
     host.vmlife(["restore", "vm"]).succeeds();
 }

@@ -173,6 +173,20 @@ impl Session {
         )
     }
 
+    /// The process with which libvirt writes an image in this session, while it does.
+    pub(crate) fn image_writer(&self) -> Option<Process> {
+        let folder = self.folder.to_str().expect("text");
+        fs::read_dir("/proc")
+            .expect("/proc")
+            .flatten()
+            .find_map(|entry| {
+                let pid = entry.file_name().to_str()?.parse().ok()?;
+                let line = fs::read(entry.path().join("cmdline")).ok()?;
+                let line = String::from_utf8_lossy(&line);
+                (line.contains("libvirt_iohelper") && line.contains(folder)).then_some(Process(pid))
+            })
+    }
+
     /// The daemon's process.
     pub(crate) fn daemon(&self) -> Process {
         self.order("pid");
