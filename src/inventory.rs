@@ -1,10 +1,9 @@
 //! What there is: the VMs that libvirt and the image place together know.
 
 use crate::definition::{Definition, read_domain};
-use crate::entity::{DomainState, SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus, VmStatus};
+use crate::entity::{DomainState, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
 use crate::image::{ImageFile, ImagePlace, is_forbidden};
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -191,11 +190,7 @@ pub(crate) fn absent(vm: &Vm, status: VmStatus) -> VmDynamic {
     VmDynamic {
         id: vm.id(),
         status,
-        pause_status: VmPauseStatus::None,
         status_reason: DomainState::ABSENT.reason_word(),
-        asleep: false,
-        domain_id: None,
-        emulated_machine: None,
-        graphics_infos: BTreeMap::new(),
+        ..VmDynamic::default()
     }
 }

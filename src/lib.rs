@@ -37,6 +37,8 @@
 //! # Ok::<(), vmlife::hypervisor::HypervisorError>(())
 //! ```
 
+#![recursion_limit = "512"]
+
 pub mod cli;
 pub mod definition;
 pub mod entity;

@@ -1,17 +1,22 @@
 //! Text to entity and back: definitions in YAML or libvirt XML.
 
-mod domain_xml;
-mod xml;
+mod binding;
+mod devices;
+mod domain;
+mod metadata;
+mod tree;
 mod yaml;
 
-pub use domain_xml::domain_xml;
-pub use xml::{METADATA_NAMESPACE, read_domain};
+pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
+pub use tree::XmlError;
 pub use yaml::to_yaml;
 
-use crate::entity::Vm;
+use crate::entity::{ArchitectureType, Vm};
+use binding::Direction;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use tree::{Document, Element};
 
 /// No definition may be longer: it is also the longest text that libvirt takes.
 const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
@@ -38,6 +43,129 @@ impl Definition {
             None => domain_xml(&self.vm).map_err(|problem| self.origin.error(problem)),
         }
     }
+}
+
+/// Reads domain XML into the model, with what vmlife's and oVirt's metadata in it say. A live domain's
+/// XML (it has an `id`) also gives the observed parts that XML tells; its status is for the caller to
+/// fill in.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn read_domain(text: &str) -> Result<Vm, XmlError> {
+    let mut document = domain_of(text)?;
+    let mut vm = read_alone(&mut document.root).map_err(|problem| problem.place(text))?;
+    Metadata::of_domain(&document.root).apply(&mut vm);
+    Ok(vm)
+}
+
+/// What the XML alone says, without vmlife's metadata.
+fn read_alone(domain: &mut Element) -> Result<Vm, tree::Problem> {
+    let mut vm = Vm::default();
+    domain::bind(domain, Direction::Read, &mut vm)?;
+    Ok(vm)
+}
+
+fn domain_of(text: &str) -> Result<Document, XmlError> {
+    let document = Document::parse(text)?;
+    if document.root.is("domain") {
+        return Ok(document);
+    }
+    let words = format!(
+        "the root is <{}>, not libvirt's <domain>",
+        document.root.name()
+    );
+    Err(document.root.problem(words).place(text))
+}
+
+/// Writes the model back into domain XML. What the XML says as the model does keeps its bytes, and so
+/// does all that the model has no field for; what is observed of a VM is not written.
+///
+/// # Errors
+/// What is wrong with the XML, with its place.
+pub fn update(text: &str, vm: &Vm) -> Result<String, XmlError> {
+    let mut document = domain_of(text)?;
+    let domain = &mut document.root;
+    let mut wish = vm.clone();
+    let placed = |problem: tree::Problem| problem.place(text);
+    domain::bind(domain, Direction::Write, &mut wish).map_err(placed)?;
+    let base = read_alone(domain).map_err(placed)?;
+    let old = Metadata::of_domain(domain);
+    let new = Metadata::beyond(&wish, &base);
+    let mut there = base.clone();
+    old.apply(&mut there);
+    if Metadata::beyond(&there, &base) != new {
+        let dynamic = old.remembered();
+        new.remembering(Some(&dynamic))
+            .keeping_unknown(&old)
+            .put(domain);
+    }
+    Ok(document.to_string())
+}
+
+/// What every new VM has: an agent's channel, a serial port, a source of randomness, and of the
+/// balloon the guest's own statistics, as in oVirt.
+const NEW: &str = "<domain type='kvm'>
+  <os>
+    <type>hvm</type>
+  </os>
+  <features>
+    <acpi/>
+    <apic/>
+  </features>
+  <devices>
+    <serial type='pty'/>
+    <channel type='unix'>
+      <target type='virtio' name='org.qemu.guest_agent.0'/>
+    </channel>
+    <memballoon model='virtio'>
+      <stats period='5'/>
+    </memballoon>
+    <rng model='virtio'>
+      <backend model='random'>/dev/urandom</backend>
+    </rng>
+  </devices>
+</domain>
+";
+
+/// Makes domain XML of a definition. What it does not say takes libvirt's default.
+///
+/// # Errors
+/// What the definition lacks, as a sentence.
+pub fn domain_xml(vm: &Vm) -> Result<String, String> {
+    let configured = &vm.vm_static;
+    if configured.name.is_empty() {
+        return Err("it has no name, which a new VM needs".to_owned());
+    }
+    if configured
+        .mem_size_mb
+        .is_none_or(|memory| memory.kib() == 0)
+    {
+        return Err("it has no memSizeMb, which a new VM needs".to_owned());
+    }
+    let (plugged, most) = (configured.cpu_count(), configured.max_num_of_cpus());
+    if plugged == 0 || plugged > most {
+        return Err(format!(
+            "numOfCpus is {plugged}, outside of 1 to {most} (numOfSockets x cpuPerSocket x threadsPerCpu)"
+        ));
+    }
+    let mut wish = vm.clone();
+    wish.vm_static
+        .domain_type
+        .get_or_insert_with(|| "kvm".to_owned());
+    if let Some(init) = &mut wish.vm_static.vm_init {
+        init.id = init.id.or(vm.vm_static.id);
+    }
+    let is_x86 = matches!(
+        vm.cluster_arch,
+        None | Some(ArchitectureType::X86_64 | ArchitectureType::X86)
+    );
+    let new = if is_x86 {
+        NEW.to_owned()
+    } else {
+        NEW.replace("    <apic/>\n", "")
+            .replace("    <acpi/>\n", "")
+    };
+    update(&new, &wish).map_err(|error| error.to_string())
 }
 
 /// The place of a definition: its file, and the line that it begins at.
@@ -199,10 +327,36 @@ fn check_identity(definition: &Definition) -> Result<(), DefinitionError> {
         "it names no VM: vmStatic needs a name or an id (the UUID)".to_owned()
     } else if let Some(problem) = unfit_name(vm.name()) {
         problem
+    } else if let Some(target) = twice(
+        vm.vm_static
+            .images
+            .iter()
+            .filter_map(|disk| disk.target_dev.as_ref()),
+    ) {
+        format!("two disks have the target '{target}'")
+    } else if let Some(address) = twice(
+        vm.vm_static
+            .interfaces
+            .iter()
+            .filter_map(|card| card.mac_address.as_ref()),
+    ) {
+        format!("two network cards have the address '{address}'")
     } else {
         return Ok(());
     };
     Err(definition.origin.error(problem))
+}
+
+/// The first value that comes again.
+fn twice<'a>(values: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    let mut seen = Vec::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Some(value);
+        }
+        seen.push(value);
+    }
+    None
 }
 
 /// Why libvirt would not take this name, if so.

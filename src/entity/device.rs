@@ -1,164 +1,168 @@
-//! Disks, network interfaces and consoles.
+//! Devices of every kind, NUMA nodes and locks.
 
-use super::enumeration::ovirt_enum;
+use super::enumeration::entity;
+use super::{MemorySize, NumaTuneMode, Secret, VmDeviceGeneralType};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
 
-ovirt_enum! {
-    /// oVirt's `VolumeFormat`.
-    pub enum VolumeFormat {
-        /// Neither of the others.
-        Unassigned = 3 "Unassigned",
-        /// qcow2.
-        Cow = 4 "COW",
-        /// The plain bytes of the disk.
-        Raw = 5 "RAW",
+/// oVirt's `VmDeviceId`: a device of a VM. In YAML and JSON it is one text, `device@vm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct VmDeviceId {
+    /// The device. Source: `alias/@name` after `ua-`, else made from the VM's UUID and the element.
+    pub device_id: Uuid,
+    /// The VM. Source: `/domain/uuid`.
+    pub vm_id: Uuid,
+}
+
+impl Ord for VmDeviceId {
+    /// oVirt's order: by VM, then by device.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.vm_id, self.device_id).cmp(&(other.vm_id, other.device_id))
     }
 }
 
-ovirt_enum! {
-    /// oVirt's `DiskInterface`: the bus that the guest sees the disk on. oVirt knows these by name
-    /// only; the numbers are those of the declaration.
-    pub enum DiskInterface {
-        /// `ide`.
-        Ide = 0 "IDE",
-        /// `scsi`, on a virtio controller.
-        VirtioScsi = 1 "VirtIO_SCSI",
-        /// `virtio`.
-        Virtio = 2 "VirtIO",
-        /// `scsi`, on a POWER controller.
-        SpaprVscsi = 3 "SPAPR_VSCSI",
-        /// `sata`.
-        Sata = 4 "SATA",
+impl PartialOrd for VmDeviceId {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 
-ovirt_enum! {
-    /// oVirt's `VmInterfaceType`: the network card that the guest sees.
-    pub enum VmInterfaceType {
-        /// Realtek 8139.
-        Rtl8139 = 1 "rtl8139",
-        /// Intel e1000.
-        E1000 = 2 "e1000",
-        /// virtio.
-        Pv = 3 "pv",
-        /// POWER virtual LAN.
-        SpaprVlan = 4 "spaprVlan",
-        /// A host's card, passed through.
-        PciPassthrough = 5 "pciPassthrough",
-        /// Intel e1000e.
-        E1000e = 6 "e1000e",
+impl fmt::Display for VmDeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.device_id, self.vm_id)
     }
 }
 
-ovirt_enum! {
-    /// oVirt's `DisplayType`: the video adapter. Compare words, not numbers: oVirt renumbered it.
-    pub enum DisplayType {
-        /// Cirrus.
-        Cirrus = 0 "cirrus",
-        /// QXL.
-        Qxl = 1 "qxl",
-        /// VGA, and virtio, which oVirt counts as VGA.
-        Vga = 2 "vga",
-        /// Bochs.
-        Bochs = 3 "bochs",
-        /// No adapter.
-        None = 4 "none",
+impl FromStr for VmDeviceId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = |text: &str| text.parse().ok();
+        text.split_once('@')
+            .and_then(|(device, vm)| Some((read(device)?, read(vm)?)))
+            .map(|(device_id, vm_id)| Self { device_id, vm_id })
+            .ok_or_else(|| {
+                format!("'{text}' is not the UUID of a device, '@', and the UUID of a VM")
+            })
     }
 }
 
-ovirt_enum! {
-    /// oVirt's `GraphicsType`: the protocol of a console.
-    pub enum GraphicsType {
-        /// SPICE.
-        Spice = 0 "SPICE",
-        /// VNC.
-        Vnc = 1 "VNC",
+impl Serialize for VmDeviceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-/// oVirt's `DiskImage`: a disk of a VM.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct DiskImage {
-    /// A label. Source: the base name of the path.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub disk_alias: String,
-    /// Where its bytes are: a file, a device, `pool/volume`, or `protocol:name`. Not an oVirt field:
-    /// there a volume is found by its numbers. Source: `disk/source`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_path: Option<String>,
-    /// The kind of that place in libvirt's words: `file`, `block`, `network`, `volume` … None means
-    /// `file`. Not an oVirt field. Source: `disk/@type`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_type: Option<String>,
-    /// The name of the disk in libvirt, such as `vda`. Not an oVirt field. Source:
-    /// `disk/target/@dev`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_dev: Option<String>,
-    /// The bus. Source: `disk/target/@bus`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk_interface: Option<DiskInterface>,
-    /// The format of its bytes. Source: `disk/driver/@type`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub volume_format: Option<VolumeFormat>,
-    /// Whether the guest may only read it. Source: `disk/readonly`.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub read_only: bool,
-    /// Whether several VMs may write to it. Source: `disk/shareable`.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub shareable: bool,
+impl<'de> Deserialize<'de> for VmDeviceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
 }
 
-/// oVirt's `VmNetworkInterface`: a network card of a VM.
+#[cfg(test)]
+impl schemars::JsonSchema for VmDeviceId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "VmDeviceId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f-]{36}@[0-9a-f-]{36}$" })
+    }
+}
+
+entity! {
+    /// oVirt's `VmDevice`: any device of a VM.
+    pub struct VmDevice {
+        /// Which one it is. Source: `alias/@name` after `ua-`, else made from the VM's UUID and the
+        /// element; `/domain/uuid`.
+        pub id: Option<VmDeviceId>,
+        /// Its class. Source: the element's name.
+        #[serde(rename = "type")]
+        pub general_type: Option<VmDeviceGeneralType>,
+        /// What it is: `disk`, `cdrom`, `bridge`, `vnc`, `qxl`, `virtio-scsi` … Source: the element's
+        /// `@device`, `@type` or `@model`.
+        pub device: Option<String>,
+        /// Its address on its bus, `{bus=0x00, slot=0x03}`. Source: `address/@*`.
+        pub address: Option<String>,
+        /// Its place in the boot order; 0 is none. Source: `boot/@order`.
+        pub boot_order: u32,
+        /// What else is set of it. Source: the element's attributes.
+        pub spec_params: BTreeMap<String, SpecParam>,
+        /// Whether somebody asked for it. Source: `alias/@name` begins with `ua-`.
+        pub managed: bool,
+        /// Whether it is attached now. Source: it stands in the live XML.
+        pub plugged: Option<bool>,
+        /// Whether the guest may only read it. Source: `readonly`.
+        pub read_only: Option<bool>,
+        /// Whose snapshot it is. Source: metadata.
+        pub snapshot_id: Option<Uuid>,
+        /// libvirt's name for it. Source: `alias/@name`.
+        pub alias: String,
+        /// Its name in the guest. Source: `ovirt-vm:guestName`.
+        pub logical_name: Option<String>,
+        /// Custom properties. Source: `ovirt-vm:device/custom`.
+        pub custom_properties: BTreeMap<String, String>,
+        /// The host's device, as libvirt names it. Source: `hostdev/source/address`.
+        pub host_device: Option<String>,
+    }
+}
+
+/// A parameter of a device: text, or more parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct VmNetworkInterface {
-    /// `nic1`, `nic2` … Source: the order in the XML.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub name: String,
-    /// The hardware address, in lower case. Source: `interface/mac/@address`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mac_address: Option<String>,
-    /// The card. Source: `interface/model/@type`.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub interface_type: Option<VmInterfaceType>,
-    /// What it is plugged into: a libvirt network or a bridge. Source: `interface/source/@network`,
-    /// else `@bridge`, else `@dev`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub network_name: Option<String>,
-    /// The kind of that in libvirt's words: `network`, `bridge`, `user` … None means `network`. Not
-    /// an oVirt field. Source: `interface/@type`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_type: Option<String>,
-    /// Whether the cable is plugged in. Source: `interface/link/@state`.
-    pub linked: bool,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum SpecParam {
+    /// A value.
+    Text(String),
+    /// A group.
+    Group(BTreeMap<String, SpecParam>),
 }
 
-impl Default for VmNetworkInterface {
-    /// oVirt's defaults: nothing set, the cable plugged in.
-    fn default() -> Self {
-        Self {
-            name: String::new(),
-            mac_address: None,
-            interface_type: None,
-            network_name: None,
-            source_type: None,
-            linked: true,
-        }
+entity! {
+    /// oVirt's `VmPayload`: files that the guest is offered on a CD or floppy.
+    pub struct VmPayload {
+        /// `cdrom` or `floppy`. Source: `disk/@device`.
+        pub device: Option<String>,
+        /// Which device it is. Source: as of any device.
+        pub id: Option<VmDeviceId>,
+        /// The label of its file system. Source: `ovirt-vm:volId`, else metadata.
+        pub volume_id: Option<String>,
+        /// Path to content, in base64. Secrets. Source: `ovirt-vm:file`, else the image.
+        pub files: BTreeMap<String, Secret>,
+        /// Where the image lies. Not an oVirt field. Source: `disk/source/@file`.
+        pub image_path: Option<std::path::PathBuf>,
     }
 }
 
-/// oVirt's `GraphicsInfo`: where a viewer finds a console.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct GraphicsInfo {
-    /// The address that it listens at. Source: `graphics/listen/@address`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ip: Option<String>,
-    /// The port. Source: `graphics/@port`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
-    /// The encrypted port. Source: `graphics/@tlsPort`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tls_port: Option<u16>,
+entity! {
+    /// oVirt's `VmNumaNode`: a NUMA node that the guest sees.
+    pub struct VmNumaNode {
+        /// Its UUID. Source: metadata.
+        pub id: Option<Uuid>,
+        /// Its number. Source: `numa/cell/@id`.
+        pub index: u32 = 0,
+        /// Its vCPUs. Source: `numa/cell/@cpus`.
+        pub cpu_ids: Vec<u32>,
+        /// Its memory, in MiB. Source: `numa/cell/@memory`.
+        pub mem_total: MemorySize,
+        /// The host's nodes that it is bound to. Source: `/domain/numatune/memnode/@nodeset`.
+        pub vds_numa_node_list: Vec<u32>,
+        /// How its memory is placed on them. Source: `/domain/numatune/memnode/@mode`.
+        pub numa_tune_mode: Option<NumaTuneMode>,
+    }
+}
+
+entity! {
+    /// oVirt's `LockInfo`: who holds the VM now.
+    pub struct LockInfo {
+        /// Whether nobody else may do anything with it. Source: vmlife's lock, else
+        /// `virDomainGetControlInfo`.
+        pub exclusive: bool = true,
+        /// What it is held for. Source: vmlife's lock, else `virDomainGetJobStats`.
+        pub messages: BTreeSet<String>,
+    }
 }

@@ -1,10 +1,16 @@
-//! The shape that all of oVirt's enumerations share: a value has a Rust name, oVirt's number and
-//! oVirt's word.
+//! The shapes that all entities share: oVirt's enumerations, and structures whose empty fields are
+//! not written.
 
 /// Declares an enumeration whose values carry oVirt's number and oVirt's word.
 ///
-/// The word is what YAML and JSON hold; reading it ignores case, as oVirt's own parsers do. The
-/// number is never written, since oVirt has renumbered some enumerations between versions.
+/// The word is what YAML and JSON hold; reading it ignores case, as oVirt's own parsers do, and takes
+/// oVirt's number as well. The number is never written, since oVirt has renumbered some enumerations
+/// between versions.
+///
+/// An `open` enumeration has one more value, `Other`: a word or number that oVirt has no name for, such
+/// as a disk bus that only libvirt knows. It is written as `Unknown(word)`, and comes back as it went.
+/// `=> "word"` gives libvirt's words where they differ from oVirt's in more than their case; the first
+/// is the one that is written.
 macro_rules! ovirt_enum {
     (
         $(#[$meta:meta])*
@@ -21,7 +27,6 @@ macro_rules! ovirt_enum {
         impl $name {
             /// Every value, in the order of the declaration.
             pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
-            const WORDS: &'static [&'static str] = &[ $( $word, )+ ];
 
             /// oVirt's number for this value.
             #[must_use]
@@ -33,6 +38,12 @@ macro_rules! ovirt_enum {
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $( Self::$variant => $word, )+ }
+            }
+
+            /// The value of one of oVirt's numbers.
+            #[must_use]
+            pub fn from_code(code: i32) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.code() == code)
             }
 
             /// The value of a word, whatever its case.
@@ -48,20 +59,227 @@ macro_rules! ovirt_enum {
             }
         }
 
+        $crate::entity::enumeration::ovirt_enum! { @serde $name [$($word),+] }
+    };
+
+    (
+        $(#[$meta:meta])*
+        pub open enum $name:ident {
+            $(
+                $(#[$variant_meta:meta])*
+                $variant:ident = $code:literal $word:literal
+                $( => $libvirt:literal $(| $libvirt_too:literal)* )?,
+            )+
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name {
+            $( $(#[$variant_meta])* $variant, )+
+            /// A word or number that oVirt has no name for.
+            Other(String),
+        }
+
+        impl $name {
+            /// Every value that has a name, in the order of the declaration.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )+ ];
+
+            /// oVirt's number for this value, if it has one.
+            #[must_use]
+            pub fn code(&self) -> Option<i32> {
+                match self {
+                    $( Self::$variant => Some($code), )+
+                    Self::Other(word) => word.parse().ok(),
+                }
+            }
+
+            /// The value of one of oVirt's numbers; a number without a name is kept.
+            #[must_use]
+            pub fn from_code(code: i32) -> Option<Self> {
+                let named = Self::ALL.iter().find(|value| value.code() == Some(code));
+                Some(named.cloned().unwrap_or_else(|| Self::Other(code.to_string())))
+            }
+
+            /// oVirt's word for this value; of what has no name, the word that it came with.
+            #[must_use]
+            pub fn word(&self) -> &str {
+                match self {
+                    $( Self::$variant => $word, )+
+                    Self::Other(word) => word,
+                }
+            }
+
+            /// The value of a word, oVirt's or libvirt's, whatever its case. `Unknown(word)` is what has
+            /// no name.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                $($(
+                    if [$libvirt $(, $libvirt_too)*].contains(&word) {
+                        return Some(Self::$variant);
+                    }
+                )?)+
+                let named = Self::ALL.iter().find(|value| value.word().eq_ignore_ascii_case(word));
+                named.cloned().or_else(|| {
+                    let other = word.strip_prefix("Unknown(")?.strip_suffix(')')?;
+                    Some(Self::from_libvirt(other))
+                })
+            }
+
+            /// The value of one of libvirt's words; a word without a name is kept.
+            #[must_use]
+            pub fn from_libvirt(word: &str) -> Self {
+                Self::from_word(word).unwrap_or_else(|| Self::Other(word.to_owned()))
+            }
+
+            /// libvirt's word for this value.
+            #[must_use]
+            #[allow(unreachable_patterns)]
+            pub fn libvirt(&self) -> std::borrow::Cow<'_, str> {
+                match self {
+                    $($( Self::$variant => $libvirt.into(), )?)+
+                    $( Self::$variant => $word.to_ascii_lowercase().into(), )+
+                    Self::Other(word) => word.into(),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    Self::Other(word) => f.pad(&format!("Unknown({word})")),
+                    named => f.pad(named.word()),
+                }
+            }
+        }
+
+        $crate::entity::enumeration::ovirt_enum! { @serde $name [$($word),+] }
+    };
+
+    (@serde $name:ident [$($word:literal),+]) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.word())
+                serializer.collect_str(self)
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let word = String::deserialize(deserializer)?;
-                Self::from_word(&word)
-                    .ok_or_else(|| serde::de::Error::unknown_variant(&word, Self::WORDS))
+                const WORDS: &[&str] = &[$($word),+];
+                $crate::entity::enumeration::word_or_code(deserializer, |found| match found {
+                    Ok(word) => Self::from_word(word).ok_or(WORDS),
+                    Err(code) => Self::from_code(code).ok_or(WORDS),
+                })
+            }
+        }
+
+        #[cfg(test)]
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::entity::enumeration::schema_of_words(&[$($word),+])
             }
         }
     };
 }
 
 pub(crate) use ovirt_enum;
+
+/// Reads one of oVirt's words, or one of its numbers; `find` gives the value, or all right words.
+pub(crate) fn word_or_code<'de, D: serde::Deserializer<'de>, T>(
+    deserializer: D,
+    find: impl Fn(Result<&str, i32>) -> Result<T, &'static [&'static str]>,
+) -> Result<T, D::Error> {
+    struct Visitor<F>(F);
+
+    impl<T, F: Fn(Result<&str, i32>) -> Result<T, &'static [&'static str]>> serde::de::Visitor<'_>
+        for Visitor<F>
+    {
+        type Value = T;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a word")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, word: &str) -> Result<T, E> {
+            self.0(Ok(word)).map_err(|words| E::unknown_variant(word, words))
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, code: i64) -> Result<T, E> {
+            let found = i32::try_from(code).ok().map(|code| self.0(Err(code)));
+            match found {
+                Some(Ok(value)) => Ok(value),
+                _ => Err(E::invalid_value(serde::de::Unexpected::Signed(code), &self)),
+            }
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, code: u64) -> Result<T, E> {
+            self.visit_i64(i64::try_from(code).unwrap_or(i64::MAX))
+        }
+    }
+
+    deserializer.deserialize_any(Visitor(find))
+}
+
+#[cfg(test)]
+pub(crate) fn schema_of_words(words: &[&str]) -> schemars::Schema {
+    schemars::json_schema!({
+        "anyOf": [
+            { "enum": words },
+            { "type": "string", "pattern": "^Unknown\\(.*\\)$" },
+        ]
+    })
+}
+
+/// Declares a structure of the model: camelCase names, unknown keys refused, fields that hold their
+/// type's default not written. A field with `= value` has that default instead, and is always written.
+macro_rules! entity {
+    ($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* }) => {
+        $crate::entity::enumeration::entity! { @field [$(#[$meta])* $name] [] [] $($body)* }
+    };
+
+    (@field [$($head:tt)*] [$($fields:tt)*] [$($defaults:tt)*]
+        $(#[$meta:meta])* pub $field:ident: $type:ty = $default:expr, $($rest:tt)*
+    ) => {
+        $crate::entity::enumeration::entity! { @field [$($head)*]
+            [$($fields)* $(#[$meta])* pub $field: $type,]
+            [$($defaults)* $field: $default,]
+            $($rest)*
+        }
+    };
+
+    (@field [$($head:tt)*] [$($fields:tt)*] [$($defaults:tt)*]
+        $(#[$meta:meta])* pub $field:ident: $type:ty, $($rest:tt)*
+    ) => {
+        $crate::entity::enumeration::entity! { @field [$($head)*]
+            [$($fields)* $(#[$meta])*
+                #[serde(skip_serializing_if = "crate::entity::enumeration::is_default")]
+                pub $field: $type,]
+            [$($defaults)* $field: Default::default(),]
+            $($rest)*
+        }
+    };
+
+    (@field [$(#[$meta:meta])* $name:ident] [$($fields:tt)*] [$($defaults:tt)*]) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+        pub struct $name { $($fields)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($defaults)* }
+            }
+        }
+    };
+}
+
+pub(crate) use entity;
+
+/// Whether a field says nothing.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

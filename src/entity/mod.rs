@@ -5,33 +5,46 @@
 //! documentation says so. For each field the documentation names the source of its value.
 
 mod device;
-mod enumeration;
+mod disk;
+pub(crate) mod enumeration;
+mod enums;
+mod interface;
 mod saved_image;
+mod secret;
 mod size;
+mod snapshot;
 mod status;
+mod unit;
 mod vm_dynamic;
+mod vm_init;
 mod vm_static;
+mod vm_statistics;
 
-pub use device::{
-    DiskImage, DiskInterface, DisplayType, GraphicsInfo, GraphicsType, VmInterfaceType,
-    VmNetworkInterface, VolumeFormat,
-};
+pub use device::{LockInfo, SpecParam, VmDevice, VmDeviceId, VmNumaNode, VmPayload};
+pub use disk::{Disk, DiskImage};
+pub use enums::*;
+pub use interface::{GraphicsInfo, GraphicsType, VmNetworkInterface, VmNetworkStatistics};
 pub use saved_image::{SavedImage, Verdict};
+pub use secret::Secret;
 pub use size::MemorySize;
+pub use snapshot::Snapshot;
 pub use status::{
     DiskError, DomainState, JobOperation, VmPauseStatus, VmStatus, vm_pause_status, vm_status,
 };
-pub use vm_dynamic::VmDynamic;
+pub use unit::{Bytes, BytesPerSecond, Kibibytes, Milliseconds, Percent, Seconds};
+pub use vm_dynamic::{GuestContainer, VmDynamic};
+pub use vm_init::{VmInit, VmInitNetwork};
 pub use vm_static::VmStatic;
+pub use vm_statistics::{FileSystemUsage, VmStatistics};
 
-use enumeration::ovirt_enum;
-use serde::{Deserialize, Serialize};
+use enumeration::{entity, ovirt_enum};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 ovirt_enum! {
     /// oVirt's `ArchitectureType`. libvirt's words are the same, but for `i686`, which is `x86`.
-    pub enum ArchitectureType {
-        /// Not known, or none that oVirt has a name for.
+    pub open enum ArchitectureType {
+        /// Not known.
         Undefined = 0 "undefined",
         /// 64-bit x86.
         X86_64 = 1 "x86_64",
@@ -40,7 +53,7 @@ ovirt_enum! {
         /// 32-bit POWER.
         Ppc = 3 "ppc",
         /// 32-bit x86.
-        X86 = 4 "x86",
+        X86 = 4 "x86" => "i686" | "i386" | "i586",
         /// 64-bit POWER, little endian.
         Ppc64le = 5 "ppc64le",
         /// 32-bit POWER, little endian.
@@ -50,23 +63,47 @@ ovirt_enum! {
     }
 }
 
-/// A VM: oVirt's container entity. A definition needs the static part only; what is observed stands
-/// beside it, loads from a definition as well, and is never written back to libvirt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Vm {
-    /// What is configured.
-    pub vm_static: VmStatic,
-    /// The architecture that the guest sees. Source: `/domain/os/type/@arch`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_arch: Option<ArchitectureType>,
-    /// What is observed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vm_dynamic: Option<VmDynamic>,
-    /// The images of the VM's memory. Not an oVirt field: there the memory hangs on the active
-    /// snapshot. Source: the image place, and `virDomainHasManagedSaveImage`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub saved_images: Vec<SavedImage>,
+entity! {
+    /// A VM: oVirt's container entity. A definition needs the static part only; what is observed stands
+    /// beside it, loads from a definition as well, and is never written back to libvirt.
+    pub struct Vm {
+        /// What is configured.
+        pub vm_static: VmStatic = VmStatic::default(),
+        /// The architecture that the guest sees. Source: `/domain/os/type/@arch`.
+        pub cluster_arch: Option<ArchitectureType>,
+        /// What is observed.
+        pub vm_dynamic: Option<VmDynamic>,
+        /// What is measured.
+        pub vm_statistics: Option<VmStatistics>,
+        /// Files that the guest is offered on a CD or floppy. Source: `ovirt-vm:payload`, else a CD or
+        /// floppy of vmlife's making.
+        pub vm_payload: Option<VmPayload>,
+        /// The snapshots, the oldest first, and the present. Source: `virDomainListAllSnapshots`.
+        pub snapshots: Vec<Snapshot>,
+        /// How initialization data reaches the guest. Source: the payload's label, else metadata.
+        pub initialization_type: Option<InitializationType>,
+        /// Properties of devices that hold for this run. Source: `ovirt-vm:device/custom`, else
+        /// metadata.
+        pub runtime_device_custom_properties: BTreeMap<VmDeviceId, BTreeMap<String, String>>,
+        /// What the next run will have otherwise. Source: the live XML beside the persistent one.
+        pub next_run_changed_fields: BTreeSet<String>,
+        /// Whether the next run will be otherwise. Source: the live XML beside the persistent one.
+        pub next_run_configuration_exists: bool,
+        /// Whether the VM runs on a snapshot for a look. Source: metadata.
+        pub preview_snapshot: bool,
+        /// Who holds the VM now. Source: vmlife's lock, else `virDomainGetControlInfo`.
+        pub lock_info: Option<LockInfo>,
+        /// How far a job on it is, in percent. oVirt has -1 where there is none. Source:
+        /// `virDomainGetJobStats`.
+        pub background_operation_progress: Option<u32>,
+        /// What that job does. Source: `virDomainGetJobStats`, `operation`.
+        pub background_operation_description: Option<String>,
+        /// All disks, by their UUID. Source: `/domain/devices/disk`; it is not read from a definition.
+        pub disk_map: BTreeMap<Uuid, Disk>,
+        /// The images of the VM's memory. Not an oVirt field: there the memory hangs on the active
+        /// snapshot. Source: the image place, and `virDomainHasManagedSaveImage`.
+        pub saved_images: Vec<SavedImage>,
+    }
 }
 
 impl Vm {
@@ -88,6 +125,35 @@ impl Vm {
         self.vm_dynamic
             .as_ref()
             .map_or(VmStatus::Unassigned, |dynamic| dynamic.status)
+    }
+
+    /// From now on its secrets may be written out.
+    pub fn reveal_secrets(&mut self) {
+        let init = self.vm_static.vm_init.iter_mut().flat_map(|init| {
+            [
+                &mut init.authorized_keys,
+                &mut init.win_key,
+                &mut init.root_password,
+                &mut init.custom_script,
+            ]
+        });
+        let dynamic = self.vm_dynamic.iter_mut();
+        let tickets = dynamic
+            .flat_map(|dynamic| dynamic.graphics_infos.values_mut())
+            .map(|console| &mut console.ticket);
+        let configurations = self
+            .snapshots
+            .iter_mut()
+            .map(|snapshot| &mut snapshot.vm_configuration);
+        let files = self
+            .vm_payload
+            .iter_mut()
+            .flat_map(|payload| payload.files.values_mut());
+        init.chain(tickets)
+            .chain(configurations)
+            .flatten()
+            .chain(files)
+            .for_each(Secret::reveal);
     }
 
     /// The image that a restore would take: a good one, a managed save before a file, since libvirt

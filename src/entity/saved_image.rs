@@ -1,8 +1,7 @@
 //! An image of a VM's memory, as it lies on disk.
 
-use super::enumeration::ovirt_enum;
+use super::enumeration::{entity, ovirt_enum};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 ovirt_enum! {
@@ -25,29 +24,25 @@ ovirt_enum! {
     }
 }
 
-/// An image of a VM's memory: a file of ours or of `virsh save`, or libvirt's managed save.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SavedImage {
-    /// Where it lies, on the daemon's host. Absent for a managed save: libvirt does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
-    /// Whether libvirt manages it: the next start of the VM restores it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub managed: bool,
-    /// What it is worth.
-    pub verdict: Verdict,
-    /// What is wrong with it, if something is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flaw: Option<String>,
-    /// Bytes that it takes up. Source: the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size_bytes: Option<u64>,
-    /// When it was written. Source: the file's time of modification.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub saved_at: Option<Timestamp>,
-    /// Whether the guest ran when it was saved, and so runs on when it is restored. Source: the
-    /// image's header.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub was_running: Option<bool>,
+entity! {
+    /// An image of a VM's memory: a file of ours or of `virsh save`, or libvirt's managed save.
+    pub struct SavedImage {
+        /// Where it lies, on the daemon's host. Absent for a managed save: libvirt does not tell.
+        /// Source: the image place.
+        pub path: Option<PathBuf>,
+        /// Whether libvirt manages it: the next start of the VM restores it. Source:
+        /// `virDomainHasManagedSaveImage`.
+        pub managed: bool,
+        /// What it is worth. Source: the image's header and the record beside it.
+        pub verdict: Verdict = Verdict::Unreadable,
+        /// What is wrong with it, if something is. Source: as the verdict.
+        pub flaw: Option<String>,
+        /// Bytes that it takes up. Source: the file.
+        pub size_bytes: Option<u64>,
+        /// When it was written. Source: the file's time of modification.
+        pub saved_at: Option<Timestamp>,
+        /// Whether the guest ran when it was saved, and so runs on when it is restored. Source: the
+        /// image's header.
+        pub was_running: Option<bool>,
+    }
 }

@@ -117,6 +117,17 @@ impl<'de> Deserialize<'de> for MemorySize {
 }
 
 #[cfg(test)]
+impl schemars::JsonSchema for MemorySize {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MemorySize".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "number", "minimum": 0, "description": "A number of MiB." })
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -9,8 +9,8 @@ pub use error::HypervisorError;
 
 use crate::definition::read_domain;
 use crate::entity::{
-    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus,
-    VmStatic, VmStatus, vm_pause_status, vm_status,
+    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmDynamic, VmStatic, VmStatus,
+    vm_pause_status, vm_status,
 };
 use crate::report::Kind;
 use ffi::{ConnectHandle, DomainHandle};
@@ -352,13 +352,7 @@ impl Machine {
         });
         let dynamic = vm.vm_dynamic.get_or_insert_with(|| VmDynamic {
             id: Some(self.id),
-            status: VmStatus::Down,
-            pause_status: VmPauseStatus::None,
-            status_reason: String::new(),
-            asleep: false,
-            domain_id: None,
-            emulated_machine: None,
-            graphics_infos: std::collections::BTreeMap::new(),
+            ..VmDynamic::default()
         });
         dynamic.status = status;
         dynamic.pause_status = vm_pause_status(state, &disk_errors);

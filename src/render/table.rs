@@ -62,8 +62,11 @@ pub(super) fn page(vm: &Vm, width: Option<u16>) -> String {
     let disks = vm.vm_static.images.iter().map(|disk| {
         [
             disk.target_dev.clone().unwrap_or_else(dash),
-            disk.disk_interface.map_or_else(dash, |bus| bus.to_string()),
+            disk.disk_interface
+                .as_ref()
+                .map_or_else(dash, |bus| bus.to_string()),
             disk.volume_format
+                .as_ref()
                 .map_or_else(dash, |format| format.to_string()),
             disk.image_path.clone().unwrap_or_else(dash),
             if disk.read_only {
@@ -85,6 +88,7 @@ pub(super) fn page(vm: &Vm, width: Option<u16>) -> String {
             interface.mac_address.clone().unwrap_or_else(dash),
             interface
                 .interface_type
+                .as_ref()
                 .map_or_else(dash, |kind| kind.to_string()),
             interface
                 .network_name
@@ -160,7 +164,7 @@ fn general_facts(vm: &Vm) -> Vec<(&'static str, String)> {
         .or(stat.custom_emulated_machine.clone());
     let kind = [
         stat.domain_type.clone(),
-        vm.cluster_arch.map(|arch| arch.to_string()),
+        vm.cluster_arch.as_ref().map(|arch| arch.to_string()),
         machine,
     ];
     let kind: Vec<String> = kind.into_iter().flatten().collect();

@@ -1,0 +1,411 @@
+//! What has no home in libvirt's XML lives in the domain's `<metadata>`, under vmlife's own namespace.
+//!
+//! No list says which fields these are: whatever a VM says that its XML alone does not tell is kept. So
+//! every field has a home, and one that libvirt learns to hold moves there by itself.
+
+use super::tree::Element;
+use crate::entity::{Vm, VmDynamic, VmStatic};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+/// The namespace of vmlife's own metadata in a domain.
+pub const METADATA_NAMESPACE: &str = "urn:vmlife:vm:1";
+/// The prefix that stands for it.
+pub const METADATA_PREFIX: &str = "vmlife";
+
+/// Lists whose entries are told apart by a key, not by their place.
+const KEYS: [(&str, &str); 3] = [
+    ("images", "targetDev"),
+    ("interfaces", "macAddress"),
+    ("vNumaNodeList", "index"),
+];
+/// What is observed of a VM's configuration, and so never kept.
+const OBSERVED: [&str; 3] = ["diskList", "managedDeviceMap", "unmanagedDeviceList"];
+/// What is observed of a disk or network card, and so never kept.
+const OBSERVED_OF_DEVICES: [&str; 27] = [
+    "active",
+    "actualDiskWithSnapshotsSize",
+    "actualSizeInBytes",
+    "addresses",
+    "apparentSizeInBytes",
+    "flushLatency",
+    "imageStatus",
+    "logicalName",
+    "parentId",
+    "plugged",
+    "progress",
+    "qcowCompat",
+    "readLatency",
+    "readOps",
+    "readRate",
+    "size",
+    "snapshots",
+    "speed",
+    "statistics",
+    "synced",
+    "vmId",
+    "vmName",
+    "volumeClassification",
+    "volumeType",
+    "writeLatency",
+    "writeOps",
+    "writeRate",
+];
+/// What is kept of the observed part, since nobody else remembers it.
+const REMEMBERED: [&str; 14] = [
+    "bootTime",
+    "clientIp",
+    "consoleCurrentUserName",
+    "consoleUserId",
+    "downtime",
+    "exitMessage",
+    "guestContainers",
+    "guestRequestedMemory",
+    "lastStartTime",
+    "lastStopTime",
+    "lastWatchdogEvent",
+    "migratingToVds",
+    "runOnce",
+    "stopReason",
+];
+/// What is kept of the VM beside its parts.
+const OF_VM: [&str; 4] = [
+    "initializationType",
+    "previewSnapshot",
+    "runtimeDeviceCustomProperties",
+    "vmPayload",
+];
+
+/// The metadata of a domain: fields, by their names in YAML. Those of the static part stand directly in
+/// it, those of the observed part in `vmDynamic`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata(Map<String, Value>);
+
+impl Metadata {
+    /// What stands in a domain.
+    pub(super) fn of_domain(domain: &Element) -> Self {
+        let own = domain.child("metadata").and_then(|metadata| own(metadata));
+        match own.map(value_of) {
+            Some(Value::Object(fields)) => Self(fields),
+            _ => Self::default(),
+        }
+    }
+
+    /// What the VM says and its XML alone (`base`) does not.
+    pub(super) fn beyond(vm: &Vm, base: &Vm) -> Self {
+        let mut fields = configured(&vm.vm_static);
+        subtract(&mut fields, &configured(&base.vm_static));
+        let (mut of_vm, of_base) = (object(vm), object(base));
+        of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
+        subtract(&mut of_vm, &of_base);
+        fields.extend(of_vm);
+        Self(fields)
+    }
+
+    /// The same, with what nobody else remembers of the observed part.
+    pub(super) fn remembering(mut self, dynamic: Option<&VmDynamic>) -> Self {
+        let mut remembered = dynamic.map(object).unwrap_or_default();
+        remembered.retain(|name, _| REMEMBERED.contains(&name.as_str()));
+        if remembered.is_empty() {
+            self.0.remove("vmDynamic");
+        } else {
+            self.0.insert("vmDynamic".to_owned(), remembered.into());
+        }
+        self
+    }
+
+    /// The same, with what stands in `old` and this program has no name for.
+    pub(super) fn keeping_unknown(mut self, old: &Self) -> Self {
+        for (name, value) in &old.0 {
+            let is_known = name == "vmDynamic" || {
+                let one = Map::from_iter([(name.clone(), value.clone())]);
+                overlay(&mut VmStatic::default(), &one).is_empty()
+                    || overlay(&mut Vm::default(), &one).is_empty()
+            };
+            if !is_known {
+                self.0.insert(name.clone(), value.clone());
+            }
+        }
+        self
+    }
+
+    /// Adds what it says to a VM that was read from XML alone.
+    pub(super) fn apply(&self, vm: &mut Vm) {
+        if self.0.is_empty() {
+            return;
+        }
+        let mut rest = overlay(&mut vm.vm_static, &self.0);
+        let dynamic = rest.remove("vmDynamic");
+        rest.retain(|name, _| OF_VM.contains(&name.as_str()));
+        if !rest.is_empty() {
+            overlay(vm, &rest);
+        }
+        if let (Some(dynamic), Some(Value::Object(remembered))) = (&mut vm.vm_dynamic, dynamic) {
+            overlay(dynamic, &remembered);
+        }
+    }
+
+    /// The observed part that is remembered, also of a domain that is off.
+    #[must_use]
+    pub fn remembered(&self) -> VmDynamic {
+        let mut dynamic = VmDynamic::default();
+        if let Some(Value::Object(remembered)) = self.0.get("vmDynamic") {
+            overlay(&mut dynamic, remembered);
+        }
+        dynamic
+    }
+
+    /// Puts it into a domain, in the place of what stands there.
+    pub(super) fn put(&self, domain: &mut Element) {
+        if self.0.is_empty() {
+            if domain.child("metadata").is_some() {
+                let is_own = |element: &Element| element.is_of(METADATA_NAMESPACE, "vm");
+                domain.ensure("metadata").remove(is_own);
+            }
+            return;
+        }
+        let metadata = domain.ensure("metadata");
+        metadata.remove(|element| element.is_of(METADATA_NAMESPACE, "vm"));
+        metadata.append(self.element());
+    }
+
+    fn element(&self) -> Element {
+        let root = Element::new(&format!("{METADATA_PREFIX}:vm"))
+            .in_namespace(METADATA_NAMESPACE)
+            .with(&format!("xmlns:{METADATA_PREFIX}"), METADATA_NAMESPACE);
+        fill(root, &Value::Object(self.0.clone()))
+    }
+
+    /// Reads it from what `virDomainGetMetadata` gives; rubbish is nothing.
+    #[must_use]
+    pub fn parse(xml: &str) -> Self {
+        match super::tree::Document::parse(xml).map(|document| value_of(&document.root)) {
+            Ok(Value::Object(fields)) => Self(fields),
+            _ => Self::default(),
+        }
+    }
+
+    /// The element for `virDomainSetMetadata`.
+    #[must_use]
+    pub fn to_xml(&self) -> String {
+        self.element().to_string()
+    }
+
+    /// The same, remembering another observed part.
+    #[must_use]
+    pub fn with_remembered(self, dynamic: &VmDynamic) -> Self {
+        self.remembering(Some(dynamic))
+    }
+}
+
+fn own(metadata: &Element) -> Option<&Element> {
+    metadata
+        .elements()
+        .find(|element| element.is_of(METADATA_NAMESPACE, "vm"))
+}
+
+/// A structure of the model as its fields.
+fn object(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The configuration as its fields, its lists by their keys, without what is observed.
+pub(super) fn configured(vm: &VmStatic) -> Map<String, Value> {
+    let mut fields = object(vm);
+    fields.retain(|name, _| !OBSERVED.contains(&name.as_str()));
+    by_key(&mut fields);
+    for (list, _) in KEYS {
+        let entries = fields.get_mut(list).and_then(Value::as_object_mut);
+        for entry in entries.into_iter().flat_map(|entries| entries.values_mut()) {
+            if let Value::Object(entry) = entry {
+                entry.retain(|name, _| !OBSERVED_OF_DEVICES.contains(&name.as_str()));
+            }
+        }
+    }
+    fields
+}
+
+/// Turns keyed lists into objects.
+fn by_key(fields: &mut Map<String, Value>) {
+    for (list, key) in KEYS {
+        if let Some(Value::Array(entries)) = fields.get_mut(list) {
+            let entries = std::mem::take(entries).into_iter().enumerate();
+            let keyed = entries.map(|(at, entry)| (key_of(&entry, key, at), entry));
+            let keyed = Value::Object(keyed.collect());
+            fields.insert(list.to_owned(), keyed);
+        }
+    }
+}
+
+fn key_of(entry: &Value, key: &str, at: usize) -> String {
+    match entry.get(key) {
+        Some(Value::String(key)) => key.clone(),
+        Some(Value::Number(key)) => key.to_string(),
+        _ => format!("#{at}"),
+    }
+}
+
+/// Turns them back.
+fn by_place(fields: &mut Map<String, Value>) {
+    for (list, _) in KEYS {
+        if let Some(Value::Object(entries)) = fields.get_mut(list) {
+            let entries: Vec<Value> = std::mem::take(entries)
+                .into_iter()
+                .map(|(_, entry)| entry)
+                .collect();
+            fields.insert(list.to_owned(), Value::Array(entries));
+        }
+    }
+}
+
+/// Takes away what `base` says as well.
+pub(super) fn subtract(fields: &mut Map<String, Value>, base: &Map<String, Value>) {
+    fields.retain(|name, value| match (value, base.get(name)) {
+        (Value::Object(inner), Some(Value::Object(base))) => {
+            subtract(inner, base);
+            !inner.is_empty()
+        }
+        (value, Some(base)) => value != base,
+        (_, None) => true,
+    });
+}
+
+/// Lays fields over a structure, and gives those that do not fit.
+fn overlay<T: Serialize + DeserializeOwned>(
+    target: &mut T,
+    fields: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut all = object(target);
+    by_key(&mut all);
+    let mut whole = all.clone();
+    for (name, value) in fields {
+        merge(&mut whole, name, value);
+    }
+    if let Some(value) = fit(whole) {
+        *target = value;
+        return Map::new();
+    }
+    // One by one: what is wrong must not cost us the rest.
+    let mut rest = Map::new();
+    for (name, value) in fields {
+        let words = [Some(value.clone()), number_or_flag(value)];
+        let fitting = words.into_iter().flatten().find_map(|value| {
+            let mut trial = all.clone();
+            merge(&mut trial, name, &value);
+            Some((fit(trial.clone())?, trial))
+        });
+        match fitting {
+            Some((value, trial)) => {
+                *target = value;
+                all = trial;
+            }
+            None => {
+                rest.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    rest
+}
+
+fn fit<T: DeserializeOwned>(mut fields: Map<String, Value>) -> Option<T> {
+    by_place(&mut fields);
+    serde_json::from_value(Value::Object(fields)).ok()
+}
+
+/// What a text without a type may mean, too.
+fn number_or_flag(value: &Value) -> Option<Value> {
+    serde_json::from_str(value.as_str()?).ok()
+}
+
+fn merge(fields: &mut Map<String, Value>, name: &str, value: &Value) {
+    let is_list = KEYS.iter().any(|(list, _)| *list == name);
+    match (fields.get_mut(name), value) {
+        (Some(Value::Object(entries)), Value::Object(more)) if is_list => {
+            // A device that is gone takes what was said of it along.
+            for (key, entry) in entries {
+                if let (Value::Object(entry), Some(Value::Object(more))) = (entry, more.get(key)) {
+                    for (name, value) in more {
+                        merge(entry, name, value);
+                    }
+                }
+            }
+        }
+        (None, Value::Object(_)) if is_list => {}
+        (Some(Value::Object(inner)), Value::Object(more)) => {
+            for (name, value) in more {
+                merge(inner, name, value);
+            }
+        }
+        _ => {
+            fields.insert(name.to_owned(), value.clone());
+        }
+    }
+}
+
+/// Makes XML of a value: `type` tells what its text is, as in oVirt's metadata.
+fn fill(mut element: Element, value: &Value) -> Element {
+    let child = |name: &str| {
+        Element::new(&format!("{METADATA_PREFIX}:{name}")).in_namespace(METADATA_NAMESPACE)
+    };
+    let mut typed = |kind: &str, text: &str| {
+        element.set_attribute("type", Some(kind));
+        if !text.is_empty() {
+            element.set_text(text);
+        }
+    };
+    match value {
+        Value::Null => typed("null", ""),
+        Value::Bool(flag) => typed("bool", &flag.to_string()),
+        Value::Number(number) if number.is_f64() => typed("float", &number.to_string()),
+        Value::Number(number) => typed("int", &number.to_string()),
+        Value::String(text) => element.set_text(text),
+        Value::Array(entries) => {
+            typed("list", "");
+            for entry in entries {
+                element.append(fill(child("entry"), entry));
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+                    && name.chars().all(|c| c.is_ascii_alphanumeric())
+                    && name != "entry";
+                let inside = if is_name {
+                    child(name)
+                } else {
+                    child("entry").with("key", name)
+                };
+                element.append(fill(inside, value));
+            }
+            if fields.is_empty() {
+                element.set_attribute("type", Some("map"));
+            }
+        }
+    }
+    element
+}
+
+/// Reads a value from such XML. A number that is none stays text.
+fn value_of(element: &Element) -> Value {
+    let text = element.text();
+    match element.attribute("type") {
+        Some("null") => Value::Null,
+        Some("list") => element.elements().map(value_of).collect(),
+        Some("bool" | "int" | "float") => {
+            serde_json::from_str(text.trim()).unwrap_or(Value::String(text))
+        }
+        kind if kind == Some("map") || element.elements().next().is_some() => {
+            let fields = element.elements().map(|field| {
+                let name = field.attribute("key").unwrap_or(field.name());
+                (name.to_owned(), value_of(field))
+            });
+            Value::Object(fields.collect())
+        }
+        _ if element.name() == "vm" && text.trim().is_empty() => Value::Object(Map::new()),
+        _ => Value::String(text),
+    }
+}
