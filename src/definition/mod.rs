@@ -3,6 +3,7 @@
 mod domain_xml;
 mod xml;
 mod yaml;
+mod yaml_writer;
 
 pub use domain_xml::domain_xml;
 pub use xml::{METADATA_NAMESPACE, read_domain};
