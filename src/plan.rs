@@ -393,7 +393,6 @@ impl Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     /// What the table says, shortly: a step, "already", or the exit code of a refusal.
     fn answer(decision: &Decision) -> String {
@@ -407,14 +406,9 @@ mod tests {
     fn vm(status: VmStatus) -> Vm {
         Vm {
             vm_dynamic: Some(VmDynamic {
-                id: None,
                 status,
                 pause_status: VmPauseStatus::Noerr,
-                status_reason: String::new(),
-                asleep: false,
-                domain_id: None,
-                emulated_machine: None,
-                graphics_infos: BTreeMap::new(),
+                ..VmDynamic::default()
             }),
             ..Vm::default()
         }

@@ -6,6 +6,7 @@ mod domain;
 mod metadata;
 mod tree;
 mod yaml;
+mod yaml_writer;
 
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use tree::XmlError;
@@ -394,4 +395,176 @@ fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
             *path = folder.join(&path).to_string_lossy().into_owned();
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::{DisplayType, GraphicsType, MemorySize, VmStatic};
+
+
+    fn complaint(text: &str) -> String {
+        crate::definition::parse("vm.xml", text)
+            .expect_err("it should be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn a_live_domain_gives_both_parts() {
+        let vm = read_domain(
+            "<domain type='kvm' id='7'><name>web</name><uuid>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11</uuid>
+            <metadata><l:vm xmlns:l='urn:vmlife:vm:1'><l:priority>50</l:priority></l:vm>
+            <o:vm xmlns:o='http://ovirt.org/vm/1.0'><o:priority>9</o:priority></o:vm></metadata>
+            <memory unit='MiB'>512</memory><vcpu current='2'>8</vcpu>
+            <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+            <cpu><topology sockets='2' dies='1' cores='2' threads='2'/></cpu>
+            <devices>
+              <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/v/root.qcow2'/><target dev='vda' bus='virtio'/></disk>
+              <disk type='network' device='disk'><source protocol='rbd' name='pool/img'/><target dev='sda' bus='scsi'/><readonly/></disk>
+              <disk type='file' device='cdrom'><source file='/v/cd.iso'/></disk>
+              <disk type='file' device='cdrom'/>
+              <interface type='bridge'><mac address='52:54:00:AA:bb:cc'/><source bridge='br0'/><model type='virtio'/><link state='down'/></interface>
+              <interface type='user'/>
+              <graphics type='vnc' port='5901'><listen type='address' address='127.0.0.1'/></graphics>
+              <graphics type='spice' port='-1'/><graphics type='sdl'/>
+              <video><model type='virtio'/></video>
+            </devices></domain>",
+        )
+        .unwrap();
+        let configured = &vm.vm_static;
+        assert_eq!(
+            (configured.cpu_count(), configured.max_num_of_cpus()),
+            (2, 8)
+        );
+        assert_eq!(configured.priority, 50);
+        assert_eq!(configured.mem_size_mb, Some(MemorySize::from_mib(512)));
+        let paths: Vec<_> = configured
+            .images
+            .iter()
+            .map(|d| d.image_path.as_deref().unwrap())
+            .collect();
+        assert_eq!(paths, ["/v/root.qcow2", "rbd:pool/img"]);
+        assert_eq!(configured.images[0].disk_alias, "root.qcow2");
+        assert!(configured.images[1].read_only);
+        assert_eq!(configured.iso_path.as_deref(), Some("/v/cd.iso".as_ref()));
+        assert_eq!(
+            configured.interfaces[0].mac_address.as_deref(),
+            Some("52:54:00:aa:bb:cc")
+        );
+        assert!(!configured.interfaces[0].linked && configured.interfaces[1].linked);
+        assert_eq!(
+            configured.graphics_types,
+            [GraphicsType::Vnc, GraphicsType::Spice]
+        );
+        assert_eq!(configured.default_display_type, Some(DisplayType::Vga));
+        assert_eq!(vm.cluster_arch, Some(ArchitectureType::X86_64));
+        let observed = vm.vm_dynamic.unwrap();
+        assert_eq!(observed.domain_id, Some(7));
+        assert_eq!(observed.graphics_infos[&GraphicsType::Vnc].port, Some(5901));
+        assert!(!observed.graphics_infos.contains_key(&GraphicsType::Spice));
+    }
+
+    #[test]
+    fn a_domain_that_is_not_running_has_no_observed_part() {
+        assert_eq!(
+            read_domain("<domain><name>a</name></domain>")
+                .unwrap()
+                .vm_dynamic,
+            None
+        );
+    }
+
+    #[test]
+    fn truncated_text_a_document_type_an_entity_and_another_root_are_errors_with_a_place() {
+        assert_eq!(
+            complaint("<domain>\n<name>a</name>\n"),
+            "vm.xml:2:15: the text ends before <domain> is closed"
+        );
+        assert_eq!(
+            complaint(
+                "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>\n<domain><name>&x;</name></domain>"
+            ),
+            "vm.xml:1:1: a document type (<!DOCTYPE ...>) is not accepted"
+        );
+        assert!(complaint("<domain><name>&x;</name></domain>").contains("entity"));
+        assert_eq!(
+            complaint("\n<network><name>a</name></network>"),
+            "vm.xml:2:1: the root is <network>, not libvirt's <domain>"
+        );
+        assert!(complaint("<domain/>").contains("names no VM"));
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_errors_with_a_place() {
+        assert_eq!(
+            complaint("<domain><name>a</name>\n<uuid>5</uuid></domain>"),
+            "vm.xml:2:1: '5' is not a UUID"
+        );
+        assert!(
+            complaint("<domain><name>a</name><memory unit='ells'>5</memory></domain>")
+                .contains("'ells' is not a unit")
+        );
+        assert!(
+            complaint("<domain><name>a</name><vcpu>-1</vcpu></domain>").contains("not a number")
+        );
+        assert!(
+            complaint("<domain><name>a</name><memory>-1</memory></domain>").contains("not a size")
+        );
+    }
+
+    #[test]
+    fn a_hundred_thousand_elements_one_in_another_are_an_error_and_no_crash() {
+        complaint(&format!("<domain>{}", "<a>".repeat(100_000)));
+    }
+    #[test]
+    fn what_goes_into_xml_comes_back_from_it() {
+        let text = "
+vmStatic:
+  name: \"<web> & 'co' \\\"x\\\"\"
+  id: 6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11
+  description: \"two\\nlines <&>\"
+  memSizeMb: 512
+  numOfSockets: 2
+  cpuPerSocket: 2
+  numOfCpus: 3
+  domainType: qemu
+  customEmulatedMachine: pc
+  priority: 50
+  images:
+  - {diskAlias: root.qcow2, imagePath: /v/root.qcow2, sourceType: file, targetDev: vda, diskInterface: VirtIO, volumeFormat: COW}
+  - {diskAlias: img, imagePath: 'rbd:pool/img', sourceType: network, targetDev: sda, diskInterface: VirtIO_SCSI, volumeFormat: RAW, readOnly: true}
+  - {diskAlias: vol, imagePath: pool/vol, sourceType: volume, targetDev: vdc, diskInterface: VirtIO, volumeFormat: RAW, shareable: true}
+  - {diskAlias: sdq, imagePath: /dev/sdq, sourceType: block, targetDev: vdd, diskInterface: VirtIO, volumeFormat: RAW}
+  isoPath: /v/cd.iso
+  interfaces:
+  - {name: nic1, macAddress: '52:54:00:aa:bb:cc', type: pv, networkName: default, sourceType: network, linked: false}
+  - {name: nic2, type: e1000, sourceType: user}
+  defaultDisplayType: vga
+  graphicsTypes: [VNC]
+  kernelUrl: /boot/vmlinuz
+  initrdUrl: /boot/initrd
+  kernelParams: console=ttyS0 quiet
+  serialLogPath: /tmp/serial.log
+clusterArch: x86_64
+";
+        let vm = parse("f", text).unwrap().remove(0).vm;
+        let read = read_domain(&domain_xml(&vm).unwrap()).unwrap();
+        assert_eq!(read, vm);
+    }
+
+    #[test]
+    fn a_definition_that_lacks_what_a_vm_needs_says_so() {
+        let mut vm = Vm {
+            vm_static: VmStatic {
+                name: "a".into(),
+                ..VmStatic::default()
+            },
+            ..Vm::default()
+        };
+        assert!(domain_xml(&vm).unwrap_err().contains("memSizeMb"));
+        vm.vm_static.mem_size_mb = Some(crate::entity::MemorySize::from_mib(64));
+        vm.vm_static.num_of_cpus = Some(5);
+        assert!(domain_xml(&vm).unwrap_err().contains("numOfCpus"));
+    }
+
 }

@@ -1,6 +1,6 @@
 //! YAML: the only place that knows its parser.
 
-use super::{Definition, DefinitionError, Origin};
+use super::{Definition, DefinitionError, Origin, yaml_writer};
 use crate::entity::Vm;
 use crate::words::nearest;
 use serde::Deserialize;
@@ -67,8 +67,10 @@ fn line_beyond_depth(text: &str) -> Option<u32> {
 /// Writes a VM as a YAML document that loads again.
 #[must_use]
 pub fn to_yaml(vm: &impl serde::Serialize) -> String {
-    serde_yaml::to_string(vm)
-        .unwrap_or_else(|error| format!("# cannot be written as YAML: {error}\n"))
+    serde_json::to_value(vm).map_or_else(
+        |error| format!("# cannot be written as YAML: {error}\n"),
+        |value| yaml_writer::document(&value),
+    )
 }
 
 /// The line at which each document's content begins.
@@ -164,6 +166,8 @@ fn is_tab(text: &str, line: usize, column: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     fn complaint(text: &str) -> String {
         crate::definition::parse("vm.yaml", text)
@@ -277,5 +281,80 @@ mod tests {
         let text = "vmStatic:\n  name: 'no'\n  description: |\n    two\n    lines\n  id: 6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11\n  memSizeMb: 2048\n  priority: 50\nvmDynamic:\n  status: Up\n  graphicsInfos: {VNC: {port: 5900}}\n";
         let vm = read("f", text).unwrap().remove(0).vm;
         assert_eq!(read("g", &to_yaml(&vm)).unwrap().remove(0).vm, vm);
+    }
+
+    /// Strings that a reader may trip over, more often than chance would make them.
+    fn nasty_string() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            prop::char::any().prop_map(String::from),
+            prop::sample::select(vec![
+                " ",
+                "\n",
+                "\t",
+                "\r",
+                ":",
+                "#",
+                "-",
+                "?",
+                "'",
+                "\"",
+                "\\",
+                "\0",
+                "\u{85}",
+                "\u{2028}",
+                "\u{feff}",
+                "\u{fffe}",
+                "a",
+                "B",
+                "0",
+                "7",
+                ".",
+                "_",
+                "e",
+                "+",
+                "~",
+                "<<",
+                "---",
+                "...",
+                "no",
+                "on",
+                "null",
+                "0x",
+                "1:30",
+                "2024-01-01",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            prop::num::f64::ANY.prop_map(Value::from),
+            nasty_string().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::vec((nasty_string(), inner), 0..5)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn whatever_is_written_is_read_as_the_same(value in any_value()) {
+            let text = to_yaml(&value);
+            let again: Value = serde_yaml::from_str(&text).unwrap();
+            // As text: so the order counts too, and the sign of zero.
+            prop_assert_eq!(again.to_string(), value.to_string(), "{}", text);
+        }
     }
 }
