@@ -30,16 +30,21 @@ mod code {
     pub(super) const INTERNAL_ERROR: u32 = 1;
     pub(super) const NO_SUPPORT: u32 = 3;
     pub(super) const NO_CONNECT: u32 = 5;
+    pub(super) const INVALID_ARG: u32 = 8;
     pub(super) const OPERATION_FAILED: u32 = 9;
     pub(super) const OPERATION_DENIED: u32 = 29;
     pub(super) const SYSTEM_ERROR: u32 = 38;
     pub(super) const RPC: u32 = 39;
     pub(super) const NO_DOMAIN: u32 = 42;
     pub(super) const AUTH_FAILED: u32 = 45;
+    pub(super) const NO_STORAGE_POOL: u32 = 49;
+    pub(super) const NO_STORAGE_VOL: u32 = 50;
     pub(super) const OPERATION_INVALID: u32 = 55;
     pub(super) const OPERATION_TIMEOUT: u32 = 68;
+    pub(super) const NO_DOMAIN_SNAPSHOT: u32 = 72;
     pub(super) const OPERATION_ABORTED: u32 = 78;
     pub(super) const AUTH_CANCELLED: u32 = 79;
+    pub(super) const NO_DOMAIN_METADATA: u32 = 80;
     pub(super) const OPERATION_UNSUPPORTED: u32 = 84;
     pub(super) const RESOURCE_BUSY: u32 = 87;
     pub(super) const ACCESS_DENIED: u32 = 88;
@@ -60,6 +65,30 @@ impl HypervisorError {
     #[must_use]
     pub fn is_no_support(&self) -> bool {
         self.code == code::NO_SUPPORT
+    }
+
+    /// Whether the driver knows the call, but not the flags.
+    #[must_use]
+    pub fn is_unsupported_flag(&self) -> bool {
+        self.code == code::INVALID_ARG && self.message.contains("unsupported flags")
+    }
+
+    /// Whether a domain has no metadata of the namespace that was asked for.
+    #[must_use]
+    pub fn is_no_metadata(&self) -> bool {
+        self.code == code::NO_DOMAIN_METADATA
+    }
+
+    /// Whether a snapshot is not known.
+    #[must_use]
+    pub fn is_no_snapshot(&self) -> bool {
+        self.code == code::NO_DOMAIN_SNAPSHOT
+    }
+
+    /// Whether libvirt's storage pools and volumes do not have what was asked for, or it has no such.
+    #[must_use]
+    pub fn is_no_storage(&self) -> bool {
+        self.is_no_support() || [code::NO_STORAGE_POOL, code::NO_STORAGE_VOL].contains(&self.code)
     }
 
     /// Whether somebody aborted the job.

@@ -4,15 +4,18 @@
 //! function returns, and an error is read on the thread that made the call, before any other call.
 #![allow(unsafe_code)]
 
-use super::Job;
+use super::record::{Control, GuestInterface, Record, Value};
 use crate::entity::{DiskError, DomainState};
-use std::ffi::{CStr, CString, c_int, c_uint};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::ptr;
 use virt::connect::Connect;
 use virt::domain::Domain;
+use virt::domain_snapshot::DomainSnapshot;
 use virt::error::Error;
+use virt::storage_pool::StoragePool;
+use virt::storage_vol::StorageVol;
 use virt::sys;
 
 fn minus_one_is_failure(result: c_int) -> Result<c_int, Error> {
@@ -48,60 +51,336 @@ pub(super) fn state(domain: &Domain) -> Result<DomainState, Error> {
     minus_one_is_failure(result).map(|_| DomainState { state, reason })
 }
 
+/// Typed parameters that libvirt allocated; freed with this.
+struct Parameters {
+    first: sys::virTypedParameterPtr,
+    count: c_int,
+}
+
+impl Parameters {
+    const NONE: Self = Self {
+        first: ptr::null_mut(),
+        count: 0,
+    };
+
+    fn record(&self) -> Record {
+        // SAFETY: libvirt set both, or they are NULL and 0; the parameters live as long as this.
+        unsafe { record(self.first, self.count) }
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        // SAFETY: libvirt allocated the array with `count` members; NULL with 0 is allowed. Nothing
+        // refers to it any more.
+        unsafe { sys::virTypedParamsFree(self.first, self.count) };
+    }
+}
+
+/// A copy of typed parameters, without those of a type that libvirt has invented since.
+///
+/// # Safety
+/// `first` points to `count` parameters as libvirt fills them in, or is NULL.
+unsafe fn record(first: *const sys::virTypedParameter, count: c_int) -> Record {
+    let length = match usize::try_from(count) {
+        Ok(length) if !first.is_null() => length,
+        _ => 0,
+    };
+    Record::new((0..length).filter_map(|index| {
+        // SAFETY: the caller vouches for `count` parameters.
+        let parameter = unsafe { &*first.add(index) };
+        // SAFETY: libvirt ends the name with NUL within the array.
+        let name = unsafe { text(parameter.field.as_ptr()) }?;
+        // SAFETY: libvirt has set what the type says.
+        Some((name, unsafe { value(parameter) }?))
+    }))
+}
+
+/// # Safety
+/// The member of the union that the type names is set; a string is one that C understands, or NULL.
+unsafe fn value(parameter: &sys::virTypedParameter) -> Option<Value> {
+    let value = &parameter.value;
+    Some(match c_uint::try_from(parameter.type_).ok()? {
+        // SAFETY: the type names this member.
+        sys::VIR_TYPED_PARAM_INT => Value::Integer(i64::from(unsafe { value.i })),
+        // SAFETY: as above.
+        sys::VIR_TYPED_PARAM_UINT => Value::Unsigned(u64::from(unsafe { value.ui })),
+        // SAFETY: as above.
+        sys::VIR_TYPED_PARAM_LLONG => Value::Integer(unsafe { value.l }),
+        // SAFETY: as above.
+        sys::VIR_TYPED_PARAM_ULLONG => Value::Unsigned(unsafe { value.ul }),
+        // SAFETY: as above.
+        sys::VIR_TYPED_PARAM_DOUBLE => Value::Float(unsafe { value.d }),
+        // SAFETY: as above.
+        sys::VIR_TYPED_PARAM_BOOLEAN => Value::Boolean(unsafe { value.b } != 0),
+        // SAFETY: as above, and the caller vouches for the string.
+        sys::VIR_TYPED_PARAM_STRING => Value::Text(unsafe { text(value.s) }?),
+        _ => return None,
+    })
+}
+
+/// A copy of a string of libvirt's; `None` of NULL.
+///
+/// # Safety
+/// `string` is NULL, or ends with NUL.
+unsafe fn text(string: *const c_char) -> Option<String> {
+    if string.is_null() {
+        return None;
+    }
+    // SAFETY: the caller vouches for it.
+    let string = unsafe { CStr::from_ptr(string) };
+    Some(string.to_string_lossy().into_owned())
+}
+
 /// `virDomainGetJobStats`; `None` without a running job. The wrapper in `virt` crashes there.
-pub(super) fn job(domain: &Domain) -> Result<Option<Job>, Error> {
-    let (mut kind, mut count) = (0, 0);
-    let mut parameters = ptr::null_mut();
-    // SAFETY: `domain` holds a reference during the call, and the three variables outlive it. On
-    // success libvirt sets them all; `parameters` stays NULL if there are none.
+pub(super) fn job(domain: &Domain) -> Result<Option<Record>, Error> {
+    let mut kind = 0;
+    let mut parameters = Parameters::NONE;
+    // SAFETY: `domain` holds a reference during the call, and what it fills in outlives it. On
+    // success libvirt sets all; the parameters stay NULL if there are none.
     let result = unsafe {
         sys::virDomainGetJobStats(
             domain.as_ptr(),
             &raw mut kind,
-            &raw mut parameters,
-            &raw mut count,
+            &raw mut parameters.first,
+            &raw mut parameters.count,
             0,
         )
     };
     minus_one_is_failure(result)?;
-    let mut job = Job::default();
-    let length = usize::try_from(count).unwrap_or_default();
-    for index in 0..length {
-        // SAFETY: libvirt allocated `count` parameters at `parameters`, and they are freed below
-        // only.
-        let parameter = unsafe { &*parameters.add(index) };
-        // SAFETY: libvirt ends the name with NUL within the array.
-        let name = unsafe { CStr::from_ptr(parameter.field.as_ptr()) };
-        if let Some(value) = number(parameter) {
-            match name.to_bytes() {
-                b"operation" => job.operation = i32::try_from(value).ok().map(Into::into),
-                b"data_total" => job.total = value,
-                b"data_remaining" => job.remaining = value,
-                b"data_processed" => job.processed = value,
-                _ => {}
-            }
-        }
-    }
-    // SAFETY: libvirt allocated the array with `count` members; NULL with 0 is allowed. Nothing
-    // refers to it any more.
-    unsafe { sys::virTypedParamsFree(parameters, count) };
     let runs = [sys::VIR_DOMAIN_JOB_BOUNDED, sys::VIR_DOMAIN_JOB_UNBOUNDED]
         .into_iter()
         .any(|running| c_uint::try_from(kind) == Ok(running));
-    Ok(runs.then_some(job))
+    Ok(runs.then(|| parameters.record()))
 }
 
-/// The value of a parameter, if it is a number that is not negative.
-fn number(parameter: &sys::virTypedParameter) -> Option<u64> {
-    match c_uint::try_from(parameter.type_).ok()? {
-        // SAFETY: `type_` says which member of the union libvirt has set.
-        sys::VIR_TYPED_PARAM_INT => u64::try_from(unsafe { parameter.value.i }).ok(),
-        // SAFETY: as above.
-        sys::VIR_TYPED_PARAM_UINT => Some(u64::from(unsafe { parameter.value.ui })),
-        // SAFETY: as above.
-        sys::VIR_TYPED_PARAM_ULLONG => Some(unsafe { parameter.value.ul }),
-        _ => None,
+/// `virDomainGetGuestInfo`.
+pub(super) fn guest_info(domain: &Domain, groups: u32) -> Result<Record, Error> {
+    let mut parameters = Parameters::NONE;
+    // SAFETY: `domain` holds a reference during the call, and what it fills in outlives it.
+    let result = unsafe {
+        sys::virDomainGetGuestInfo(
+            domain.as_ptr(),
+            groups,
+            &raw mut parameters.first,
+            &raw mut parameters.count,
+            0,
+        )
+    };
+    minus_one_is_failure(result)?;
+    Ok(parameters.record())
+}
+
+/// `virDomainGetGuestVcpus`.
+pub(super) fn guest_vcpus(domain: &Domain) -> Result<Record, Error> {
+    let mut parameters = Parameters::NONE;
+    let mut count: c_uint = 0;
+    // SAFETY: `domain` holds a reference during the call, and what it fills in outlives it.
+    let result = unsafe {
+        sys::virDomainGetGuestVcpus(
+            domain.as_ptr(),
+            &raw mut parameters.first,
+            &raw mut count,
+            0,
+        )
+    };
+    // Before anything can fail, so that all is freed; there are never more than a few.
+    parameters.count = c_int::try_from(count).unwrap_or_default();
+    minus_one_is_failure(result)?;
+    Ok(parameters.record())
+}
+
+/// `virDomainGetSchedulerParameters`; the wrapper in `virt` knows some of them only.
+pub(super) fn scheduler(domain: &Domain) -> Result<Record, Error> {
+    let mut count = 0;
+    // SAFETY: `domain` holds a reference during the call; the integer outlives it.
+    let kind = unsafe { sys::virDomainGetSchedulerType(domain.as_ptr(), &raw mut count) };
+    if kind.is_null() {
+        return Err(Error::last_error());
     }
+    // SAFETY: libvirt allocated the name of the scheduler with malloc and left it to the caller.
+    unsafe { libc::free(kind.cast()) };
+    let length = usize::try_from(count).unwrap_or_default();
+    if length == 0 {
+        // libvirt refuses an array of no length.
+        return Ok(Record::default());
+    }
+    let empty = sys::virTypedParameter {
+        field: [0; sys::VIR_TYPED_PARAM_FIELD_LENGTH as usize],
+        type_: 0,
+        value: sys::_virTypedParameter__bindgen_ty_1 { ul: 0 },
+    };
+    let mut parameters = vec![empty; length];
+    // SAFETY: `parameters` has room for `count`, and outlives the call. libvirt lowers `count` to as
+    // many as it fills in.
+    let result = unsafe {
+        sys::virDomainGetSchedulerParameters(
+            domain.as_ptr(),
+            parameters.as_mut_ptr(),
+            &raw mut count,
+        )
+    };
+    minus_one_is_failure(result)?;
+    // SAFETY: libvirt filled in `count` of them. None is a string, which would have to be freed: this
+    // call has no flag with which one could ask for such.
+    Ok(unsafe { record(parameters.as_ptr(), count) })
+}
+
+/// Statistics that libvirt allocated; freed with this.
+struct Statistics {
+    first: *mut sys::virDomainStatsRecordPtr,
+    count: usize,
+}
+
+impl Statistics {
+    /// What a call found that fills in such a list and returns its length.
+    fn of(
+        call: impl FnOnce(*mut *mut sys::virDomainStatsRecordPtr) -> c_int,
+    ) -> Result<Self, Error> {
+        let mut list = Self {
+            first: ptr::null_mut(),
+            count: 0,
+        };
+        let count = minus_one_is_failure(call(&raw mut list.first))?;
+        list.count = usize::try_from(count).unwrap_or_default();
+        Ok(list)
+    }
+
+    fn records(&self) -> Result<Vec<(DomainHandle, Record)>, Error> {
+        (0..self.count)
+            .map(|index| {
+                // SAFETY: libvirt set `count` pointers to records, which live as long as this.
+                let found = unsafe { &**self.first.add(index) };
+                // SAFETY: the record holds a reference to the domain; this takes one of our own, as
+                // the record's goes with the list.
+                minus_one_is_failure(unsafe { sys::virDomainRef(found.dom) })?;
+                // SAFETY: the reference is ours since the line above.
+                let domain = DomainHandle::new(unsafe { Domain::from_ptr(found.dom) });
+                // SAFETY: libvirt set both, and they live as long as the record.
+                Ok((domain, unsafe { record(found.params, found.nparams) }))
+            })
+            .collect()
+    }
+}
+
+impl Drop for Statistics {
+    fn drop(&mut self) {
+        // SAFETY: libvirt allocated the list, with records, parameters and references to domains; NULL
+        // is allowed. Nothing refers to it any more.
+        unsafe { sys::virDomainStatsRecordListFree(self.first) };
+    }
+}
+
+/// `virConnectGetAllDomainStats`; the wrapper in `virt` leaks the records.
+pub(super) fn all_statistics(
+    connection: &Connect,
+    groups: u32,
+    flags: u32,
+) -> Result<Vec<(DomainHandle, Record)>, Error> {
+    Statistics::of(|list| {
+        // SAFETY: `connection` holds a reference during the call; `list` outlives it.
+        unsafe { sys::virConnectGetAllDomainStats(connection.as_ptr(), groups, list, flags) }
+    })?
+    .records()
+}
+
+/// `virDomainListGetStats` of one domain; `None` if it is no more.
+pub(super) fn statistics(
+    domain: &Domain,
+    groups: u32,
+    flags: u32,
+) -> Result<Option<Record>, Error> {
+    // SAFETY: only the call below uses the pointer, while `domain` holds a reference.
+    let mut domains = [unsafe { domain.as_ptr() }, ptr::null_mut()];
+    let found = Statistics::of(|list| {
+        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
+        unsafe { sys::virDomainListGetStats(domains.as_mut_ptr(), groups, list, flags) }
+    })?
+    .records()?;
+    Ok(found.into_iter().next().map(|(_, record)| record))
+}
+
+/// `virDomainAgentSetResponseTimeout`.
+pub(super) fn limit_agent(domain: &Domain, seconds: i32) -> Result<(), Error> {
+    // SAFETY: `domain` holds a reference during the call.
+    let result = unsafe { sys::virDomainAgentSetResponseTimeout(domain.as_ptr(), seconds, 0) };
+    minus_one_is_failure(result).map(drop)
+}
+
+/// `virDomainInterfaceAddresses`; the wrapper in `virt` leaks the interfaces.
+pub(super) fn interface_addresses(
+    domain: &Domain,
+    source: u32,
+) -> Result<Vec<GuestInterface>, Error> {
+    let mut first = ptr::null_mut();
+    // SAFETY: `domain` holds a reference during the call; the pointer outlives it.
+    let result =
+        unsafe { sys::virDomainInterfaceAddresses(domain.as_ptr(), &raw mut first, source, 0) };
+    let count = usize::try_from(minus_one_is_failure(result)?).unwrap_or_default();
+    let mut interfaces = Vec::new();
+    for index in 0..count {
+        // SAFETY: libvirt set `count` pointers to interfaces, which are freed below only.
+        let pointer = unsafe { *first.add(index) };
+        // SAFETY: as above.
+        let interface = unsafe { &*pointer };
+        let addresses = (0..interface.naddrs as usize).filter_map(|index| {
+            // SAFETY: libvirt set `naddrs` addresses, each a string.
+            unsafe { text((*interface.addrs.add(index)).addr) }
+        });
+        interfaces.push(GuestInterface {
+            // SAFETY: libvirt set a string.
+            name: unsafe { text(interface.name) }.unwrap_or_default(),
+            // SAFETY: libvirt set a string, or NULL: not every interface has a hardware address.
+            mac: unsafe { text(interface.hwaddr) },
+            addresses: addresses.collect(),
+        });
+        // SAFETY: libvirt allocated it and left it to the caller; nothing refers to it any more.
+        unsafe { sys::virDomainInterfaceFree(pointer) };
+    }
+    // SAFETY: libvirt allocated the array with malloc and left it to the caller; NULL is allowed.
+    unsafe { libc::free(first.cast()) };
+    Ok(interfaces)
+}
+
+/// `virDomainGetControlInfo`.
+pub(super) fn control(domain: &Domain) -> Result<Control, Error> {
+    let mut info = sys::virDomainControlInfo {
+        state: 0,
+        details: 0,
+        stateTime: 0,
+    };
+    // SAFETY: `domain` holds a reference during the call; `info` outlives it.
+    let result = unsafe { sys::virDomainGetControlInfo(domain.as_ptr(), &raw mut info, 0) };
+    minus_one_is_failure(result).map(|_| Control {
+        state: info.state.into(),
+        milliseconds: info.stateTime,
+    })
+}
+
+/// `virDomainGetBlockJobInfo`: how far the job of a disk is, and where it ends; `None` without one.
+pub(super) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>, Error> {
+    let disk = CString::new(disk)?;
+    let mut info = sys::virDomainBlockJobInfo {
+        type_: 0,
+        bandwidth: 0,
+        cur: 0,
+        end: 0,
+    };
+    // SAFETY: `domain` holds a reference during the call; `disk` ends with NUL; both it and `info`
+    // outlive the call.
+    let result =
+        unsafe { sys::virDomainGetBlockJobInfo(domain.as_ptr(), disk.as_ptr(), &raw mut info, 0) };
+    let found = minus_one_is_failure(result)?;
+    Ok((found > 0).then_some((info.cur, info.end)))
+}
+
+/// `virDomainMigrateGetMaxDowntime`.
+pub(super) fn max_downtime(domain: &Domain) -> Result<u64, Error> {
+    let mut milliseconds = 0;
+    // SAFETY: `domain` holds a reference during the call; the number outlives it.
+    let result =
+        unsafe { sys::virDomainMigrateGetMaxDowntime(domain.as_ptr(), &raw mut milliseconds, 0) };
+    minus_one_is_failure(result).map(|_| milliseconds)
 }
 
 /// `virDomainGetDiskErrors`: what ails the disks of a domain that paused on an I/O error.
@@ -145,52 +424,60 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
         .collect())
 }
 
-/// A domain whose release never panics. The wrapper's own `Drop` does when the daemon is gone.
+/// An object of libvirt's whose release never panics. The wrapper's own `Drop` does when libvirt
+/// reports an error of it.
 #[derive(Debug)]
-pub(super) struct DomainHandle(ManuallyDrop<Domain>);
+pub(super) struct Handle<T: Release>(ManuallyDrop<T>);
 
-impl DomainHandle {
-    pub(super) fn new(domain: Domain) -> Self {
-        Self(ManuallyDrop::new(domain))
+pub(super) type ConnectHandle = Handle<Connect>;
+pub(super) type DomainHandle = Handle<Domain>;
+
+impl<T: Release> Handle<T> {
+    pub(super) fn new(object: T) -> Self {
+        Self(ManuallyDrop::new(object))
     }
 }
 
-impl Deref for DomainHandle {
-    type Target = Domain;
+impl<T: Release> Deref for Handle<T> {
+    type Target = T;
 
-    fn deref(&self) -> &Domain {
+    fn deref(&self) -> &T {
         &self.0
     }
 }
 
-impl Drop for DomainHandle {
+impl<T: Release> Drop for Handle<T> {
     fn drop(&mut self) {
         // SAFETY: the wrapper owned one reference, its own Drop never runs, and ours runs once.
-        unsafe { sys::virDomainFree(self.0.as_ptr()) };
+        unsafe { self.0.release() };
     }
 }
 
-/// A connection whose release never panics, likewise.
-#[derive(Debug)]
-pub(super) struct ConnectHandle(ManuallyDrop<Connect>);
-
-impl ConnectHandle {
-    pub(super) fn new(connection: Connect) -> Self {
-        Self(ManuallyDrop::new(connection))
-    }
+/// A wrapper that owns one reference.
+pub(super) trait Release {
+    /// Gives the reference back.
+    ///
+    /// # Safety
+    /// The wrapper must not be used any more, nor dropped.
+    unsafe fn release(&self);
 }
 
-impl Deref for ConnectHandle {
-    type Target = Connect;
-
-    fn deref(&self) -> &Connect {
-        &self.0
-    }
+/// Says which function of libvirt's takes a wrapper's reference back.
+macro_rules! release {
+    ($($object:ty: $free:ident,)*) => {$(
+        impl Release for $object {
+            unsafe fn release(&self) {
+                // SAFETY: the caller vouches that the reference is still there and not used again.
+                unsafe { sys::$free(self.as_ptr()) };
+            }
+        }
+    )*};
 }
 
-impl Drop for ConnectHandle {
-    fn drop(&mut self) {
-        // SAFETY: the wrapper owned one reference, its own Drop never runs, and ours runs once.
-        unsafe { sys::virConnectClose(self.0.as_ptr()) };
-    }
+release! {
+    Connect: virConnectClose,
+    Domain: virDomainFree,
+    DomainSnapshot: virDomainSnapshotFree,
+    StoragePool: virStoragePoolFree,
+    StorageVol: virStorageVolFree,
 }

@@ -4,8 +4,14 @@
 
 mod error;
 mod ffi;
+mod query;
+mod record;
 
 pub use error::HypervisorError;
+pub use record::{
+    AddressSource, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot, Record,
+    StatisticsGroups, Value, XmlFlags,
+};
 
 use crate::definition::read_domain;
 use crate::entity::{
@@ -233,6 +239,21 @@ pub struct Job {
     pub processed: u64,
 }
 
+impl From<&Record> for Job {
+    fn from(record: &Record) -> Self {
+        let bytes = |key| record.unsigned(key).unwrap_or_default();
+        Self {
+            operation: record
+                .integer("operation")
+                .and_then(|number| i32::try_from(number).ok())
+                .map(Into::into),
+            total: bytes("data_total"),
+            remaining: bytes("data_remaining"),
+            processed: bytes("data_processed"),
+        }
+    }
+}
+
 /// One domain of a connection. Cheap to clone; may be shared between threads.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -243,7 +264,10 @@ pub struct Machine {
 
 impl Machine {
     fn new(domain: Domain) -> Result<Self> {
-        let domain = DomainHandle::new(domain);
+        Self::of(DomainHandle::new(domain))
+    }
+
+    fn of(domain: DomainHandle) -> Result<Self> {
         Ok(Self {
             name: domain.name()?,
             id: domain.uuid()?,
@@ -377,7 +401,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn job(&self) -> Result<Option<Job>> {
-        Ok(ffi::job(&self.domain)?)
+        Ok(self.job_record()?.as_ref().map(Job::from))
     }
 
     /// Freezes the vCPUs (`virDomainSuspend`).

@@ -4,6 +4,7 @@ mod support;
 
 mod architecture;
 mod bad_input;
+mod boundary;
 mod command_line;
 mod documents;
 mod failures;

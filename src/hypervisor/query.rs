@@ -1,0 +1,312 @@
+//! Queries whose answers are passed on as libvirt gives them: records, XML, text.
+
+use super::ffi::{self, Handle};
+use super::{
+    AddressSource, Control, GuestGroups, GuestInterface, Hypervisor, HypervisorError, Machine,
+    MachineSnapshot, Record, Result, StatisticsGroups, XmlFlags,
+};
+use std::ffi::CString;
+use std::path::Path;
+use uuid::Uuid;
+use virt::domain_snapshot::DomainSnapshot;
+use virt::error::Error;
+use virt::sys;
+
+impl Hypervisor {
+    /// Statistics of all domains in one call (`virConnectGetAllDomainStats`), in no order.
+    ///
+    /// It does not wait for a domain that is busy with a job: what only QEMU could tell is then absent.
+    /// It does wait for a QEMU that is asked and has hung, and all other domains with it; see
+    /// [`StatisticsGroups`].
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn statistics(&self, groups: StatisticsGroups) -> Result<Vec<(Machine, Record)>> {
+        without_waiting(|flags| ffi::all_statistics(&self.connection, groups.0, flags))?
+            .into_iter()
+            .map(|(domain, record)| Ok((Machine::of(domain)?, record)))
+            .collect()
+    }
+
+    /// The domains of which libvirt holds a managed save, in one call (`virConnectListAllDomains`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn machines_with_managed_save(&self) -> Result<Vec<Uuid>> {
+        let domains = self
+            .connection
+            .list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
+        // All are wrapped before the first can fail, so that no panicking `Drop` is left.
+        let domains: Vec<_> = domains.into_iter().map(Handle::new).collect();
+        domains.iter().map(|domain| Ok(domain.uuid()?)).collect()
+    }
+
+    /// What the daemon's host can do, as XML (`virConnectGetCapabilities`). The first call after the
+    /// daemon's start or an update of QEMU can take seconds, as libvirt then examines each QEMU.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn capabilities(&self) -> Result<String> {
+        Ok(self.connection.capabilities()?)
+    }
+
+    /// Name and UUID of the active storage pool whose folder holds the file of this path
+    /// (`virStoragePoolLookupByTargetPath`). `None` if there is none, or if the connection has no
+    /// storage.
+    ///
+    /// # Errors
+    /// What else libvirt says.
+    pub fn storage_pool_of(&self, path: &str) -> Result<Option<(String, Uuid)>> {
+        let Some(folder) = Path::new(path).parent().and_then(Path::to_str) else {
+            return Ok(None);
+        };
+        // libvirt would take no folder for a mistake of the program's.
+        if folder.is_empty() {
+            return Ok(None);
+        }
+        let lookup = || {
+            let pool = Handle::new(self.connection.lookup_storage_pool_by_target_path(folder)?);
+            Ok((pool.name()?, pool.uuid()?))
+        };
+        unless(HypervisorError::is_no_storage, lookup())
+    }
+
+    /// The `<volume>` of this path (`virStorageVolLookupByPath`, `virStorageVolGetXMLDesc`). `None` if
+    /// no active storage pool has such, or if the connection has no storage.
+    ///
+    /// # Errors
+    /// What else libvirt says.
+    pub fn volume_xml(&self, path: &str) -> Result<Option<String>> {
+        let lookup = || {
+            let volume = Handle::new(self.connection.lookup_storage_vol_by_path(path)?);
+            volume.xml_desc(0)
+        };
+        unless(HypervisorError::is_no_storage, lookup())
+    }
+}
+
+impl Machine {
+    /// Its statistics (`virDomainListGetStats`). It does not wait if the domain is busy with a job, as
+    /// [`Hypervisor::statistics`].
+    ///
+    /// # Errors
+    /// What libvirt says; also that there is no such domain any more.
+    pub fn statistics(&self, groups: StatisticsGroups) -> Result<Record> {
+        // libvirt leaves out what it does not find, where all other calls report it.
+        without_waiting(|flags| ffi::statistics(&self.domain, groups.0, flags))?.ok_or_else(|| {
+            HypervisorError {
+                code: sys::VIR_ERR_NO_DOMAIN,
+                domain: sys::VIR_FROM_DOM,
+                message: format!("Domain not found: {}", self.name),
+            }
+        })
+    }
+
+    /// Its number while it runs (`virDomainGetID`), as it was when the domain was looked up. Nothing is
+    /// asked of the daemon.
+    #[must_use]
+    pub fn domain_id(&self) -> Option<u32> {
+        self.domain.id()
+    }
+
+    /// What the agent in the guest tells of it (`virDomainGetGuestInfo`). It waits for the agent: see
+    /// [`Machine::limit_agent`]. It needs a connection that may write.
+    ///
+    /// Of an agent that stops answering libvirt can report one success with nothing in it, before it
+    /// reports errors: an absent key means that nothing is known.
+    ///
+    /// # Errors
+    /// What libvirt says: that there is no agent or that it does not answer, and also that the agent
+    /// does not know one of the groups, unless `groups` is the default.
+    pub fn guest_info(&self, groups: GuestGroups) -> Result<Record> {
+        Ok(ffi::guest_info(&self.domain, groups.0)?)
+    }
+
+    /// How many seconds libvirt waits for an answer of the domain's agent
+    /// (`virDomainAgentSetResponseTimeout`). It holds for all clients, until it is set again or the
+    /// domain ends. -1 is libvirt's default (5 s); -2 is for ever.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn limit_agent(&self, seconds: i32) -> Result<()> {
+        Ok(ffi::limit_agent(&self.domain, seconds)?)
+    }
+
+    /// Its network cards with their addresses (`virDomainInterfaceAddresses`). The agent is asked over
+    /// a connection only that may write.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn interface_addresses(&self, source: AddressSource) -> Result<Vec<GuestInterface>> {
+        Ok(ffi::interface_addresses(&self.domain, source.number())?)
+    }
+
+    /// Its snapshots, in no order (`virDomainListAllSnapshots`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn snapshots(&self) -> Result<Vec<MachineSnapshot>> {
+        let snapshots = self.domain.list_all_snapshots(0)?;
+        let snapshots: Vec<_> = snapshots.into_iter().map(Handle::new).collect();
+        let mut found = Vec::new();
+        for snapshot in &snapshots {
+            // One that is deleted meanwhile is just not there.
+            found.extend(unless(HypervisorError::is_no_snapshot, describe(snapshot))?);
+        }
+        Ok(found)
+    }
+
+    /// How libvirt gets on with its QEMU (`virDomainGetControlInfo`). It answers also while a job holds
+    /// the domain.
+    ///
+    /// # Errors
+    /// What libvirt says; also if it does not run.
+    pub fn control(&self) -> Result<Control> {
+        Ok(ffi::control(&self.domain)?)
+    }
+
+    /// The guest's view of its virtual CPUs (`virDomainGetGuestVcpus`): `vcpus`, `online` and
+    /// `offlinable`, each a set such as `0-2,5`. The agent is asked, over a connection that may write.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn guest_vcpus(&self) -> Result<Record> {
+        Ok(ffi::guest_vcpus(&self.domain)?)
+    }
+
+    /// All that is known of the running job, if one runs (`virDomainGetJobStats`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn job_record(&self) -> Result<Option<Record>> {
+        Ok(ffi::job(&self.domain)?)
+    }
+
+    /// Its XML, as these flags say (`virDomainGetXMLDesc`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn xml_of(&self, flags: XmlFlags) -> Result<String> {
+        Ok(self.domain.xml_desc(flags.bits())?)
+    }
+
+    /// Whether libvirt says that it was changed after it was defined (`virDomainIsUpdated`). QEMU's
+    /// driver does not keep track of that, and says no.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn is_updated(&self) -> Result<bool> {
+        Ok(self.domain.is_updated()?)
+    }
+
+    /// The element that a program keeps with the domain under a namespace of its own
+    /// (`virDomainGetMetadata`), if there is one: of the definition (`config`), or of the domain that
+    /// runs.
+    ///
+    /// # Errors
+    /// What libvirt says; also if it does not run, or has no definition.
+    pub fn own_metadata(&self, uri: &str, config: bool) -> Result<Option<String>> {
+        without_nul([Some(uri)])?;
+        let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
+        let found = self
+            .domain
+            .metadata(kind, Some(uri), impact(!config, config));
+        unless(HypervisorError::is_no_metadata, found)
+    }
+
+    /// Keeps an element with the domain under a namespace of the program's own, or takes it away
+    /// (`virDomainSetMetadata`): in the domain that runs (`live`), in the definition (`config`), in both,
+    /// or with neither in that which counts now. `key` is the prefix under which libvirt prints it.
+    ///
+    /// # Errors
+    /// What libvirt says; also if it does not run, or has no definition.
+    pub fn set_own_metadata(
+        &self,
+        uri: &str,
+        key: &str,
+        xml: Option<&str>,
+        live: bool,
+        config: bool,
+    ) -> Result<()> {
+        without_nul([Some(uri), Some(key), xml])?;
+        let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
+        let flags = impact(live, config);
+        Ok(self
+            .domain
+            .set_metadata(kind, xml, Some(key), Some(uri), flags)?)
+    }
+
+    /// How far the job of a disk is, and where it ends, if one runs (`virDomainGetBlockJobInfo`). The
+    /// disk is named by its target or its path; the unit is the job's own, mostly bytes.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn block_job_progress(&self, disk: &str) -> Result<Option<(u64, u64)>> {
+        Ok(ffi::block_job(&self.domain, disk)?)
+    }
+
+    /// How the host's scheduler treats it (`virDomainGetSchedulerParameters`): `cpu_shares`,
+    /// `vcpu_period` and others. Empty where the host cannot tell.
+    ///
+    /// # Errors
+    /// What libvirt says; also from every session daemon, which has no say in that.
+    pub fn scheduler(&self) -> Result<Record> {
+        Ok(ffi::scheduler(&self.domain)?)
+    }
+
+    /// For how many milliseconds the guest may stand still at the end of a live migration
+    /// (`virDomainMigrateGetMaxDowntime`).
+    ///
+    /// # Errors
+    /// What libvirt says; also if it does not run.
+    pub fn max_downtime(&self) -> Result<u64> {
+        Ok(ffi::max_downtime(&self.domain)?)
+    }
+}
+
+/// Asks for statistics without waiting for busy domains, unless the driver does not know how.
+fn without_waiting<T>(ask: impl Fn(u32) -> std::result::Result<T, Error>) -> Result<T> {
+    let answer = ask(sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT).map_err(HypervisorError::from);
+    match answer {
+        Err(error) if error.is_unsupported_flag() => Ok(ask(0)?),
+        answer => answer,
+    }
+}
+
+/// `None` for an error that only says that there is no such thing.
+fn unless<T>(
+    is_absence: impl Fn(&HypervisorError) -> bool,
+    answer: std::result::Result<T, Error>,
+) -> Result<Option<T>> {
+    match answer.map_err(HypervisorError::from) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn describe(snapshot: &DomainSnapshot) -> std::result::Result<MachineSnapshot, Error> {
+    Ok(MachineSnapshot {
+        name: snapshot.name()?,
+        is_current: snapshot.is_current(0)?,
+        xml: snapshot.xml_desc(0)?,
+    })
+}
+
+fn impact(live: bool, config: bool) -> u32 {
+    let live = if live { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
+    let config = if config {
+        sys::VIR_DOMAIN_AFFECT_CONFIG
+    } else {
+        0
+    };
+    live | config
+}
+
+/// The wrapper for metadata would panic on a NUL.
+fn without_nul<const N: usize>(texts: [Option<&str>; N]) -> Result<()> {
+    for text in texts.into_iter().flatten() {
+        CString::new(text).map_err(Error::from)?;
+    }
+    Ok(())
+}
