@@ -402,7 +402,6 @@ mod tests {
     use super::*;
     use crate::entity::{DisplayType, GraphicsType, MemorySize, VmStatic};
 
-
     fn complaint(text: &str) -> String {
         crate::definition::parse("vm.xml", text)
             .expect_err("it should be refused")
@@ -566,5 +565,4 @@ clusterArch: x86_64
         vm.vm_static.num_of_cpus = Some(5);
         assert!(domain_xml(&vm).unwrap_err().contains("numOfCpus"));
     }
-
 }
