@@ -2,12 +2,14 @@
 
 mod binding;
 mod devices;
+mod difference;
 mod domain;
 mod metadata;
 mod tree;
 mod yaml;
 mod yaml_writer;
 
+pub use difference::{Deviation, deviations, next_run_changes};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use tree::XmlError;
 pub use yaml::to_yaml;
@@ -453,7 +455,11 @@ mod tests {
         assert!(!configured.interfaces[0].linked && configured.interfaces[1].linked);
         assert_eq!(
             configured.graphics_types,
-            [GraphicsType::Vnc, GraphicsType::Spice]
+            [
+                GraphicsType::Vnc,
+                GraphicsType::Spice,
+                GraphicsType::Other("sdl".into())
+            ]
         );
         assert_eq!(configured.default_display_type, Some(DisplayType::Vga));
         assert_eq!(vm.cluster_arch, Some(ArchitectureType::X86_64));
@@ -477,7 +483,7 @@ mod tests {
     fn truncated_text_a_document_type_an_entity_and_another_root_are_errors_with_a_place() {
         assert_eq!(
             complaint("<domain>\n<name>a</name>\n"),
-            "vm.xml:2:15: the text ends before <domain> is closed"
+            "vm.xml:2:15: the text ends before its root is closed"
         );
         assert_eq!(
             complaint(
@@ -497,7 +503,7 @@ mod tests {
     fn numbers_that_are_none_are_errors_with_a_place() {
         assert_eq!(
             complaint("<domain><name>a</name>\n<uuid>5</uuid></domain>"),
-            "vm.xml:2:1: '5' is not a UUID"
+            "vm.xml:2:1: <uuid>: '5' is not a UUID"
         );
         assert!(
             complaint("<domain><name>a</name><memory unit='ells'>5</memory></domain>")
@@ -548,7 +554,11 @@ clusterArch: x86_64
 ";
         let vm = parse("f", text).unwrap().remove(0).vm;
         let read = read_domain(&domain_xml(&vm).unwrap()).unwrap();
-        assert_eq!(read, vm);
+        assert_eq!(deviations(&vm, &read), []);
+        assert_eq!(
+            read_domain(&update(&domain_xml(&vm).unwrap(), &read).unwrap()).unwrap(),
+            read
+        );
     }
 
     #[test]

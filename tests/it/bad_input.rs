@@ -77,7 +77,7 @@ fn xml_that_is_wrong_is_refused_with_its_place() {
     for (content, error) in [
         (
             "<domain>\n<name>test</name>\n",
-            "./vm.xml:2:18: the text ends before <domain> is closed",
+            "./vm.xml:2:18: the text ends before its root is closed",
         ),
         ("<domain>\n<name>test</nam></domain>", "./vm.xml:2:11: "),
         (
