@@ -2,13 +2,18 @@
 
 use crate::definition::{Definition, read_domain};
 use crate::entity::{DomainState, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
-use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
+use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
 use crate::image::{ImageFile, ImagePlace, is_forbidden};
+use crate::interrupt::within;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
+
+/// How long a list waits for each QEMU to tell of its VM.
+const LIST_LIMIT: Duration = Duration::from_secs(5);
 
 /// A connection, and the place for images that goes with it.
 #[derive(Clone, Debug)]
@@ -70,6 +75,53 @@ impl Inventory {
         Ok(entries)
     }
 
+    /// All VMs by name, in as many words as a list has. However many there are, libvirt is asked a few
+    /// times only, unless one is in a state that a job can change.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn list(&self) -> Result<Vec<Entry>, HypervisorError> {
+        let managed = self.hypervisor.machines_with_managed_save()?;
+        // Where the place cannot be looked into, any VM may have an image there.
+        let with_file = self
+            .looks_at(&self.place.file(Uuid::nil()))
+            .then(|| self.place.ids());
+        let mut entries = Vec::new();
+        for (machine, record) in self.statistics()? {
+            let id = machine.id();
+            let may_have_file = with_file.as_ref().is_none_or(|ids| ids.contains(&id));
+            let file = may_have_file.then(|| self.file_image(id)).flatten();
+            let managed = managed.contains(&id).then(managed_image);
+            match machine.observe_line(&record, file.into_iter().chain(managed).collect()) {
+                Ok(vm) => entries.push(Entry {
+                    vm,
+                    machine: Some(machine),
+                    definition: None,
+                }),
+                Err(error) if error.is_no_domain() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let known: Vec<_> = entries.iter().filter_map(|entry| entry.vm.id()).collect();
+        entries.extend(self.orphans(&known));
+        entries.sort_by(|a, b| a.vm.name().cmp(b.vm.name()));
+        Ok(entries)
+    }
+
+    /// What a list tells of all domains, in one call. A QEMU that hangs would hold it up: then what needs
+    /// none of them is asked.
+    fn statistics(&self) -> Result<Vec<(Machine, Record)>, HypervisorError> {
+        let state = StatisticsGroups::STATE;
+        let hypervisor = Arc::clone(&self.hypervisor);
+        let all = within(LIST_LIMIT, move || {
+            hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)
+        });
+        match all {
+            Some(Ok(found)) => Ok(found),
+            _ => self.hypervisor.statistics(state),
+        }
+    }
+
     /// The VMs of which only an image is left, but for those that libvirt knows. An image place that
     /// cannot be looked into has none.
     pub fn orphans(&self, known: &[Uuid]) -> impl Iterator<Item = Entry> {
@@ -90,15 +142,7 @@ impl Inventory {
     pub fn observe(&self, machine: &Machine) -> Result<Vm, HypervisorError> {
         let mut images: Vec<SavedImage> = self.file_image(machine.id()).into_iter().collect();
         if machine.has_managed_save()? {
-            images.push(SavedImage {
-                path: None,
-                managed: true,
-                verdict: Verdict::Good,
-                flaw: None,
-                size_bytes: None,
-                saved_at: None,
-                was_running: None,
-            });
+            images.push(managed_image());
         }
         machine.observe(images)
     }
@@ -147,12 +191,15 @@ impl Inventory {
         if self.hypervisor.is_local() && fs::symlink_metadata(&path).as_ref().is_err_and(missing) {
             return None;
         }
+        // Over a connection that may only read, the daemon tells nothing of images.
+        if self.hypervisor.access() == Access::ReadOnly {
+            return Some(unknown_image(&path));
+        }
         self.image_seen_by_daemon(&path, id)
     }
 
     /// What the daemon tells of an image that cannot be looked at from here.
     pub(crate) fn image_seen_by_daemon(&self, path: &Path, id: Uuid) -> Option<SavedImage> {
-        let unknown = "whether there is an image is not known".to_owned();
         let (verdict, flaw) = match self.hypervisor.image_xml(path.to_str()?) {
             Ok(xml) => match read_domain(&xml).ok().and_then(|vm| vm.id()) {
                 Some(whose) if whose == id => (Verdict::Good, None),
@@ -171,17 +218,33 @@ impl Inventory {
                 Some("its save was interrupted".to_owned()),
             ),
             Err(error) if error.is_no_image() => (Verdict::Damaged, Some(error.message)),
-            Err(_) => (Verdict::Unreadable, Some(unknown)),
+            Err(_) => return Some(unknown_image(path)),
         };
         Some(SavedImage {
             path: Some(path.to_path_buf()),
-            managed: false,
             verdict,
             flaw,
-            size_bytes: None,
-            saved_at: None,
-            was_running: None,
+            ..SavedImage::default()
         })
+    }
+}
+
+/// libvirt's own image of a VM.
+fn managed_image() -> SavedImage {
+    SavedImage {
+        managed: true,
+        verdict: Verdict::Good,
+        ..SavedImage::default()
+    }
+}
+
+/// What may lie there, and cannot be looked at.
+fn unknown_image(path: &Path) -> SavedImage {
+    SavedImage {
+        path: Some(path.to_path_buf()),
+        verdict: Verdict::Unreadable,
+        flaw: Some("whether there is an image is not known".to_owned()),
+        ..SavedImage::default()
     }
 }
 

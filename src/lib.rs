@@ -19,6 +19,7 @@
 //! - [`definition`] turns YAML and libvirt XML into it, and back.
 //! - [`image`] knows the files that hold a VM's memory.
 //! - [`hypervisor`] is all that knows libvirt; in it, one file holds all unsafe code.
+//! - [`observe`] fills in what else libvirt, the guest and the host tell of a VM.
 //! - [`inventory`] puts together what libvirt and the image place know; [`select`] finds in it what
 //!   the user means.
 //! - [`plan`] decides, purely, what a verb means for a VM; [`execute`] does it; [`report`] holds what
@@ -47,6 +48,7 @@ pub mod hypervisor;
 pub mod image;
 pub mod interrupt;
 pub mod inventory;
+pub mod observe;
 pub mod plan;
 pub mod render;
 pub mod report;

@@ -141,8 +141,11 @@ impl Metadata {
         if !rest.is_empty() {
             overlay(vm, &rest);
         }
-        if let (Some(dynamic), Some(Value::Object(remembered))) = (&mut vm.vm_dynamic, dynamic) {
-            overlay(dynamic, &remembered);
+        if let Some(Value::Object(remembered)) = dynamic {
+            overlay(
+                vm.vm_dynamic.get_or_insert_with(VmDynamic::default),
+                &remembered,
+            );
         }
     }
 

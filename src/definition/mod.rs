@@ -4,12 +4,14 @@ mod binding;
 mod devices;
 mod difference;
 mod domain;
+mod libvirt_xml;
 mod metadata;
 mod tree;
 mod yaml;
 mod yaml_writer;
 
 pub use difference::{Deviation, deviations, next_run_changes};
+pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use tree::XmlError;
 pub use yaml::to_yaml;
@@ -103,6 +105,12 @@ pub fn update(text: &str, vm: &Vm) -> Result<String, XmlError> {
             .put(domain);
     }
     Ok(document.to_string())
+}
+
+/// The CPUs of a list such as `0-3,^2`, if it is one.
+#[must_use]
+pub fn cpu_numbers(list: &str) -> Option<Vec<u32>> {
+    domain::numbers(list).ok()
 }
 
 /// What every new VM has: an agent's channel, a serial port, a source of randomness, and of the

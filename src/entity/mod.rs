@@ -29,7 +29,8 @@ pub use secret::Secret;
 pub use size::MemorySize;
 pub use snapshot::Snapshot;
 pub use status::{
-    DiskError, DomainState, JobOperation, VmPauseStatus, VmStatus, vm_pause_status, vm_status,
+    DiskError, DomainState, JobOperation, VmPauseStatus, VmStatus, vm_exit, vm_pause_status,
+    vm_status,
 };
 pub use unit::{Bytes, BytesPerSecond, Kibibytes, Milliseconds, Percent, Seconds};
 pub use vm_dynamic::{GuestContainer, VmDynamic};

@@ -1,6 +1,7 @@
 //! The life-cycle status of a VM, and how it follows from what libvirt and the image place tell.
 
 use super::enumeration::ovirt_enum;
+use super::{VmExitReason, VmExitStatus};
 
 ovirt_enum! {
     /// oVirt's `VMStatus`: where a VM is in its life.
@@ -140,6 +141,8 @@ mod number {
     pub(super) const SHUTOFF_DESTROYED: i32 = 2;
     pub(super) const SHUTOFF_CRASHED: i32 = 3;
     pub(super) const SHUTOFF_MIGRATED: i32 = 4;
+    pub(super) const SHUTOFF_SAVED: i32 = 5;
+    pub(super) const SHUTOFF_FAILED: i32 = 6;
     pub(super) const SHUTOFF_FROM_SNAPSHOT: i32 = 7;
     pub(super) const CRASHED: i32 = 6;
     pub(super) const PMSUSPENDED: i32 = 7;
@@ -369,6 +372,29 @@ pub fn vm_status(domain: DomainState, job: Option<JobOperation>, has_image: bool
     }
 }
 
+/// How and why a domain that is off ended, as far as libvirt remembers; a daemon that was restarted
+/// since does not.
+#[must_use]
+pub fn vm_exit(domain: DomainState) -> Option<(VmExitStatus, VmExitReason)> {
+    use {VmExitReason as Reason, VmExitStatus as Status};
+    if domain.state == number::CRASHED {
+        return Some((Status::Error, Reason::GenericError));
+    }
+    if domain.state != number::SHUTOFF {
+        return None;
+    }
+    Some(match domain.reason {
+        number::SHUTOFF_SHUTDOWN => (Status::Normal, Reason::UserShutdown),
+        number::SHUTOFF_DESTROYED => (Status::Normal, Reason::AdminShutdown),
+        number::SHUTOFF_CRASHED => (Status::Error, Reason::GenericError),
+        number::SHUTOFF_MIGRATED => (Status::Normal, Reason::MigrationSucceeded),
+        number::SHUTOFF_SAVED => (Status::Normal, Reason::SaveStateSucceeded),
+        number::SHUTOFF_FAILED => (Status::Error, Reason::LibvirtStartFailed),
+        number::SHUTOFF_FROM_SNAPSHOT => (Status::Normal, Reason::Success),
+        _ => return None,
+    })
+}
+
 /// An error that a disk reports (`virDomainGetDiskErrors`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskError {
@@ -492,6 +518,25 @@ mod tests {
         assert_eq!(vm_pause_status(at(3, 1), &[]), VmPauseStatus::Noerr);
         assert_eq!(vm_pause_status(at(7, 0), &[]), VmPauseStatus::Noerr);
         assert_eq!(vm_pause_status(at(1, 1), &[NoSpace]), VmPauseStatus::None);
+    }
+
+    #[test]
+    fn a_domain_that_is_off_tells_how_it_ended_unless_its_daemon_forgot() {
+        use {VmExitReason as Reason, VmExitStatus as Status};
+        for (state, reason, exit) in [
+            (5, 1, Some((Status::Normal, Reason::UserShutdown))),
+            (5, 2, Some((Status::Normal, Reason::AdminShutdown))),
+            (5, 3, Some((Status::Error, Reason::GenericError))),
+            (5, 4, Some((Status::Normal, Reason::MigrationSucceeded))),
+            (5, 5, Some((Status::Normal, Reason::SaveStateSucceeded))),
+            (5, 6, Some((Status::Error, Reason::LibvirtStartFailed))),
+            (5, 7, Some((Status::Normal, Reason::Success))),
+            (5, 0, None),
+            (6, 1, Some((Status::Error, Reason::GenericError))),
+            (1, 1, None),
+        ] {
+            assert_eq!(vm_exit(at(state, reason)), exit, "{state}/{reason}");
+        }
     }
 
     #[test]

@@ -210,8 +210,7 @@ entity! {
         pub migration_support: MigrationSupport = MigrationSupport::Migratable,
         /// How it migrates. Source: metadata.
         pub migration_policy_id: Option<Uuid>,
-        /// How long it may stand still then, in milliseconds. Source:
-        /// `virDomainMigrateGetMaxDowntime`, else metadata.
+        /// How long it may stand still then, in milliseconds. Source: metadata.
         pub migration_downtime: Option<Milliseconds>,
         /// Whether it is slowed down so that a migration can end. Source: metadata.
         pub auto_converge: Option<bool>,

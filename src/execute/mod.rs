@@ -4,6 +4,7 @@
 //! interrupted. The main thread meanwhile watches its job, the signals and the clock. What the call
 //! returns is the truth about it; before and after, the VM's state is read anew.
 
+mod remember;
 mod restore;
 mod save;
 mod switch;

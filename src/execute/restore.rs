@@ -82,6 +82,12 @@ impl Run<'_> {
             }
         };
         let machine = self.inventory.hypervisor.machine_by_id(id).ok().flatten();
+        if let Some(machine) = &machine {
+            let saved_at = image
+                .as_ref()
+                .and_then(|marked| marked.image.summary.saved_at);
+            Self::remember_restore(machine, saved_at, &mut warnings);
+        }
         if let Some(false) = machine.and_then(|machine| machine.is_persistent().ok()) {
             warnings.push(
                 "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
@@ -271,6 +277,7 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
         let status = self.create(machine, vm, &subject, false, &mut warnings)?;
+        Self::remember_start(machine, &mut warnings);
         let message = match status {
             VmStatus::Paused => "is started, paused",
             _ => "is started",
@@ -299,7 +306,10 @@ impl Run<'_> {
                 return Err(failure.warned(warnings));
             }
         };
-        if !state.is_restored() {
+        if state.is_restored() {
+            Self::remember_restore(machine, None, &mut warnings);
+        } else {
+            Self::remember_start(machine, &mut warnings);
             let message = "was booted fresh by libvirt: its managed save was of no use, and that memory is lost";
             return Err(Failure::new(Kind::Failed, message).warned(warnings));
         }

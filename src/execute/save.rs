@@ -118,6 +118,7 @@ impl Run<'_> {
                 None => return Err(bad("the daemon does not find it")),
             }
         }
+        Self::remember_stop(machine, &mut warnings);
         if machine.autostart().unwrap_or(false) {
             warnings.push(
                 "autostart is on: at the host's next start libvirt boots it fresh, without its image"

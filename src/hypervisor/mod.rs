@@ -15,7 +15,7 @@ pub use record::{
 
 use crate::definition::read_domain;
 use crate::entity::{
-    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmDynamic, VmStatic, VmStatus,
+    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic, VmStatus, vm_exit,
     vm_pause_status, vm_status,
 };
 use crate::report::Kind;
@@ -44,6 +44,7 @@ pub enum Access {
 pub struct Hypervisor {
     connection: ConnectHandle,
     uri: String,
+    access: Access,
 }
 
 impl Hypervisor {
@@ -69,13 +70,23 @@ impl Hypervisor {
             Access::ReadWrite => Connect::open(uri)?,
         });
         let uri = connection.uri()?;
-        Ok(Self { connection, uri })
+        Ok(Self {
+            connection,
+            uri,
+            access,
+        })
     }
 
     /// The URI of the connection, as libvirt completed it (`virConnectGetURI`).
     #[must_use]
     pub fn uri(&self) -> &str {
         &self.uri
+    }
+
+    /// Whether it may change anything.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
     }
 
     /// Whether the daemon's files are those of this machine, as far as the URI tells: it names no
@@ -327,12 +338,72 @@ impl Machine {
         Ok(self.domain.autostart()?)
     }
 
-    /// The whole VM: as libvirt knows it, with the images that are known of it.
+    /// The VM as libvirt knows it, with the images that are known of it: what is configured, and its
+    /// state.
     ///
     /// # Errors
     /// What libvirt says.
-    pub fn observe(&self, mut images: Vec<SavedImage>) -> Result<Vm> {
+    pub fn observe(&self, images: Vec<SavedImage>) -> Result<Vm> {
         let state = self.state()?;
+        // What libvirt prints and we cannot read must not hide the VM: name, UUID and state remain.
+        let vm = read_domain(&self.xml()?).unwrap_or_else(|_| Vm {
+            vm_static: VmStatic {
+                name: self.name.clone(),
+                id: Some(self.id),
+                mem_size_mb: self.domain.max_memory().ok().map(MemorySize::from_kib),
+                ..VmStatic::default()
+            },
+            ..Vm::default()
+        });
+        self.in_state(state, vm, images)
+    }
+
+    /// The VM in as many words as a list has: name, UUID, state, memory, vCPUs and images, from a record
+    /// of `virConnectGetAllDomainStats`. A driver that tells too little is asked once more
+    /// (`virDomainGetInfo`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn observe_line(&self, record: &Record, images: Vec<SavedImage>) -> Result<Vm> {
+        let number = |key: &str| {
+            record
+                .integer(key)
+                .and_then(|number| i32::try_from(number).ok())
+        };
+        let state = match (number("state.state"), number("state.reason")) {
+            (Some(state), Some(reason)) => DomainState { state, reason },
+            _ => self.state()?,
+        };
+        let count = |key: &str| {
+            record
+                .unsigned(key)
+                .and_then(|count| u32::try_from(count).ok())
+        };
+        let told = count("vcpu.current").zip(record.unsigned("balloon.maximum"));
+        let (plugged, memory) = match told {
+            Some(told) => told,
+            None => {
+                let info = self.domain.info()?;
+                (info.nr_virt_cpu, info.max_mem)
+            }
+        };
+        let most = count("vcpu.maximum").unwrap_or(plugged);
+        let vm = Vm {
+            vm_static: VmStatic {
+                name: self.name.clone(),
+                id: Some(self.id),
+                mem_size_mb: Some(MemorySize::from_kib(memory)),
+                num_of_sockets: most,
+                num_of_cpus: (plugged != most).then_some(plugged),
+                ..VmStatic::default()
+            },
+            ..Vm::default()
+        };
+        self.in_state(state, vm, images)
+    }
+
+    /// A VM of which the configuration is known, in a state, with its images.
+    fn in_state(&self, state: DomainState, mut vm: Vm, mut images: Vec<SavedImage>) -> Result<Vm> {
         if state.stopped_without_save() {
             let words = format!("the VM stopped otherwise since ({})", state.reason_word());
             distrust(&mut images, Verdict::Doubtful, &words);
@@ -364,24 +435,17 @@ impl Machine {
         } else {
             Vec::new()
         };
-        // What libvirt prints and we cannot read must not hide the VM: name, UUID and state remain.
-        let mut vm = read_domain(&self.xml()?).unwrap_or_else(|_| Vm {
-            vm_static: VmStatic {
-                name: self.name.clone(),
-                id: Some(self.id),
-                mem_size_mb: self.domain.max_memory().ok().map(MemorySize::from_kib),
-                ..VmStatic::default()
-            },
-            ..Vm::default()
-        });
-        let dynamic = vm.vm_dynamic.get_or_insert_with(|| VmDynamic {
-            id: Some(self.id),
-            ..VmDynamic::default()
-        });
+        let dynamic = vm.vm_dynamic.get_or_insert_default();
+        dynamic.id = Some(self.id);
+        dynamic.domain_id = self.domain_id().filter(|_| state.is_active());
         dynamic.status = status;
         dynamic.pause_status = vm_pause_status(state, &disk_errors);
         dynamic.status_reason = state.reason_word();
         dynamic.asleep = state.is_asleep();
+        if let Some((status, reason)) = vm_exit(state) {
+            dynamic.exit_status = Some(status);
+            dynamic.exit_reason = Some(reason);
+        }
         vm.saved_images = images;
         Ok(vm)
     }

@@ -266,7 +266,9 @@ impl Machine {
 
 /// Asks for statistics without waiting for busy domains, unless the driver does not know how.
 fn without_waiting<T>(ask: impl Fn(u32) -> std::result::Result<T, Error>) -> Result<T> {
-    let answer = ask(sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT).map_err(HypervisorError::from);
+    let answer = ask(sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
+        | sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING)
+    .map_err(HypervisorError::from);
     match answer {
         Err(error) if error.is_unsupported_flag() => Ok(ask(0)?),
         answer => answer,

@@ -89,6 +89,31 @@ impl Drop for Lock {
     }
 }
 
+/// Who holds the lock of this file, if somebody does. The kernel's list of locks tells: to try the lock
+/// would be in the way of one who wants it.
+#[must_use]
+pub fn holder(path: &Path) -> Option<Holder> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(super::CAREFUL)
+        .open(path)
+        .ok()?;
+    let inode = file.metadata().ok()?.ino().to_string();
+    let mut text = String::new();
+    file.take(4096).read_to_string(&mut text).ok()?;
+    let holder: Holder = serde_json::from_str(&text).ok()?;
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    // 1: FLOCK  ADVISORY  WRITE 17 fe:00:3408 0 EOF
+    let is_held = locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let place = words.get(5).and_then(|place| place.rsplit(':').next());
+        words.get(1) == Some(&"FLOCK")
+            && words.get(4).and_then(|pid| pid.parse().ok()) == Some(holder.pid)
+            && place == Some(inode.as_str())
+    });
+    is_held.then_some(holder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,8 +130,10 @@ mod tests {
             (holder.pid, holder.verb.as_str()),
             (std::process::id(), "hibernate")
         );
+        assert_eq!(super::holder(&path), Some(holder));
         drop(lock);
         assert!(!path.exists());
+        assert_eq!(super::holder(&path), None);
         Lock::take(&path, "restore").unwrap();
     }
 
@@ -116,9 +143,10 @@ mod tests {
         let path = folder.path().join("vm.lock");
         fs::write(
             &path,
-            r#"{"pid":1,"verb":"hibernate","since":"2026-01-01T00:00:00Z"} and more"#,
+            r#"{"pid":1,"verb":"hibernate","since":"2026-01-01T00:00:00Z"}"#,
         )
         .unwrap();
+        assert_eq!(holder(&path), None);
         Lock::take(&path, "restore").unwrap();
     }
 }

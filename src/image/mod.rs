@@ -6,7 +6,7 @@ mod place;
 mod record;
 
 pub use header::{Format, Header, HeaderError};
-pub use lock::{Holder, Lock, LockError};
+pub use lock::{Holder, Lock, LockError, holder};
 pub use place::{ImageFile, ImagePlace, PlaceError, is_forbidden};
 pub use record::{FileIdentity, Record, Usage};
 

@@ -1,0 +1,135 @@
+//! What is read of libvirt's other documents: snapshots, storage volumes, the host.
+
+use super::binding::Scalar;
+use super::tree::{Document, Element};
+use crate::entity::{DiskImage, QcowCompat, Secret, Snapshot, SnapshotType};
+use jiff::Timestamp;
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// Reads what `virDomainSnapshotGetXMLDesc` gives. What cannot be read leaves its fields empty: a
+/// snapshot is told by its name all the same.
+#[must_use]
+pub fn read_snapshot(name: &str, is_current: bool, xml: &str) -> Snapshot {
+    let mut snapshot = Snapshot {
+        id: name.parse().ok(),
+        name: name.to_owned(),
+        current: is_current,
+        snapshot_type: Some(SnapshotType::Regular),
+        ..Snapshot::default()
+    };
+    let Ok(document) = Document::parse(xml) else {
+        snapshot.vm_configuration_broken = true;
+        return snapshot;
+    };
+    let root = &document.root;
+    let text = |path| {
+        root.find(path)
+            .map(|element| element.text().trim().to_owned())
+    };
+    snapshot.parent = text("parent/name");
+    snapshot.vm_state = text("state");
+    snapshot.description = root.child("description").map(Element::text);
+    snapshot.creation_date = text("creationTime").and_then(|time| Scalar::read(&time).ok());
+    snapshot.memory = root.child("memory").and_then(|memory| {
+        match (memory.attribute("snapshot"), memory.attribute("file")) {
+            (_, Some(file)) => Some(PathBuf::from(file)),
+            (Some("internal"), None) => Some(PathBuf::from("internal")),
+            _ => None,
+        }
+    });
+    let disks = root
+        .child("disks")
+        .into_iter()
+        .flat_map(|disks| disks.children("disk"));
+    snapshot.disk_images = disks
+        .map(|disk| {
+            let source = disk.child("source");
+            let path =
+                source.and_then(|source| source.attribute("file").or(source.attribute("dev")));
+            DiskImage {
+                target_dev: disk.attribute("name").map(str::to_owned),
+                source_type: disk.attribute("snapshot").map(str::to_owned),
+                image_path: path.map(str::to_owned),
+                ..DiskImage::default()
+            }
+        })
+        .collect();
+    if let Some(domain) = root.child("domain") {
+        snapshot.vm_configuration_available = true;
+        let configuration = domain.to_string();
+        let read = super::read_domain(&configuration);
+        snapshot.vm_configuration_broken = read.is_err();
+        snapshot.vm_id = read.ok().and_then(|vm| vm.id());
+        snapshot.vm_configuration = Some(Secret::new(configuration));
+    }
+    snapshot
+}
+
+/// What a storage volume tells of a disk.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VolumeFacts {
+    /// The version of its format. Source: `/volume/target/compat`.
+    pub compat: Option<QcowCompat>,
+    /// When it was made. Source: `/volume/target/timestamps/btime`.
+    pub created: Option<Timestamp>,
+    /// When it was last written to. Source: `/volume/target/timestamps/mtime`.
+    pub modified: Option<Timestamp>,
+}
+
+/// Reads what `virStorageVolGetXMLDesc` gives.
+#[must_use]
+pub fn read_volume(xml: &str) -> VolumeFacts {
+    let Ok(document) = Document::parse(xml) else {
+        return VolumeFacts::default();
+    };
+    let text = |path| document.root.find(path).map(Element::text);
+    let time = |path| text(path).and_then(|time| Scalar::read(&time).ok());
+    VolumeFacts {
+        compat: text("target/compat").map(|version| QcowCompat::from_libvirt(version.trim())),
+        created: time("target/timestamps/btime"),
+        modified: time("target/timestamps/mtime"),
+    }
+}
+
+/// The host's UUID in what `virConnectGetCapabilities` gives.
+#[must_use]
+pub fn read_host_uuid(xml: &str) -> Option<Uuid> {
+    let document = Document::parse(xml).ok()?;
+    document.root.find("host/uuid")?.text().trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_tells_its_place_in_the_tree_its_memory_and_its_configuration() {
+        let snapshot = read_snapshot(
+            "before-update",
+            true,
+            "<domainsnapshot><name>before-update</name><description>a
+b</description><state>running</state>
+            <parent><name>clean</name></parent><creationTime>1700000000</creationTime><memory snapshot='internal'/>
+            <disks><disk name='vda' snapshot='internal'/></disks>
+            <domain type='kvm'><name>web</name><uuid>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11</uuid></domain></domainsnapshot>",
+        );
+        assert_eq!(snapshot.parent.as_deref(), Some("clean"));
+        assert_eq!(snapshot.description.as_deref(), Some("a\nb"));
+        assert_eq!(snapshot.memory, Some("internal".into()));
+        assert_eq!(snapshot.creation_date.unwrap().as_second(), 1_700_000_000);
+        assert!(snapshot.vm_configuration_available && !snapshot.vm_configuration_broken);
+        assert_eq!(snapshot.disk_images[0].target_dev.as_deref(), Some("vda"));
+        assert!(read_snapshot("x", false, "<broken").vm_configuration_broken);
+    }
+
+    #[test]
+    fn a_volume_tells_its_version_and_its_times() {
+        let facts = read_volume(
+            "<volume><target><compat>1.1</compat><timestamps><mtime>1700000000.5</mtime></timestamps></target></volume>",
+        );
+        assert_eq!(facts.compat, Some(QcowCompat::Qcow2V3));
+        assert_eq!(facts.modified.unwrap().as_millisecond(), 1_700_000_000_500);
+        assert_eq!(facts.created, None);
+    }
+}

@@ -1,0 +1,391 @@
+//! Statistics, as libvirt counts them, into the model.
+
+use crate::entity::{
+    Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, Percent, Seconds,
+    Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeType,
+};
+use crate::hypervisor::Record;
+use std::time::Duration;
+
+/// An earlier sample, and how long ago it was taken.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    pub(super) record: &'a Record,
+    pub(super) ago: Duration,
+}
+
+/// Fills in what a record of `virConnectGetAllDomainStats` tells of a VM; rates need an earlier one.
+pub(super) fn apply(vm: &mut Vm, now: &Record, before: Option<Before<'_>>) {
+    let memory_kib = vm.vm_static.mem_size_mb.map(|size| size.kib());
+    let is_active = vm.status().is_active();
+    for disk in &mut vm.vm_static.images {
+        apply_to_disk(disk, now, before);
+    }
+    for (id, disk) in &mut vm.disk_map {
+        let same = |image: &&DiskImage| image.id == Some(*id);
+        disk.size = vm
+            .vm_static
+            .images
+            .iter()
+            .find(same)
+            .and_then(|image| image.size);
+    }
+    for disk in &mut vm.vm_static.disk_list {
+        let same = |image: &&DiskImage| image.id == disk.id && image.target_dev == disk.target_dev;
+        if let Some(image) = vm.vm_static.images.iter().find(same) {
+            *disk = DiskImage {
+                snapshots: Vec::new(),
+                ..image.clone()
+            };
+        }
+    }
+    // Of a domain that is off the counters mean nothing.
+    if !is_active {
+        return;
+    }
+    for card in &mut vm.vm_static.interfaces {
+        apply_to_card(card, now, before);
+    }
+    let statistics = vm.vm_statistics.get_or_insert_with(VmStatistics::default);
+    statistics.id = vm.vm_static.id;
+    apply_cpu(statistics, now, before, vm.vm_static.cpu_count());
+    apply_memory(statistics, now, memory_kib);
+    let busiest = vm.vm_static.interfaces.iter().filter_map(|card| {
+        let counted = card.statistics.as_ref()?;
+        Some(counted.receive_rate?.0.max(counted.transmit_rate?.0))
+    });
+    statistics.usage_network_percent = busiest.map(whole).max();
+}
+
+/// A percentage without its fraction, 100 at most.
+fn whole(percent: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between 0 and 100"
+    )]
+    let whole = percent.clamp(0.0, 100.0) as u32;
+    whole
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no counter of libvirt's needs 53 bits of precision"
+)]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+/// How much a counter grew; one that was reset did not.
+fn growth(now: &Record, before: Before<'_>, key: &str) -> Option<u64> {
+    Some(
+        now.unsigned(key)?
+            .saturating_sub(before.record.unsigned(key)?),
+    )
+}
+
+fn per_second(now: &Record, before: Option<Before<'_>>, key: &str) -> Option<f64> {
+    let before = before?;
+    Some(float(growth(now, before, key)?) / before.ago.as_secs_f64())
+}
+
+fn apply_cpu(statistics: &mut VmStatistics, now: &Record, before: Option<Before<'_>>, vcpus: u32) {
+    const NANOSECONDS: f64 = 1e9;
+    statistics.cpu_time = now
+        .unsigned("cpu.time")
+        .map(|time| Seconds(float(time) / NANOSECONDS));
+    let percent = |key| Some(per_second(now, before, key)? / NANOSECONDS * 100.0);
+    let (Some(all), Some(user), Some(system)) = (
+        percent("cpu.time"),
+        percent("cpu.user"),
+        percent("cpu.system"),
+    ) else {
+        return;
+    };
+    // oVirt's formula: the emulator's own share is what the host accounts to its user and system time.
+    let emulator = user + system;
+    let guest = (all - emulator).max(0.0);
+    statistics.cpu_user = Some(Percent(guest));
+    statistics.cpu_sys = Some(Percent(emulator));
+    statistics.usage_cpu_percent = Some(whole((guest + emulator) / f64::from(vcpus.max(1))));
+}
+
+fn apply_memory(statistics: &mut VmStatistics, now: &Record, memory_kib: Option<u64>) {
+    let kib = |key| now.unsigned(key).map(Kibibytes);
+    statistics.balloon_current = kib("balloon.current");
+    statistics.balloon_rss = kib("balloon.rss");
+    // Without the guest's driver, or before its first answer, the rest is not the guest's.
+    if now.unsigned("balloon.last-update").unwrap_or_default() == 0 {
+        return;
+    }
+    statistics.guest_memory_unused = kib("balloon.unused");
+    statistics.guest_memory_cached = kib("balloon.disk_caches");
+    let caches = now.unsigned("balloon.disk_caches").unwrap_or_default();
+    let free = now
+        .unsigned("balloon.unused")
+        .map(|unused| unused.saturating_add(caches));
+    statistics.guest_memory_free = free.map(Kibibytes);
+    if let (Some(free), Some(all)) = (free, memory_kib.filter(|all| *all > 0)) {
+        statistics.usage_mem_percent = Some(whole(100.0 - float(free) / float(all) * 100.0));
+    }
+}
+
+/// The numbers under which a list of libvirt's has an entry of this name.
+fn numbers_of(record: &Record, group: &str, name: Option<&str>) -> Vec<u64> {
+    let count = record
+        .unsigned(&format!("{group}.count"))
+        .unwrap_or_default();
+    (0..count.min(10_000))
+        .filter(|number| name.is_some() && record.text(&format!("{group}.{number}.name")) == name)
+        .collect()
+}
+
+fn apply_to_card(card: &mut VmNetworkInterface, now: &Record, before: Option<Before<'_>>) {
+    let Some(number) = numbers_of(now, "net", card.target_dev.as_deref())
+        .first()
+        .copied()
+    else {
+        return;
+    };
+    let key = |name: &str| format!("net.{number}.{name}");
+    let count = |name: &str| now.unsigned(&key(name));
+    let rate = |name: &str| {
+        let bits = per_second(now, before, &key(name))? * 8.0;
+        let speed = f64::from(card.speed.filter(|speed| *speed > 0)?) * 1e6;
+        Some(Percent(bits / speed * 100.0))
+    };
+    card.statistics = Some(VmNetworkStatistics {
+        status: Some(if card.linked {
+            InterfaceStatus::Up
+        } else {
+            InterfaceStatus::Down
+        }),
+        received_bytes: count("rx.bytes"),
+        transmitted_bytes: count("tx.bytes"),
+        receive_drops: count("rx.drop"),
+        transmit_drops: count("tx.drop"),
+        receive_rate: rate("rx.bytes"),
+        transmit_rate: rate("tx.bytes"),
+        sample_time: before.map(|before| Seconds(before.ago.as_secs_f64())),
+        ..VmNetworkStatistics::default()
+    });
+}
+
+fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>) {
+    // libvirt lists the layers of a disk under one name, the top one first.
+    let numbers = numbers_of(now, "block", disk.target_dev.as_deref());
+    let Some(number) = numbers.first() else {
+        return;
+    };
+    let sizes = |image: &mut DiskImage, number: u64| {
+        let size = |name: &str| now.unsigned(&format!("block.{number}.{name}"));
+        let (capacity, allocation, physical) =
+            (size("capacity"), size("allocation"), size("physical"));
+        let is_device = image.source_type.as_deref() == Some("block");
+        image.size = capacity.map(Bytes);
+        image.actual_size_in_bytes = if is_device { physical } else { allocation }.map(Bytes);
+        image.apparent_size_in_bytes = physical.map(Bytes);
+        image.volume_type = allocation.zip(capacity).map(|(allocation, capacity)| {
+            if allocation < capacity {
+                VolumeType::Sparse
+            } else {
+                VolumeType::Preallocated
+            }
+        });
+    };
+    sizes(disk, *number);
+    for (layer, number) in disk.snapshots.iter_mut().zip(&numbers[1..]) {
+        sizes(layer, *number);
+    }
+    let layers = disk
+        .snapshots
+        .iter()
+        .map(|layer| layer.actual_size_in_bytes);
+    let all: Option<u64> = [disk.actual_size_in_bytes]
+        .into_iter()
+        .chain(layers)
+        .map(|size| size.map(|size| size.0))
+        .sum();
+    disk.actual_disk_with_snapshots_size = all.map(Bytes);
+    disk.image_status = disk.size.map(|_| ImageStatus::Ok);
+    let key = |name: &str| format!("block.{number}.{name}");
+    disk.read_ops = now.unsigned(&key("rd.reqs"));
+    disk.write_ops = now.unsigned(&key("wr.reqs"));
+    let rate = |name: &str| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a growth is not negative, and no disk is that fast"
+        )]
+        per_second(now, before, &key(name)).map(|rate| BytesPerSecond(rate as u64))
+    };
+    disk.read_rate = rate("rd.bytes");
+    disk.write_rate = rate("wr.bytes");
+    let latency = |kind: &str| {
+        let before = before?;
+        let requests =
+            growth(now, before, &key(&format!("{kind}.reqs"))).filter(|count| *count > 0)?;
+        let nanoseconds = growth(now, before, &key(&format!("{kind}.times")))?;
+        Some(Seconds(float(nanoseconds) / float(requests) / 1e9))
+    };
+    disk.read_latency = latency("rd");
+    disk.write_latency = latency("wr");
+    disk.flush_latency = latency("fl");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::{MemorySize, VmDynamic, VmInterfaceType, VmStatic, VmStatus};
+    use crate::hypervisor::Value;
+
+    fn record(values: &[(&str, u64)], names: &[(&str, &str)]) -> Record {
+        let values = values
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), Value::Unsigned(*value)));
+        let names = names
+            .iter()
+            .map(|(key, name)| ((*key).to_owned(), Value::Text((*name).to_owned())));
+        Record::new(values.chain(names))
+    }
+
+    fn running() -> Vm {
+        Vm {
+            vm_static: VmStatic {
+                mem_size_mb: Some(MemorySize::from_mib(1024)),
+                num_of_sockets: 2,
+                images: vec![DiskImage {
+                    target_dev: Some("vda".into()),
+                    snapshots: vec![DiskImage::default()],
+                    ..DiskImage::default()
+                }],
+                interfaces: vec![VmNetworkInterface {
+                    target_dev: Some("vnet0".into()),
+                    interface_type: Some(VmInterfaceType::Rtl8139),
+                    speed: Some(100),
+                    ..VmNetworkInterface::default()
+                }],
+                ..VmStatic::default()
+            },
+            vm_dynamic: Some(VmDynamic {
+                status: VmStatus::Up,
+                ..VmDynamic::default()
+            }),
+            ..Vm::default()
+        }
+    }
+
+    #[test]
+    fn rates_are_what_grew_between_two_samples() {
+        let names = [("net.0.name", "vnet0"), ("block.0.name", "vda")];
+        let counts = [("net.count", 1), ("block.count", 1)];
+        let at = |values: &[(&str, u64)]| record(&[&counts, values].concat(), &names);
+        let before = at(&[
+            ("cpu.time", 1_000_000_000),
+            ("cpu.user", 500_000_000),
+            ("cpu.system", 100_000_000),
+            ("net.0.rx.bytes", 1000),
+            ("net.0.tx.bytes", 0),
+            ("block.0.rd.bytes", 4096),
+            ("block.0.rd.reqs", 1),
+            ("block.0.rd.times", 1_000_000),
+        ]);
+        let now = at(&[
+            ("cpu.time", 3_000_000_000),
+            ("cpu.user", 1_000_000_000),
+            ("cpu.system", 200_000_000),
+            ("net.0.rx.bytes", 2_501_000),
+            ("net.0.tx.bytes", 0),
+            ("block.0.rd.bytes", 12_288),
+            ("block.0.rd.reqs", 3),
+            ("block.0.rd.times", 5_000_000),
+        ]);
+        let mut vm = running();
+        let ago = Duration::from_secs(2);
+        apply(
+            &mut vm,
+            &now,
+            Some(Before {
+                record: &before,
+                ago,
+            }),
+        );
+        let statistics = vm.vm_statistics.unwrap();
+        assert_eq!(statistics.cpu_user, Some(Percent(70.0)));
+        assert_eq!(statistics.cpu_sys, Some(Percent(30.0)));
+        assert_eq!(statistics.usage_cpu_percent, Some(50));
+        assert_eq!(statistics.usage_network_percent, Some(10));
+        let disk = &vm.vm_static.images[0];
+        assert_eq!(disk.read_rate, Some(BytesPerSecond(4096)));
+        assert_eq!(disk.read_latency, Some(Seconds(0.002)));
+        assert_eq!(disk.write_latency, None, "there was nothing to measure");
+    }
+
+    #[test]
+    fn one_sample_gives_counts_and_no_rates() {
+        let now = record(
+            &[
+                ("cpu.time", 1_000_000_000),
+                ("cpu.user", 1),
+                ("cpu.system", 1),
+            ],
+            &[],
+        );
+        let mut vm = running();
+        apply(&mut vm, &now, None);
+        let statistics = vm.vm_statistics.unwrap();
+        assert_eq!(statistics.cpu_time, Some(Seconds(1.0)));
+        assert_eq!(statistics.cpu_user, None);
+        assert_eq!(statistics.usage_cpu_percent, None);
+    }
+
+    #[test]
+    fn what_a_guest_without_a_balloon_driver_cannot_tell_is_absent() {
+        let mut vm = running();
+        let stale = [
+            ("balloon.current", 1_048_576),
+            ("balloon.unused", 7),
+            ("balloon.last-update", 0),
+        ];
+        apply(&mut vm, &record(&stale, &[]), None);
+        let statistics = vm.vm_statistics.take().unwrap();
+        assert_eq!(statistics.balloon_current, Some(Kibibytes(1_048_576)));
+        assert_eq!(statistics.guest_memory_unused, None);
+        let told = [
+            ("balloon.unused", 524_288),
+            ("balloon.disk_caches", 262_144),
+            ("balloon.last-update", 1_700_000_000),
+        ];
+        apply(&mut vm, &record(&told, &[]), None);
+        let statistics = vm.vm_statistics.unwrap();
+        assert_eq!(statistics.guest_memory_free, Some(Kibibytes(786_432)));
+        assert_eq!(statistics.usage_mem_percent, Some(25));
+    }
+
+    #[test]
+    fn the_layers_of_a_disk_have_sizes_of_their_own() {
+        let now = record(
+            &[
+                ("block.count", 2),
+                ("block.0.capacity", 1000),
+                ("block.0.allocation", 10),
+                ("block.0.physical", 20),
+                ("block.1.capacity", 1000),
+                ("block.1.allocation", 1000),
+            ],
+            &[("block.0.name", "vda"), ("block.1.name", "vda")],
+        );
+        let mut vm = running();
+        vm.vm_dynamic = None;
+        apply(&mut vm, &now, None);
+        let disk = &vm.vm_static.images[0];
+        assert_eq!(disk.size, Some(Bytes(1000)));
+        assert_eq!(disk.volume_type, Some(VolumeType::Sparse));
+        assert_eq!(
+            disk.snapshots[0].volume_type,
+            Some(VolumeType::Preallocated)
+        );
+        assert_eq!(disk.actual_disk_with_snapshots_size, Some(Bytes(1010)));
+        assert_eq!(vm.vm_statistics, None, "it is off");
+    }
+}
