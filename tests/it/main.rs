@@ -5,6 +5,7 @@ mod support;
 mod architecture;
 mod bad_input;
 mod command_line;
+mod definitions;
 mod documents;
 mod failures;
 mod interrupt;
