@@ -57,10 +57,21 @@ impl Definition {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn read_domain(text: &str) -> Result<Vm, XmlError> {
+    read(text).map(|(vm, _)| vm)
+}
+
+/// The same, with what is wrong in vmlife's own metadata. That may be another version's, or somebody's
+/// mistake: it must not hide a VM, and must not pass where somebody has just written it.
+fn read(text: &str) -> Result<(Vm, Option<XmlError>), XmlError> {
     let mut document = domain_of(text)?;
-    let mut vm = read_alone(&mut document.root).map_err(|problem| problem.place(text))?;
-    Metadata::of_domain(&document.root).apply(&mut vm);
-    Ok(vm)
+    let domain = &mut document.root;
+    let mut vm = read_alone(domain).map_err(|problem| problem.place(text))?;
+    let mistake = Metadata::of_domain(domain).apply(&mut vm);
+    let mistake = mistake.map(|(field, why)| {
+        let element = metadata::element_of(domain, &field).unwrap_or(domain);
+        element.problem(format!("<{field}>: {why}")).place(text)
+    });
+    Ok((vm, mistake))
 }
 
 /// What the XML alone says, without vmlife's metadata.
@@ -282,7 +293,10 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
 /// The first thing that is wrong, with its place.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     let mut definitions = if text.trim_start().starts_with('<') {
-        let vm = read_domain(text).map_err(|error| error.of_file(file))?;
+        let (vm, mistake) = read(text).map_err(|error| error.of_file(file))?;
+        if let Some(mistake) = mistake {
+            return Err(mistake.of_file(file));
+        }
         let origin = Origin {
             file: file.to_owned(),
             line: 1,
@@ -388,6 +402,14 @@ fn unfit_name(name: &str) -> Option<String> {
 
 fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
     let stat = &mut vm.vm_static;
+    // Elsewhere a place may be written in another way: `[store] folder/file`, `C:\folder\file`.
+    let has_paths = matches!(
+        stat.domain_type.as_deref(),
+        None | Some("kvm" | "qemu" | "hvf" | "xen" | "bhyve" | "test")
+    );
+    if !has_paths {
+        return;
+    }
     for path in [
         &mut stat.kernel_url,
         &mut stat.initrd_url,
@@ -397,7 +419,9 @@ fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
     .into_iter()
     .flatten()
     {
-        *path = folder.join(&path);
+        if !devices::is_elsewhere(&path.to_string_lossy()) {
+            *path = folder.join(&path);
+        }
     }
     for disk in &mut stat.images {
         let is_file = matches!(disk.source_type.as_deref(), None | Some("file" | "block"));
