@@ -6,6 +6,7 @@ mod difference;
 mod domain;
 mod libvirt_xml;
 mod metadata;
+mod redaction;
 mod tree;
 mod yaml;
 mod yaml_writer;
@@ -13,10 +14,11 @@ mod yaml_writer;
 pub use difference::{Deviation, deviations, next_run_changes};
 pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
+pub use redaction::redact;
 pub use tree::XmlError;
 pub use yaml::to_yaml;
 
-use crate::entity::{ArchitectureType, Vm};
+use crate::entity::{ArchitectureType, Secret, Vm};
 use binding::Direction;
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,7 +36,7 @@ pub struct Definition {
     /// What it says.
     pub vm: Vm,
     /// The XML itself, if it came as libvirt XML: what the model does not know must not be lost.
-    pub xml: Option<String>,
+    pub xml: Option<Secret>,
 }
 
 impl Definition {
@@ -43,8 +45,8 @@ impl Definition {
     /// # Errors
     /// What the definition lacks to be a domain.
     pub fn domain_xml(&self) -> Result<String, DefinitionError> {
-        match &self.xml {
-            Some(xml) => Ok(xml.clone()),
+        match self.xml.as_ref().and_then(Secret::expose) {
+            Some(xml) => Ok(xml.to_owned()),
             None => domain_xml(&self.vm).map_err(|problem| self.origin.error(problem)),
         }
     }
@@ -304,7 +306,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
         vec![Definition {
             origin,
             vm,
-            xml: Some(text.to_owned()),
+            xml: Some(Secret::new(text)),
         }]
     } else {
         yaml::read(file, text)?
