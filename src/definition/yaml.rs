@@ -9,6 +9,9 @@ use serde::Deserialize;
 /// square.
 const DEPTH_LIMIT: usize = 1000;
 
+/// More directives than this have no use, and the parser's time grows with their square.
+const DIRECTIVE_LIMIT: usize = 100;
+
 /// Reads all documents of a file.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     if let Some(line) = line_beyond_depth(text) {
@@ -16,6 +19,14 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
         return Err(Origin {
             file: file.to_owned(),
             line,
+        }
+        .error(problem));
+    }
+    if text.lines().filter(|line| line.starts_with("%TAG")).count() > DIRECTIVE_LIMIT {
+        let problem = format!("it has more than {DIRECTIVE_LIMIT} %TAG directives");
+        return Err(Origin {
+            file: file.to_owned(),
+            line: 1,
         }
         .error(problem));
     }
@@ -266,6 +277,12 @@ mod tests {
         complaint(&text);
         let bomb = text.replace("a29:", "vmStatic:");
         complaint(&bomb);
+    }
+
+    #[test]
+    fn directives_beyond_measure_are_an_error_at_once() {
+        let text: String = (0..100_000).map(|n| format!("%TAG !a{n}! t\n")).collect();
+        assert!(complaint(&text).contains("%TAG"));
     }
 
     #[test]
