@@ -12,6 +12,9 @@ const DEPTH_LIMIT: usize = 1000;
 /// More directives than this have no use, and the parser's time grows with their square.
 const DIRECTIVE_LIMIT: usize = 100;
 
+/// More VMs than this are in no file, nor empty documents between them.
+const DOCUMENT_LIMIT: usize = 20_000;
+
 /// Reads all documents of a file.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     if let Some(line) = line_beyond_depth(text) {
@@ -38,6 +41,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
             file: file.to_owned(),
             line,
         };
+        if number >= DOCUMENT_LIMIT {
+            let problem = format!("it has more than {DOCUMENT_LIMIT} documents");
+            return Err(origin.error(problem));
+        }
         // An empty document (a file that ends with "---", say) is nothing, not a mistake.
         match Option::<Vm>::deserialize(document) {
             Ok(Some(vm)) => definitions.push(Definition {
