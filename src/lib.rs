@@ -54,6 +54,7 @@ pub mod render;
 pub mod report;
 mod run;
 pub mod select;
+mod show;
 pub mod words;
 
 pub use run::run;

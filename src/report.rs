@@ -15,6 +15,8 @@ pub enum Kind {
     Failed,
     /// A mistake in the command line or in a file.
     Usage,
+    /// A VM is otherwise than its definition says (`show --diff`).
+    Differs,
     /// Some VMs were done and some failed, or they failed in different ways.
     Mixed,
     /// No such VM, no such image, or nothing that matches.
@@ -43,7 +45,7 @@ impl Kind {
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Failed => 1,
+            Self::Failed | Self::Differs => 1,
             Self::Usage => 2,
             Self::Mixed => 3,
             Self::NotFound => 4,
@@ -65,6 +67,7 @@ impl Kind {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Usage => "usage",
+            Self::Differs => "differs",
             Self::Mixed => "mixed",
             Self::NotFound => "notFound",
             Self::State => "state",
@@ -344,6 +347,7 @@ mod tests {
         let table = [
             (Kind::Done, 0),
             (Kind::Failed, 1),
+            (Kind::Differs, 1),
             (Kind::Usage, 2),
             (Kind::Mixed, 3),
             (Kind::NotFound, 4),

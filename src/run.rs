@@ -1,16 +1,16 @@
 //! The way from words to an exit status: open, select, execute, render.
 
-use crate::cli::{Acting, Cli, Command, Form, Image, Showing, Targets};
-use crate::entity::Vm;
+use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::execute::{Options, execute};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::ImagePlace;
 use crate::interrupt::{Interrupt, within};
-use crate::inventory::{Entry, Inventory};
+use crate::inventory::{Depth, Entry, Inventory};
 use crate::plan::{Verb, Wishes};
 use crate::render::Output;
 use crate::report::{Failure, Kind};
 use crate::select::{Selection, select};
+use crate::show::show;
 use crate::words::count;
 use anyhow::Context;
 use std::env;
@@ -21,7 +21,7 @@ use std::time::Duration;
 /// A connection that takes longer than this is none.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Looking that takes longer than this has come upon a daemon that hangs.
-const LOOK_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs a command line, prints what it has to say, and tells how it ended.
 #[must_use]
@@ -53,16 +53,18 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
         );
     }
     let interrupt = Interrupt::install(cli.common.timeout).context("signals cannot be caught")?;
+    if let Command::Show { showing, .. } = &cli.command {
+        let connect = || open(cli, &request, &interrupt).map(Arc::new);
+        let selection = &request.selection;
+        return Ok(show(cli, selection, showing, &interrupt, connect, output)?);
+    }
     let inventory = Arc::new(open(cli, &request, &interrupt)?);
     let Options { verb, wishes, .. } = request.options;
     let entries = {
         let (inventory, selection) = (Arc::clone(&inventory), request.selection.clone());
-        let look = move || select(&inventory, &selection, verb, wishes);
+        let look = move || select(&inventory, &selection, verb, wishes, Depth::Whole);
         in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
     };
-    if let Command::Show { showing, .. } = &cli.command {
-        return Ok(show(&inventory, &entries, &request, showing, output)?);
-    }
     one_file_for_one_vm(&inventory, &request, &entries)?;
     if entries.is_empty() {
         output.words(&format!("no VM can be {}", verb.past()));
@@ -75,7 +77,7 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
 }
 
 /// Does something before a VM is touched, within the time limit and within a limit of its own.
-fn in_time<T: Send + 'static>(
+pub(crate) fn in_time<T: Send + 'static>(
     interrupt: &Interrupt,
     limit: Duration,
     what: &str,
@@ -289,38 +291,4 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
         place,
         from: request.from.clone(),
     })
-}
-
-fn show(
-    inventory: &Inventory,
-    entries: &[Entry],
-    request: &Request,
-    showing: &Showing,
-    output: &mut Output,
-) -> Result<Kind, Failure> {
-    let vms: Vec<Vm> = entries.iter().map(|entry| entry.vm.clone()).collect();
-    let named = !request.selection.all;
-    output.vms(&vms, named, showing, |index| {
-        xml_of(inventory, &entries[index])
-    })?;
-    Ok(Kind::Done)
-}
-
-/// libvirt's XML of a VM. Of a VM that it does not know there is one inside the image, with secrets in
-/// it: that is not for us to print.
-fn xml_of(inventory: &Inventory, entry: &Entry) -> Result<String, Failure> {
-    let name = entry.vm.name();
-    let Some(machine) = &entry.machine else {
-        let message = format!("libvirt has no XML of {name}: only its image is left");
-        let path = entry
-            .vm
-            .id()
-            .map(|id| inventory.image_path(id))
-            .unwrap_or_default();
-        return Err(Failure::new(Kind::NotFound, message)
-            .hint(format!("virsh save-image-dumpxml {}", path.display())));
-    };
-    machine
-        .xml()
-        .map_err(|error| error.failure(format!("the XML of {name} cannot be read")))
 }

@@ -4,7 +4,7 @@ use crate::definition::{self, Definition, read_domain};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::HypervisorError;
 use crate::image::ImageFile;
-use crate::inventory::{Entry, Inventory, absent};
+use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::report::{Failure, Kind};
 use crate::words::{either, nearest};
@@ -43,7 +43,8 @@ enum Word {
     Name(String),
 }
 
-/// Finds the VMs that are meant, each once, in the order asked.
+/// Finds the VMs that are meant, each once, in the order asked; all of them may be looked at as closely
+/// as a list needs.
 ///
 /// # Errors
 /// A word that stands for nothing (with the nearest names), a file that is wrong, or a definition
@@ -53,6 +54,7 @@ pub fn select(
     selection: &Selection,
     verb: Verb,
     wishes: Wishes,
+    depth: Depth,
 ) -> Result<Vec<Entry>, Failure> {
     let exclude = patterns(&selection.exclude)?;
     let mut entries: Vec<Entry> = Vec::new();
@@ -73,7 +75,11 @@ pub fn select(
         return Err(not_found(inventory, &unknown)?);
     }
     if selection.all {
-        let all = inventory.all().map_err(|error| listing_failed(&error))?;
+        let all = match depth {
+            Depth::Line => inventory.list(),
+            Depth::Whole => inventory.all(),
+        };
+        let all = all.map_err(|error| listing_failed(&error))?;
         entries.extend(
             all.into_iter()
                 .filter(|entry| is_among_all(verb, &entry.vm, wishes)),

@@ -5,12 +5,14 @@ use crate::definition::{self, Definition, deviations, redact};
 use crate::entity::{Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Access, Hypervisor, XmlFlags};
 use crate::image::ImageFile;
+use crate::interrupt::Interrupt;
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::observe::{self, observe};
+use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
 use crate::report::{Difference, Failure, Kind};
+use crate::run::{LOOK_LIMIT, in_time};
 use crate::select::{Selection, is_file_name, select};
-use crate::plan::{Verb, Wishes};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -41,6 +43,7 @@ pub(crate) fn show(
     cli: &Cli,
     selection: &Selection,
     showing: &Showing,
+    interrupt: &Interrupt,
     connect: impl FnOnce() -> Result<Arc<Inventory>, Failure>,
     output: &mut Output,
 ) -> Result<Kind, Failure> {
@@ -49,10 +52,20 @@ pub(crate) fn show(
         return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
     }
     if let Some(file) = &showing.diff {
-        return differences(selection, file.as_deref(), showing, connect, output);
+        return differences(
+            selection,
+            file.as_deref(),
+            showing,
+            interrupt,
+            connect,
+            output,
+        );
     }
-    let (files, words): (Vec<String>, Vec<String>) =
-        selection.targets.iter().cloned().partition(|target| is_file_name(target));
+    let (files, words): (Vec<String>, Vec<String>) = selection
+        .targets
+        .iter()
+        .cloned()
+        .partition(|target| is_file_name(target));
     let mut subjects = Vec::new();
     for file in &files {
         subjects.extend(of_file(file)?);
@@ -64,10 +77,8 @@ pub(crate) fn show(
     let mut inventory = None;
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
-        let depth = render::depth(form, &showing.columns);
-        // A page has everything, also of the only one of a list.
-        let depth = if selection.all { depth } else { Depth::Whole };
-        for entry in look(&connected, &of_daemon, depth, showing)? {
+        let depth = render::depth(form, &showing.columns, !selection.all);
+        for entry in look(&connected, &of_daemon, depth, showing, interrupt)? {
             subjects.push(Subject {
                 vm: entry.vm.clone(),
                 source: Source::Found(Box::new(entry)),
@@ -96,18 +107,23 @@ fn look(
     selection: &Selection,
     depth: Depth,
     showing: &Showing,
+    interrupt: &Interrupt,
 ) -> Result<Vec<Entry>, Failure> {
-    let wishes = Wishes::default();
-    let mut entries = select(inventory, selection, Verb::Show, wishes, depth)?;
-    if depth == Depth::Whole {
-        let wishes = observe::Wishes {
-            sample: showing.sample,
-            inactive: showing.inactive,
-            secrets: showing.security_info,
-        };
-        observe(inventory, &mut entries, wishes);
-    }
-    Ok(entries)
+    let more = observe::Wishes {
+        sample: showing.sample,
+        inactive: showing.inactive,
+        secrets: showing.security_info,
+    };
+    let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
+    let (inventory, selection) = (Arc::clone(inventory), selection.clone());
+    in_time(interrupt, limit, "libvirt has not answered", move || {
+        let wishes = Wishes::default();
+        let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
+        if depth == Depth::Whole {
+            observe(&inventory, &mut entries, more);
+        }
+        Ok(entries)
+    })?
 }
 
 /// What a file holds: definitions, or an image.
@@ -115,8 +131,8 @@ fn of_file(file: &str) -> Result<Vec<Subject>, Failure> {
     if file != "-" && is_image(Path::new(file)) {
         return of_image(Path::new(file)).map(|subject| vec![subject]);
     }
-    let definitions = definition::load(file)
-        .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+    let definitions =
+        definition::load(file).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     Ok(definitions
         .into_iter()
         .map(|definition| Subject {
@@ -137,9 +153,8 @@ fn is_image(path: &Path) -> bool {
 
 /// The VM whose memory an image holds.
 fn of_image(path: &Path) -> Result<Subject, Failure> {
-    let wrong = |why: String| {
-        Failure::new(Kind::Guard, format!("the image {}: {why}", path.display()))
-    };
+    let wrong =
+        |why: String| Failure::new(Kind::Guard, format!("the image {}: {why}", path.display()));
     let path = std::path::absolute(path).map_err(|error| wrong(error.to_string()))?;
     let image = ImageFile::inspect(&path).ok_or_else(|| wrong("it cannot be read".to_owned()))?;
     let flaw = image.summary.flaw.clone().unwrap_or_default();
@@ -175,7 +190,11 @@ fn xml_of(
         Source::Defined(definition) => definition.domain_xml().map_err(|error| failed(&error))?,
         Source::Found(entry) => {
             let Some(machine) = &entry.machine else {
-                let path = entry.vm.saved_images.first().and_then(|image| image.path.as_ref());
+                let path = entry
+                    .vm
+                    .saved_images
+                    .first()
+                    .and_then(|image| image.path.as_ref());
                 let message = format!("libvirt has no XML of {name}: only its image is left");
                 let failure = Failure::new(Kind::NotFound, message);
                 return Err(match path {
@@ -192,11 +211,15 @@ fn xml_of(
                 Some(inventory) if flags.secure => {
                     let uri = inventory.hypervisor.uri();
                     let opened = Hypervisor::open(Some(uri), Access::ReadWrite);
-                    Some(opened.map_err(|error| error.failure("secrets need a connection that may write"))?)
+                    Some(opened.map_err(|error| {
+                        error.failure("secrets need a connection that may write")
+                    })?)
                 }
                 _ => None,
             };
-            let writable = writer.as_ref().map(|writer| writer.machine_by_id(machine.id()));
+            let writable = writer
+                .as_ref()
+                .map(|writer| writer.machine_by_id(machine.id()));
             let machine = match writable {
                 Some(found) => found.ok().flatten().unwrap_or_else(|| machine.clone()),
                 None => machine.clone(),
@@ -218,11 +241,15 @@ fn differences(
     selection: &Selection,
     file: Option<&str>,
     showing: &Showing,
+    interrupt: &Interrupt,
     connect: impl FnOnce() -> Result<Arc<Inventory>, Failure>,
     output: &mut Output,
 ) -> Result<Kind, Failure> {
-    let (files, words): (Vec<String>, Vec<String>) =
-        selection.targets.iter().cloned().partition(|target| is_file_name(target));
+    let (files, words): (Vec<String>, Vec<String>) = selection
+        .targets
+        .iter()
+        .cloned()
+        .partition(|target| is_file_name(target));
     let files: Vec<String> = files
         .into_iter()
         .chain(selection.files.iter().cloned())
@@ -251,13 +278,13 @@ fn differences(
             all: false,
             ..selection.clone()
         };
-        let entries = look(&inventory, &by_file, Depth::Whole, showing)?;
+        let entries = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
         entries
             .into_iter()
             .filter_map(|entry| Some((entry.definition.clone()?, entry)))
             .collect()
     } else {
-        let entries = look(&inventory, &by_name, Depth::Whole, showing)?;
+        let entries = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;
         paired(definitions, entries)?
     };
     let mut all = Vec::new();
@@ -275,7 +302,11 @@ fn differences(
     }
     output.differences(&names, &all);
     std::mem::forget(inventory);
-    Ok(if all.is_empty() { Kind::Done } else { Kind::Differs })
+    Ok(if all.is_empty() {
+        Kind::Done
+    } else {
+        Kind::Differs
+    })
 }
 
 /// Each VM with the definition that is about it. A single definition may be meant for a VM of another
@@ -291,9 +322,12 @@ fn paired(
         .into_iter()
         .map(|entry| {
             let is_about = |definition: &&Definition| {
-                definition.vm.id().map_or(definition.vm.name() == entry.vm.name(), |id| {
-                    Some(id) == entry.vm.id()
-                })
+                definition
+                    .vm
+                    .id()
+                    .map_or(definition.vm.name() == entry.vm.name(), |id| {
+                        Some(id) == entry.vm.id()
+                    })
             };
             let definition = definitions.iter().find(is_about).cloned();
             definition

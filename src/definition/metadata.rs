@@ -177,10 +177,11 @@ impl Metadata {
     }
 
     fn element(&self) -> Element {
-        let root = Element::new(&format!("{METADATA_PREFIX}:vm"))
-            .in_namespace(METADATA_NAMESPACE)
-            .with(&format!("xmlns:{METADATA_PREFIX}"), METADATA_NAMESPACE);
-        fill(root, &Value::Object(self.0.clone()))
+        let own = |name: &str| {
+            Element::new(&format!("{METADATA_PREFIX}:{name}")).in_namespace(METADATA_NAMESPACE)
+        };
+        let root = own("vm").with(&format!("xmlns:{METADATA_PREFIX}"), METADATA_NAMESPACE);
+        fill(root, &Value::Object(self.0.clone()), &own)
     }
 
     /// Reads it from what `virDomainGetMetadata` gives; rubbish is nothing.
@@ -192,10 +193,15 @@ impl Metadata {
         }
     }
 
-    /// The element for `virDomainSetMetadata`.
+    /// The element for `virDomainSetMetadata`, which puts it into the namespace itself.
     #[must_use]
     pub fn to_xml(&self) -> String {
-        self.element().to_string()
+        fill(
+            Element::new("vm"),
+            &Value::Object(self.0.clone()),
+            &Element::new,
+        )
+        .to_string()
     }
 
     /// The same, remembering another observed part.
@@ -381,11 +387,9 @@ fn merge(fields: &mut Map<String, Value>, name: &str, value: &Value) {
     }
 }
 
-/// Makes XML of a value: `type` tells what its text is, as in oVirt's metadata.
-fn fill(mut element: Element, value: &Value) -> Element {
-    let child = |name: &str| {
-        Element::new(&format!("{METADATA_PREFIX}:{name}")).in_namespace(METADATA_NAMESPACE)
-    };
+/// Makes XML of a value, with elements that `make` names: `type` tells what their text is, as in oVirt's
+/// metadata.
+fn fill(mut element: Element, value: &Value, make: &impl Fn(&str) -> Element) -> Element {
     let mut typed = |kind: &str, text: &str| {
         element.set_attribute("type", Some(kind));
         if !text.is_empty() {
@@ -401,7 +405,7 @@ fn fill(mut element: Element, value: &Value) -> Element {
         Value::Array(entries) => {
             typed("list", "");
             for entry in entries {
-                element.append(fill(child("entry"), entry));
+                element.append(fill(make("entry"), entry, make));
             }
         }
         Value::Object(fields) => {
@@ -410,11 +414,11 @@ fn fill(mut element: Element, value: &Value) -> Element {
                     && name.chars().all(|c| c.is_ascii_alphanumeric())
                     && name != "entry";
                 let inside = if is_name {
-                    child(name)
+                    make(name)
                 } else {
-                    child("entry").with("key", name)
+                    make("entry").with("key", name)
                 };
-                element.append(fill(inside, value));
+                element.append(fill(inside, value, make));
             }
             if fields.is_empty() {
                 element.set_attribute("type", Some("map"));
@@ -442,5 +446,135 @@ fn value_of(element: &Element) -> Value {
         }
         _ if element.name() == "vm" && text.trim().is_empty() => Value::Object(Map::new()),
         _ => Value::String(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::{parse, read_domain, update};
+
+    const DOMAIN: &str = "<domain type='kvm'>
+  <name>web</name>
+  <uuid>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11</uuid>
+  <memory unit='KiB'>1024</memory>
+  <devices>
+    <disk type='file' device='disk'>
+      <source file='/v/a.img'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+  </devices>
+</domain>
+";
+
+    fn defined(yaml: &str) -> Vm {
+        let text =
+            format!("vmStatic:\n  name: web\n  id: 6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11\n{yaml}");
+        parse("/v/vm.yaml", &text).unwrap().remove(0).vm
+    }
+
+    #[test]
+    fn what_libvirt_has_no_home_for_is_kept_and_read_back() {
+        let mut vm = read_domain(DOMAIN).unwrap();
+        let more = defined(
+            "  priority: 50
+  vmGroupName: \"shop \\u00e9 <&>\"
+  customProperties: 'true'
+  dedicatedVmForVdsList: [6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a12]
+  vmInit: {hostname: web, networks: [{name: eth0, bootProtocol: DHCP}], rootPassword: s3cret}
+previewSnapshot: true
+",
+        );
+        vm.vm_static.priority = more.vm_static.priority;
+        vm.vm_static.vm_group_name = more.vm_static.vm_group_name;
+        vm.vm_static.custom_properties = more.vm_static.custom_properties;
+        vm.vm_static.dedicated_vm_for_vds_list = more.vm_static.dedicated_vm_for_vds_list;
+        vm.vm_static.vm_init = more.vm_static.vm_init;
+        vm.preview_snapshot = true;
+        vm.vm_static.images[0].disk_description = "the root".to_owned();
+        let text = update(DOMAIN, &vm).unwrap();
+        assert!(
+            !text.contains("s3cret"),
+            "secrets are not for libvirt: {text}"
+        );
+        let mut read = read_domain(&text).unwrap();
+        let password = &mut read.vm_static.vm_init.as_mut().unwrap().root_password;
+        assert_eq!(
+            password.take().unwrap().expose(),
+            None,
+            "it is known to be there"
+        );
+        vm.vm_static.vm_init.as_mut().unwrap().root_password = None;
+        assert_eq!(read.vm_static, vm.vm_static);
+        assert!(read.preview_snapshot);
+    }
+
+    #[test]
+    fn what_was_said_of_a_disk_goes_with_the_disk() {
+        let mut vm = read_domain(DOMAIN).unwrap();
+        vm.vm_static.images[0].disk_description = "the root".to_owned();
+        let text = update(DOMAIN, &vm)
+            .unwrap()
+            .replace("dev='vda'", "dev='vdb'");
+        assert_eq!(
+            read_domain(&text).unwrap().vm_static.images[0].disk_description,
+            ""
+        );
+    }
+
+    #[test]
+    fn what_another_version_has_written_stays() {
+        let text = DOMAIN.replace(
+            "  <devices>",
+            "  <metadata>
+    <v:vm xmlns:v='urn:vmlife:vm:1'><v:priority>50</v:priority><v:future type='list'><v:entry>1</v:entry></v:future></v:vm>
+  </metadata>
+  <devices>",
+        );
+        let mut vm = read_domain(&text).unwrap();
+        assert_eq!(
+            vm.vm_static.priority, 50,
+            "text without a type is read as what fits"
+        );
+        assert_eq!(update(&text, &vm).unwrap(), text);
+        vm.vm_static.priority = 60;
+        let written = update(&text, &vm).unwrap();
+        assert_eq!(read_domain(&written).unwrap().vm_static.priority, 60);
+        assert!(written.contains("future"), "{written}");
+    }
+
+    #[test]
+    fn what_is_remembered_of_runs_goes_through_libvirts_calls() {
+        let dynamic = VmDynamic {
+            last_stop_time: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+            status_reason: "not to be remembered".to_owned(),
+            ..VmDynamic::default()
+        };
+        let metadata = Metadata::parse("<vm><priority type='int'>7</priority></vm>");
+        let xml = metadata.with_remembered(&dynamic).to_xml();
+        assert!(!xml.contains("xmlns"), "libvirt adds that: {xml}");
+        let again = Metadata::parse(&xml);
+        assert_eq!(again.remembered().last_stop_time, dynamic.last_stop_time);
+        assert_eq!(again.remembered().status_reason, "");
+        let mut vm = Vm::default();
+        assert_eq!(again.apply(&mut vm), None);
+        assert_eq!(vm.vm_static.priority, 7);
+    }
+
+    #[test]
+    fn rubbish_in_the_metadata_hides_nothing_else() {
+        let text = DOMAIN.replace(
+            "  <devices>",
+            "  <metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:priority>high</v:priority><v:vmGroupName>a</v:vmGroupName></v:vm></metadata>
+  <devices>",
+        );
+        let vm = read_domain(&text).unwrap();
+        assert_eq!(vm.vm_static.vm_group_name.as_deref(), Some("a"));
+        assert_eq!(vm.vm_static.priority, 0);
+        let error = parse("vm.xml", &text).unwrap_err().to_string();
+        assert!(
+            error.contains("<priority>"),
+            "who has just written it is told: {error}"
+        );
     }
 }

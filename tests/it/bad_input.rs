@@ -96,7 +96,7 @@ fn xml_that_is_wrong_is_refused_with_its_place() {
         ("<domain/>", "./vm.xml:1:1: it names no VM"),
         (
             "<domain><name>test</name><uuid>12</uuid></domain>",
-            "./vm.xml:1:26: '12' is not a UUID",
+            "./vm.xml:1:26: <uuid>: '12' is not a UUID",
         ),
     ] {
         with_file("vm.xml", content).refuses(2, error);
