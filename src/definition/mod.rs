@@ -15,6 +15,8 @@ pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use tree::XmlError;
 pub use yaml::to_yaml;
+#[cfg(test)]
+pub(crate) use yaml::values as yaml_values;
 
 use crate::entity::{ArchitectureType, Vm};
 use binding::Direction;

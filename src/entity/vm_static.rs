@@ -150,6 +150,7 @@ entity! {
         pub unmanaged_device_list: Vec<VmDevice>,
 
         /// How the guest is set up at its first boot. Source: metadata, but for its secrets.
+        #[serde(alias = "VmInit")]
         pub vm_init: Option<VmInit>,
         /// Whether it has been run, so that `vmInit` is done with. Source: metadata.
         pub initialized: bool,
@@ -180,6 +181,12 @@ entity! {
         /// The version that its cluster is compatible with. Source: `ovirt-vm:clusterVersion`, else
         /// metadata.
         pub custom_compatibility_version: Option<String>,
+        /// Which version that is, its cluster's or its own. Source: metadata.
+        pub cluster_compatibility_version_origin: Option<String>,
+        /// The provider that it came from. Source: metadata.
+        pub provider_id: Option<Uuid>,
+        /// Its namespace there. Source: metadata.
+        pub namespace: Option<String>,
         /// Its group. Source: metadata.
         pub vm_group_id: Option<Uuid>,
         /// That group's name. Source: metadata.

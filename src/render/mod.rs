@@ -8,7 +8,7 @@ use crate::cli::Form;
 use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
-use crate::report::{Event, Failure, Kind, Outcome, Report, Sink};
+use crate::report::{Answer, Event, Failure, Kind, Outcome, Report, Sink};
 use crate::words::count;
 use progress::Meter;
 use serde::Serialize;
@@ -50,12 +50,6 @@ impl Output {
         one: bool,
         mut xml: impl FnMut(usize) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Answer<'a> {
-            schema_version: u32,
-            vms: &'a [Vm],
-        }
         let text = match self.form {
             Form::Table => match vms {
                 [vm] if one => table::page(vm, width()),
