@@ -198,7 +198,8 @@ fn written_uuid(word: &str) -> Option<Uuid> {
 }
 
 /// No VM's name contains a slash, so that a slash makes a file; so does the usual ending.
-fn is_file_name(target: &str) -> bool {
+#[must_use]
+pub fn is_file_name(target: &str) -> bool {
     let ending = Path::new(target)
         .extension()
         .and_then(|ending| ending.to_str());
@@ -261,16 +262,22 @@ fn listing_failed(error: &HypervisorError) -> Failure {
 
 /// No domain has this very name: it may be a pattern, or the name of a VM that only an image knows.
 fn by_name_or_glob(inventory: &Inventory, name: &str) -> Result<Vec<Entry>, Failure> {
-    let all = inventory.all().map_err(|error| listing_failed(&error))?;
+    let mut all = inventory.list().map_err(|error| listing_failed(&error))?;
     let exact = |entry: &Entry| entry.vm.name() == name;
     if all.iter().any(exact) || !is_glob(name) {
-        return Ok(all.into_iter().filter(exact).collect());
+        all.retain(exact);
+    } else {
+        let pattern = patterns(&[name.to_owned()])?.remove(0);
+        all.retain(|entry| pattern.matches(entry.vm.name()));
     }
-    let pattern = patterns(&[name.to_owned()])?.remove(0);
-    Ok(all
-        .into_iter()
-        .filter(|entry| pattern.matches(entry.vm.name()))
-        .collect())
+    let mut found = Vec::new();
+    for entry in all {
+        found.extend(match entry.machine {
+            Some(machine) => machine_entry(inventory, Ok(Some(machine)))?,
+            None => Some(entry),
+        });
+    }
+    Ok(found)
 }
 
 /// Whether a word is a pattern; what is none is meant as a name.
@@ -296,7 +303,7 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
     } else {
         format!("there is no VM {}", either(&words))
     };
-    let all = inventory.all().map_err(|error| listing_failed(&error))?;
+    let all = inventory.list().map_err(|error| listing_failed(&error))?;
     let names: Vec<&str> = all.iter().map(|entry| entry.vm.name()).collect();
     let near: Vec<String> = unknown
         .iter()

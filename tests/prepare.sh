@@ -28,6 +28,8 @@ need libvirt-daemon-driver-qemu sh -c 'ls /usr/lib*/libvirt/connection-driver/li
     /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so 2>/dev/null | grep -q .'
 need libvirt-clients command -v virsh
 need qemu-system-x86 command -v qemu-system-x86_64
+need libvirt0 test -e /usr/share/libvirt/schemas/domain.rng
+need libxml2-utils command -v xmllint
 need bsdutils command -v script
 need git command -v git
 need perl-base command -v perl

@@ -18,21 +18,27 @@ const CLOUD_INIT_LABELS: [&str; 2] = ["config-2", "cidata"];
 
 /// Ties what is configured of devices to them.
 pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
-    if binding.direction == Direction::Read && binding.element.child("devices").is_none() {
-        return Ok(());
+    if binding.element.child("devices").is_some() {
+        let direction = binding.direction;
+        let element = binding.element.ensure("devices");
+        return bind_devices(&mut Binding { element, direction }, vm);
     }
+    // Nothing to read; and where nothing comes of it, nothing is written either.
+    let mut devices = Element::new("devices");
+    let (element, direction) = (&mut devices, binding.direction);
+    bind_devices(&mut Binding { element, direction }, vm)?;
+    if devices.elements().next().is_some() {
+        binding.element.append(devices);
+    }
+    Ok(())
+}
+
+fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     let is_q35 = vm
         .custom_emulated_machine
         .as_deref()
         .is_some_and(|name| name.contains("q35"))
         || matches!(&vm.bios_type, Some(bios) if bios.word().starts_with("Q35"));
-    let direction = binding.direction;
-    let devices = binding.element.ensure("devices");
-    let binding = &mut Binding {
-        element: devices,
-        direction,
-    };
-
     let taken = vm.images.iter().filter_map(|disk| disk.target_dev.clone());
     let targets = RefCell::new(taken.collect::<Vec<String>>());
     binding.list(
@@ -44,7 +50,7 @@ pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     )?;
     binding.by(
         &mut vm.iso_path,
-        |devices| Ok(cds(devices).next().and_then(disk_path).map(PathBuf::from)),
+        |devices| Ok(cds(devices).next().and_then(iso_path)),
         |devices, iso| put_iso(devices, iso.as_deref(), is_q35, &mut targets.borrow_mut()),
     )?;
     binding.list(
@@ -516,10 +522,27 @@ fn new_disk(disk: &mut DiskImage, taken: &mut Vec<String>) -> Element {
     element
 }
 
+/// Where a CD is, in one piece of text that tells by itself what kind of place that is: a path,
+/// `volume:pool/volume`, or `protocol:name`.
+fn iso_path(disk: &Element) -> Option<PathBuf> {
+    let path = disk_path(disk)?;
+    Some(match disk.attribute("type") {
+        Some("volume") => format!("volume:{path}").into(),
+        _ => path.into(),
+    })
+}
+
+/// Whether such a text is no path.
+pub(super) fn is_elsewhere(iso: &str) -> bool {
+    iso.split_once(':').is_some_and(|(kind, _)| {
+        !kind.is_empty() && kind.chars().all(|letter| letter.is_ascii_lowercase())
+    })
+}
+
 fn put_iso(devices: &mut Element, iso: Option<&Path>, is_q35: bool, taken: &mut Vec<String>) {
-    let path = iso.map(Path::to_string_lossy);
+    let text = iso.map(Path::to_string_lossy);
     if cds(devices).next().is_none() {
-        if path.is_none() {
+        if text.is_none() {
             return;
         }
         let (bus, prefix) = if is_q35 {
@@ -527,18 +550,24 @@ fn put_iso(devices: &mut Element, iso: Option<&Path>, is_q35: bool, taken: &mut 
         } else {
             ("ide", "hd")
         };
-        let mut disk = Element::new("disk")
-            .with("type", "file")
-            .with("device", "cdrom");
+        let mut disk = Element::new("disk").with("device", "cdrom");
         let target = free_target(prefix, taken);
         disk.append(Element::new("target").with("dev", &target).with("bus", bus));
         disk.append(Element::new("readonly"));
         devices.append(disk);
     }
     let is_cd = |disk: &Element| disk.is("disk") && disk.attribute("device") == Some("cdrom");
-    if let Some(cd) = devices.elements_mut().find(|device| is_cd(device)) {
-        put_disk_path(cd, path.as_deref());
-    }
+    let Some(cd) = devices.elements_mut().find(|device| is_cd(device)) else {
+        return;
+    };
+    let (kind, path) = match text.as_deref() {
+        Some(text) if text.starts_with("volume:") => ("volume", text.strip_prefix("volume:")),
+        Some(text) if is_elsewhere(text) => ("network", Some(text)),
+        Some(text) if text.starts_with("/dev/") => ("block", Some(text)),
+        text => ("file", text),
+    };
+    cd.set_attribute("type", Some(kind));
+    put_disk_path(cd, path);
 }
 
 /// The first name with this prefix that no disk has yet; from now on it is taken.

@@ -208,7 +208,9 @@ struct Topology {
 impl Topology {
     fn of(domain: &Element) -> Result<Self> {
         let number = |element: &Element, name: &str| -> Result<u32> {
-            let text = element.attribute(name).unwrap_or("1");
+            let is_optional = ["dies", "clusters"].contains(&name);
+            let default = if is_optional { "1" } else { "" };
+            let text = element.attribute(name).unwrap_or(default);
             text.parse().map_err(|_| {
                 element.problem(format!(
                     "<{} {name}='{text}'> is not a number",

@@ -85,7 +85,7 @@ pub struct Metadata(Map<String, Value>);
 impl Metadata {
     /// What stands in a domain.
     pub(super) fn of_domain(domain: &Element) -> Self {
-        let own = domain.child("metadata").and_then(|metadata| own(metadata));
+        let own = domain.child("metadata").and_then(own);
         match own.map(value_of) {
             Some(Value::Object(fields)) => Self(fields),
             _ => Self::default(),
@@ -120,8 +120,8 @@ impl Metadata {
         for (name, value) in &old.0 {
             let is_known = name == "vmDynamic" || {
                 let one = Map::from_iter([(name.clone(), value.clone())]);
-                overlay(&mut VmStatic::default(), &one).is_empty()
-                    || overlay(&mut Vm::default(), &one).is_empty()
+                let misfits = overlay(&mut VmStatic::default(), &one);
+                OF_VM.contains(&name.as_str()) || misfits.iter().all(Misfit::is_known)
             };
             if !is_known {
                 self.0.insert(name.clone(), value.clone());
@@ -130,23 +130,26 @@ impl Metadata {
         self
     }
 
-    /// Adds what it says to a VM that was read from XML alone.
-    pub(super) fn apply(&self, vm: &mut Vm) {
-        if self.0.is_empty() {
-            return;
+    /// Adds what it says to a VM that was read from XML alone. Gives the first field that cannot be what
+    /// it says, and why; a field that this program does not know is none.
+    pub(super) fn apply(&self, vm: &mut Vm) -> Option<(String, String)> {
+        let (mut configured, mut of_vm) = (self.0.clone(), self.0.clone());
+        let dynamic = configured.remove("vmDynamic");
+        configured.retain(|name, _| !OF_VM.contains(&name.as_str()));
+        of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
+        let mut misfits = Vec::new();
+        if !configured.is_empty() {
+            misfits.extend(overlay(&mut vm.vm_static, &configured));
         }
-        let mut rest = overlay(&mut vm.vm_static, &self.0);
-        let dynamic = rest.remove("vmDynamic");
-        rest.retain(|name, _| OF_VM.contains(&name.as_str()));
-        if !rest.is_empty() {
-            overlay(vm, &rest);
+        if !of_vm.is_empty() {
+            misfits.extend(overlay(vm, &of_vm));
         }
         if let Some(Value::Object(remembered)) = dynamic {
-            overlay(
-                vm.vm_dynamic.get_or_insert_with(VmDynamic::default),
-                &remembered,
-            );
+            let dynamic = vm.vm_dynamic.get_or_insert_default();
+            misfits.extend(overlay(dynamic, &remembered));
         }
+        let mistake = misfits.into_iter().find(Misfit::is_known)?;
+        Some((mistake.field, mistake.why))
     }
 
     /// The observed part that is remembered, also of a domain that is off.
@@ -200,6 +203,13 @@ impl Metadata {
     pub fn with_remembered(self, dynamic: &VmDynamic) -> Self {
         self.remembering(Some(dynamic))
     }
+}
+
+/// The element that holds a field of vmlife's metadata.
+pub(super) fn element_of<'a>(domain: &'a Element, field: &str) -> Option<&'a Element> {
+    let own = domain.child("metadata").and_then(own)?;
+    let mut elements = own.elements();
+    elements.find(|element| element.name() == field)
 }
 
 fn own(metadata: &Element) -> Option<&Element> {
@@ -277,46 +287,68 @@ pub(super) fn subtract(fields: &mut Map<String, Value>, base: &Map<String, Value
     });
 }
 
+/// A field that does not fit.
+struct Misfit {
+    field: String,
+    why: String,
+}
+
+impl Misfit {
+    /// Whether there is such a field, so that its value must be wrong.
+    fn is_known(&self) -> bool {
+        !self.why.contains("unknown field")
+    }
+}
+
 /// Lays fields over a structure, and gives those that do not fit.
 fn overlay<T: Serialize + DeserializeOwned>(
     target: &mut T,
     fields: &Map<String, Value>,
-) -> Map<String, Value> {
+) -> Vec<Misfit> {
     let mut all = object(target);
     by_key(&mut all);
     let mut whole = all.clone();
     for (name, value) in fields {
         merge(&mut whole, name, value);
     }
-    if let Some(value) = fit(whole) {
+    if let Ok(value) = fit(whole) {
         *target = value;
-        return Map::new();
+        return Vec::new();
     }
     // One by one: what is wrong must not cost us the rest.
-    let mut rest = Map::new();
+    let mut misfits = Vec::new();
     for (name, value) in fields {
-        let words = [Some(value.clone()), number_or_flag(value)];
-        let fitting = words.into_iter().flatten().find_map(|value| {
+        let mut why = String::new();
+        for value in [Some(value.clone()), number_or_flag(value)]
+            .into_iter()
+            .flatten()
+        {
             let mut trial = all.clone();
             merge(&mut trial, name, &value);
-            Some((fit(trial.clone())?, trial))
-        });
-        match fitting {
-            Some((value, trial)) => {
-                *target = value;
-                all = trial;
-            }
-            None => {
-                rest.insert(name.clone(), value.clone());
+            match fit(trial.clone()) {
+                Ok(value) => {
+                    *target = value;
+                    all = trial;
+                    why.clear();
+                    break;
+                }
+                Err(error) if why.is_empty() => why = error.to_string(),
+                Err(_) => {}
             }
         }
+        if !why.is_empty() {
+            misfits.push(Misfit {
+                field: name.clone(),
+                why,
+            });
+        }
     }
-    rest
+    misfits
 }
 
-fn fit<T: DeserializeOwned>(mut fields: Map<String, Value>) -> Option<T> {
+fn fit<T: DeserializeOwned>(mut fields: Map<String, Value>) -> serde_json::Result<T> {
     by_place(&mut fields);
-    serde_json::from_value(Value::Object(fields)).ok()
+    serde_json::from_value(Value::Object(fields))
 }
 
 /// What a text without a type may mean, too.

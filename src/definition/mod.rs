@@ -6,6 +6,7 @@ mod difference;
 mod domain;
 mod libvirt_xml;
 mod metadata;
+mod redaction;
 mod tree;
 mod yaml;
 mod yaml_writer;
@@ -13,12 +14,13 @@ mod yaml_writer;
 pub use difference::{Deviation, deviations, next_run_changes};
 pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
+pub use redaction::redact;
 pub use tree::XmlError;
 pub use yaml::to_yaml;
 #[cfg(test)]
 pub(crate) use yaml::values as yaml_values;
 
-use crate::entity::{ArchitectureType, Vm};
+use crate::entity::{ArchitectureType, Secret, Vm};
 use binding::Direction;
 use std::fs::File;
 use std::io::{self, Read};
@@ -36,7 +38,7 @@ pub struct Definition {
     /// What it says.
     pub vm: Vm,
     /// The XML itself, if it came as libvirt XML: what the model does not know must not be lost.
-    pub xml: Option<String>,
+    pub xml: Option<Secret>,
 }
 
 impl Definition {
@@ -45,8 +47,8 @@ impl Definition {
     /// # Errors
     /// What the definition lacks to be a domain.
     pub fn domain_xml(&self) -> Result<String, DefinitionError> {
-        match &self.xml {
-            Some(xml) => Ok(xml.clone()),
+        match self.xml.as_ref().and_then(Secret::expose) {
+            Some(xml) => Ok(xml.to_owned()),
             None => domain_xml(&self.vm).map_err(|problem| self.origin.error(problem)),
         }
     }
@@ -59,10 +61,21 @@ impl Definition {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn read_domain(text: &str) -> Result<Vm, XmlError> {
+    read(text).map(|(vm, _)| vm)
+}
+
+/// The same, with what is wrong in vmlife's own metadata. That may be another version's, or somebody's
+/// mistake: it must not hide a VM, and must not pass where somebody has just written it.
+fn read(text: &str) -> Result<(Vm, Option<XmlError>), XmlError> {
     let mut document = domain_of(text)?;
-    let mut vm = read_alone(&mut document.root).map_err(|problem| problem.place(text))?;
-    Metadata::of_domain(&document.root).apply(&mut vm);
-    Ok(vm)
+    let domain = &mut document.root;
+    let mut vm = read_alone(domain).map_err(|problem| problem.place(text))?;
+    let mistake = Metadata::of_domain(domain).apply(&mut vm);
+    let mistake = mistake.map(|(field, why)| {
+        let element = metadata::element_of(domain, &field).unwrap_or(domain);
+        element.problem(format!("<{field}>: {why}")).place(text)
+    });
+    Ok((vm, mistake))
 }
 
 /// What the XML alone says, without vmlife's metadata.
@@ -284,7 +297,10 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
 /// The first thing that is wrong, with its place.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     let mut definitions = if text.trim_start().starts_with('<') {
-        let vm = read_domain(text).map_err(|error| error.of_file(file))?;
+        let (vm, mistake) = read(text).map_err(|error| error.of_file(file))?;
+        if let Some(mistake) = mistake {
+            return Err(mistake.of_file(file));
+        }
         let origin = Origin {
             file: file.to_owned(),
             line: 1,
@@ -292,7 +308,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
         vec![Definition {
             origin,
             vm,
-            xml: Some(text.to_owned()),
+            xml: Some(Secret::new(text)),
         }]
     } else {
         yaml::read(file, text)?
@@ -390,6 +406,14 @@ fn unfit_name(name: &str) -> Option<String> {
 
 fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
     let stat = &mut vm.vm_static;
+    // Elsewhere a place may be written in another way: `[store] folder/file`, `C:\folder\file`.
+    let has_paths = matches!(
+        stat.domain_type.as_deref(),
+        None | Some("kvm" | "qemu" | "hvf" | "xen" | "bhyve" | "test")
+    );
+    if !has_paths {
+        return;
+    }
     for path in [
         &mut stat.kernel_url,
         &mut stat.initrd_url,
@@ -399,7 +423,9 @@ fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
     .into_iter()
     .flatten()
     {
-        *path = folder.join(&path);
+        if !devices::is_elsewhere(&path.to_string_lossy()) {
+            *path = folder.join(&path);
+        }
     }
     for disk in &mut stat.images {
         let is_file = matches!(disk.source_type.as_deref(), None | Some("file" | "block"));

@@ -9,6 +9,10 @@ pub struct MemorySize {
     kib: u64,
 }
 
+/// The most that libvirt takes: its bytes must fit into a signed number. So a fraction of MiB holds
+/// every size exactly.
+const MOST_KIB: u64 = 1 << 53;
+
 impl MemorySize {
     /// So many KiB.
     #[must_use]
@@ -66,6 +70,7 @@ impl MemorySize {
         value
             .checked_mul(factor)
             .and_then(|bytes| u64::try_from(bytes.div_ceil(1024)).ok())
+            .filter(|kib| *kib <= MOST_KIB)
             .map(Self::from_kib)
             .ok_or_else(|| format!("{number} {unit} is more than a computer can have"))
     }
@@ -76,7 +81,7 @@ impl Serialize for MemorySize {
         if self.kib.is_multiple_of(1024) {
             serializer.serialize_u64(self.kib / 1024)
         } else {
-            // Exact: 1/1024 is a power of two, and no machine has 2^52 KiB.
+            // Exact: 1/1024 is a power of two, and there are no more than 2^53 KiB.
             #[expect(clippy::cast_precision_loss)]
             serializer.serialize_f64(self.kib as f64 / 1024.0)
         }
@@ -96,14 +101,15 @@ impl<'de> Deserialize<'de> for MemorySize {
 
             fn visit_u64<E: de::Error>(self, mib: u64) -> Result<MemorySize, E> {
                 match mib.checked_mul(1024) {
-                    Some(kib) => Ok(MemorySize::from_kib(kib)),
-                    None => Err(E::invalid_value(de::Unexpected::Unsigned(mib), &self)),
+                    Some(kib) if kib <= MOST_KIB => Ok(MemorySize::from_kib(kib)),
+                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(mib), &self)),
                 }
             }
 
             fn visit_f64<E: de::Error>(self, mib: f64) -> Result<MemorySize, E> {
                 let kib = mib * 1024.0;
-                if kib.fract() == 0.0 && (0.0..9e15).contains(&kib) {
+                #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+                if kib.fract() == 0.0 && (0.0..=MOST_KIB as f64).contains(&kib) {
                     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
                     Ok(MemorySize::from_kib(kib as u64))
                 } else {
@@ -158,6 +164,8 @@ mod tests {
             ("", None),
             ("12", Some("furlong")),
             ("340282366920938463463374607431768211455", Some("T")),
+            ("9223372036854775809", Some("b")),
+            ("9007199254740993", None),
         ] {
             assert!(
                 MemorySize::parse(number, unit).is_err(),
@@ -168,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_size_comes_back_as_it_went_in() {
-        for kib in [0, 1, 1024, 131_072, 1_000_000] {
+        for kib in [0, 1, 1024, 131_072, 1_000_000, MOST_KIB - 1, MOST_KIB] {
             let size = MemorySize::from_kib(kib);
             let text = serde_json::to_string(&size).unwrap();
             assert_eq!(

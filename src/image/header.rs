@@ -16,6 +16,7 @@
 //! The numbers are in the byte order of the machine that wrote them. libvirt writes the complete
 //! magic last, so that it is the proof of completeness.
 
+use crate::entity::Secret;
 use std::io::{self, Read};
 
 const LENGTH: usize = 92;
@@ -63,7 +64,7 @@ impl Format {
 }
 
 /// The head of a save image, checked as far as that needs no reading of the memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Header {
     /// Whether the save came to its end.
     pub complete: bool,
@@ -72,7 +73,7 @@ pub struct Header {
     /// How the memory is stored.
     pub format: Format,
     /// The domain as it was saved. Holds secrets; empty if an interrupted save had not got so far.
-    pub xml: String,
+    pub xml: Secret,
 }
 
 /// Why a file is no save image that can be used.
@@ -114,11 +115,11 @@ impl Header {
         if version == 0 || data_length == 0 || data_length > XML_LIMIT {
             return Err(HeaderError::Damaged("its lengths cannot be right"));
         }
-        let header = |xml| Self {
+        let header = |xml: String| Self {
             complete,
             was_running: was_running != 0,
             format,
-            xml,
+            xml: Secret::new(xml),
         };
         if u64::from(data_length) + LENGTH as u64 >= size {
             return if complete {
@@ -206,7 +207,7 @@ mod tests {
     fn a_whole_image_tells_its_vm_and_whether_it_ran() {
         let header = read(&image(COMPLETE, 0, b"QEVM\0\0\0\x03")).unwrap();
         assert_eq!(
-            (header.complete, header.was_running, header.xml.as_str()),
+            (header.complete, header.was_running, header.xml.expose().unwrap_or_default()),
             (true, true, "<domain/>")
         );
         assert_eq!(header.format, Format::Raw);

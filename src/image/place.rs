@@ -3,7 +3,7 @@
 use super::record::{FileIdentity, Usage};
 use super::{CAREFUL, Header, HeaderError, Record};
 use crate::definition::read_domain;
-use crate::entity::{SavedImage, Verdict, Vm};
+use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
@@ -149,6 +149,8 @@ pub struct ImageFile {
     pub path: PathBuf,
     /// The VM whose memory it holds, as it was configured then.
     pub vm: Option<Vm>,
+    /// That as domain XML, with its secrets.
+    pub xml: Option<Secret>,
     /// What the model shows of it.
     pub summary: SavedImage,
     identity: FileIdentity,
@@ -173,14 +175,15 @@ impl ImageFile {
                 .and_then(|time| Timestamp::try_from(time).ok()),
             was_running: None,
         };
-        let mut vm = None;
-        if let Err((verdict, flaw)) = examine(path, &seen, &mut summary, &mut vm) {
+        let (mut vm, mut xml) = (None, None);
+        if let Err((verdict, flaw)) = examine(path, &seen, &mut summary, &mut vm, &mut xml) {
             summary.verdict = verdict;
             summary.flaw = Some(flaw);
         }
         Some(Self {
             path: path.to_path_buf(),
             vm,
+            xml,
             summary,
             identity,
         })
@@ -289,6 +292,7 @@ fn examine(
     seen: &Metadata,
     summary: &mut SavedImage,
     vm: &mut Option<Vm>,
+    xml: &mut Option<Secret>,
 ) -> Result<(), (Verdict, String)> {
     if !seen.is_file() {
         return Err((Verdict::Damaged, "it is not a regular file".to_owned()));
@@ -307,7 +311,8 @@ fn examine(
             error => (Verdict::Damaged, error.to_string()),
         })?;
     summary.was_running = Some(header.was_running);
-    *vm = read_domain(&header.xml).ok();
+    *vm = header.xml.expose().and_then(|xml| read_domain(xml).ok());
+    *xml = Some(header.xml);
     if !header.complete {
         return Err((Verdict::Incomplete, "its save was interrupted".to_owned()));
     }

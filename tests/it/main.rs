@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod boundary;
 mod command_line;
+mod definitions;
 mod documents;
 mod failures;
 mod interrupt;

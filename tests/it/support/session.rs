@@ -18,7 +18,7 @@ pub(crate) struct Session {
 }
 
 /// The test cannot run on this machine: with CI=true that is a failure, elsewhere it is said.
-fn missing(what: &str) {
+pub(crate) fn missing(what: &str) {
     assert!(
         std::env::var_os("CI").is_none_or(|ci| ci != "true"),
         "{what} is missing; sh tests/run.sh installs it"
