@@ -20,6 +20,9 @@ const WORDS: [(&str, &str); 8] = [
     ("Secret", "secret text"),
 ];
 
+/// A UUID in any of the forms that are read.
+const UUID: &str = r"^(urn:uuid:)?\{?[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?$";
+
 const INTRODUCTION: &str = "\
 # Fields
 
@@ -97,6 +100,10 @@ fn tidy(schema: &mut Value, contract: &Contract) {
             let is_own = |format: &Value| format == "uuid" || format == "date-time";
             if fields.get("format").is_some_and(|format| !is_own(format)) {
                 fields.remove("format");
+            }
+            if *contract == Contract::Read && fields.get("format").is_some_and(|it| it == "uuid") {
+                fields.remove("format");
+                fields.insert("pattern".to_owned(), UUID.into());
             }
             if *contract == Contract::Written {
                 without_null(fields);
@@ -269,7 +276,12 @@ fn words_of(schema: &Value) -> String {
         return words.map_or(name, |(_, words)| words).to_owned();
     }
     if let Some(entry) = schema.get("items") {
-        return format!("list of {}", words_of(entry));
+        let kind = if schema["uniqueItems"] == true {
+            "set"
+        } else {
+            "list"
+        };
+        return format!("{kind} of {}", words_of(entry));
     }
     if let Some(value) = of_map(schema) {
         return format!("map of {}", words_of(value));
@@ -326,7 +338,6 @@ fn table() -> String {
     text
 }
 
-#[cfg(test)]
 mod tests {
     use super::*;
     use crate::definition;

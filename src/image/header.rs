@@ -207,7 +207,11 @@ mod tests {
     fn a_whole_image_tells_its_vm_and_whether_it_ran() {
         let header = read(&image(COMPLETE, 0, b"QEVM\0\0\0\x03")).unwrap();
         assert_eq!(
-            (header.complete, header.was_running, header.xml.expose().unwrap_or_default()),
+            (
+                header.complete,
+                header.was_running,
+                header.xml.expose().unwrap_or_default()
+            ),
             (true, true, "<domain/>")
         );
         assert_eq!(header.format, Format::Raw);
