@@ -105,6 +105,10 @@ fn tidy(schema: &mut Value, contract: &Contract) {
                 fields.remove("format");
                 fields.insert("pattern".to_owned(), UUID.into());
             }
+            // What a part begins with is told at its own fields.
+            if fields.get("default").is_some_and(Value::is_object) {
+                fields.remove("default");
+            }
             if *contract == Contract::Written {
                 without_null(fields);
             }
@@ -329,8 +333,10 @@ fn table() -> String {
     text += "\n## Words\n\nThey are read whatever their case, and so are oVirt's numbers. Where oVirt's words are not all \
              that can be, another one is written as `Unknown(word)`.\n\n| type | words |\n|---|---|\n";
     for (name, schema) in schema["$defs"].as_object().expect("definitions") {
-        let words = schema["anyOf"][0]["enum"].as_array();
-        if let Some(words) = words {
+        let open = schema["anyOf"][0]["enum"].as_array();
+        let words = open.or(schema["enum"].as_array());
+        // The kinds of a report's end are not the model's.
+        if let Some(words) = words.filter(|_| name != "Kind") {
             let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
             text += &format!("| {name} | `{}` |\n", words.join("`, `"));
         }
