@@ -80,11 +80,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -246,11 +246,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -296,11 +296,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -350,11 +350,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -400,11 +400,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -419,7 +419,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -c -o -q -v -h -V --file --id --exclude --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -c -o -q -v -h -V --file --id --exclude --columns --no-headers --sample --inactive --migratable --diff --security-info --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -441,6 +441,18 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --columns)
+                    COMPREPLY=($(compgen -W "NAME STATE ID UUID VCPUS MEMORY IMAGE CPU% MEM% NET% IP HOSTNAME OS AGENT STARTED STOPPED DISKS NETWORKS MAC SNAPSHOTS PRIORITY GROUP TEMPLATE MACHINE NEXT JOB COMMENT DESCRIPTION" -- "${cur}"))
+                    return 0
+                    ;;
+                --sample)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --diff)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -450,11 +462,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -484,11 +496,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

@@ -26,6 +26,7 @@ end
 
 complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
@@ -48,6 +49,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d '
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
@@ -70,6 +72,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l exclude -d 'Le
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
@@ -93,6 +96,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l id -d 'A running
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
@@ -110,6 +114,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l id -d 'A runnin
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
@@ -125,19 +130,55 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s V -l version -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l columns -d 'A list of these columns, separated by commas' -r -f -a "NAME\t'The name'
+STATE\t'The status, and libvirt\'s reason for it'
+ID\t'The number of the running domain'
+UUID\t'The UUID'
+VCPUS\t'vCPUs that are plugged in'
+MEMORY\t'The memory'
+IMAGE\t'The images of its memory: size, age, what is wrong with them'
+CPU%\t'Use of its vCPUs in percent; needs --sample'
+MEM%\t'Use of its memory in percent'
+NET%\t'Use of its busiest network card in percent; needs --sample'
+IP\t'The guest\'s addresses'
+HOSTNAME\t'The guest\'s host name'
+OS\t'The guest\'s operating system'
+AGENT\t'Whether the QEMU guest agent is connected'
+STARTED\t'When it was last started or restored'
+STOPPED\t'When it last ended or was hibernated'
+DISKS\t'How many disks, and the size of all of them'
+NETWORKS\t'What its network cards are plugged into'
+MAC\t'The hardware addresses of its network cards'
+SNAPSHOTS\t'How many snapshots'
+PRIORITY\t'How much it matters, 0 to 100'
+GROUP\t'Its group'
+TEMPLATE\t'The template that it was first made from'
+MACHINE\t'The machine type'
+NEXT\t'What changes at the next boot'
+JOB\t'What is being done to it now'
+COMMENT\t'A short remark'
+DESCRIPTION\t'The first line of its description'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l sample -d 'Look twice, so far apart, and show also rates: CPU, disks, network' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l diff -d 'Only what differs from a definition: FILE\'s, else the one that names the VM' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l no-headers -d 'Leave out the line above a list'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What the next start will find, not what runs now'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l migratable -d 'The form that can move to another host'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l security-info -d 'Show passwords, keys and scripts, too; needs a connection that may do anything'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s V -l version -d 'Print version'
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
+wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'

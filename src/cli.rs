@@ -1,6 +1,9 @@
 //! The command line, declared; what it means is decided elsewhere.
 
-use clap::builder::NonEmptyStringValueParser;
+use crate::render::{Column, columns};
+use clap::builder::{
+    NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -114,6 +117,74 @@ pub struct Image {
     pub bypass_cache: bool,
 }
 
+/// What is shown of VMs, and how.
+#[derive(Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
+pub struct Showing {
+    /// A list of these columns, separated by commas
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        ignore_case = true,
+        value_parser = column_parser()
+    )]
+    pub columns: Vec<&'static Column>,
+    /// Leave out the line above a list
+    #[arg(long)]
+    pub no_headers: bool,
+    /// Look twice, so far apart, and show also rates: CPU, disks, network
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub sample: Option<Duration>,
+    /// What the next start will find, not what runs now
+    #[arg(long, conflicts_with = "migratable")]
+    pub inactive: bool,
+    /// The form that can move to another host
+    #[arg(long)]
+    pub migratable: bool,
+    /// Only what differs from a definition: FILE's, else the one that names the VM
+    #[arg(
+        long,
+        value_name = "FILE",
+        // Else it would swallow the TARGET behind it.
+        require_equals = true,
+        conflicts_with = "columns",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub diff: Option<Option<String>>,
+    /// Show passwords, keys and scripts, too; needs a connection that may do anything
+    #[arg(long)]
+    pub security_info: bool,
+}
+
+impl Showing {
+    /// What clap cannot check: words that make no sense in this form.
+    #[must_use]
+    pub fn problem(&self, form: Form) -> Option<&'static str> {
+        let is_list = matches!(form, Form::Table | Form::Wide);
+        if !self.columns.is_empty() && !is_list {
+            Some("--columns are those of a table, which -o asks not for")
+        } else if self.diff.is_some() && form == Form::Xml {
+            Some("--diff has no form in XML")
+        } else {
+            None
+        }
+    }
+}
+
+/// A column by its name, whatever its case; the help lists them.
+fn column_parser() -> impl TypedValueParser<Value = &'static Column> {
+    let values = columns()
+        .iter()
+        .map(|column| PossibleValue::new(column.name).help(column.help));
+    PossibleValuesParser::new(values).try_map(|name| {
+        let found = columns()
+            .iter()
+            .find(|column| column.name.eq_ignore_ascii_case(&name));
+        found.ok_or("there is no such column")
+    })
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -178,6 +249,9 @@ pub enum Command {
         /// Which VMs.
         #[command(flatten)]
         targets: Targets,
+        /// What of them.
+        #[command(flatten)]
+        showing: Showing,
     },
     /// Means two things, and so is none of ours.
     #[command(hide = true)]
@@ -194,6 +268,8 @@ pub enum Form {
     /// For people
     #[default]
     Table,
+    /// The same with more columns; of show: a list always
+    Wide,
     /// For programs
     Json,
     /// For programs and people; of show: definitions that load again
@@ -238,5 +314,47 @@ mod tests {
         for text in ["", "soon", "-5s", "5 parsecs"] {
             assert!(parse_time(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn columns_are_read_whatever_their_case_and_wrong_ones_get_the_right_ones() {
+        let parse = |words: &[&str]| Cli::try_parse_from(["vmlife", "show"].iter().chain(words));
+        let cli = parse(&["--columns", "name,Cpu%", "vm"]).unwrap();
+        let Command::Show { targets, showing } = cli.command else {
+            panic!("it is show");
+        };
+        let names: Vec<&str> = showing.columns.iter().map(|column| column.name).collect();
+        assert_eq!(names, ["NAME", "CPU%"]);
+        assert_eq!(targets.targets, ["vm"]);
+        assert!(showing.problem(Form::Json).is_some() && showing.problem(Form::Wide).is_none());
+        let error = parse(&["--columns", "NAME,STAET"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let error = error.to_string();
+        assert!(
+            error.contains("'STAET'") && error.contains("'STATE'"),
+            "{error}"
+        );
+        assert!(error.contains("[possible values: NAME, STATE,"), "{error}");
+        assert!(parse(&["--columns", ""]).is_err());
+    }
+
+    #[test]
+    fn a_difference_to_a_file_takes_no_target_for_it() {
+        let parse = |words: &[&str]| {
+            let cli = Cli::try_parse_from(["vmlife", "show"].iter().chain(words)).unwrap();
+            match cli.command {
+                Command::Show { targets, showing } => (showing.diff, targets.targets),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(parse(&["vm"]), (None, vec!["vm".to_owned()]));
+        assert_eq!(
+            parse(&["--diff", "vm.yaml"]),
+            (Some(None), vec!["vm.yaml".to_owned()])
+        );
+        assert_eq!(
+            parse(&["--diff=vm.yaml"]),
+            (Some(Some("vm.yaml".to_owned())), vec![])
+        );
     }
 }

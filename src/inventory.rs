@@ -26,6 +26,15 @@ pub struct Inventory {
     pub from: Option<PathBuf>,
 }
 
+/// How closely VMs are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// As far as a line in a list tells: the definition, the state, the images.
+    Line,
+    /// All that libvirt and the guest can tell.
+    Whole,
+}
+
 /// One VM that was found.
 #[derive(Clone, Debug)]
 pub struct Entry {

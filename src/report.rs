@@ -331,6 +331,34 @@ pub struct Answer<'a> {
     pub vms: &'a [Vm],
 }
 
+/// What `show` answers when it compares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Differences<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// What is not as it is defined.
+    pub differences: &'a [Difference],
+}
+
+/// A field of a VM that is not as a definition has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Difference {
+    /// The VM's name.
+    pub vm: String,
+    /// The field, by its path in the model: `vmStatic.memSizeMb`.
+    pub field: String,
+    /// What the definition has; absent if it has nothing there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub defined: Option<String>,
+    /// What libvirt has; absent if it has nothing there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+}
+
 /// What happens while a command runs.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {

@@ -1,6 +1,6 @@
 //! The way from words to an exit status: open, select, execute, render.
 
-use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
+use crate::cli::{Acting, Cli, Command, Form, Image, Showing, Targets};
 use crate::entity::Vm;
 use crate::execute::{Options, execute};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
@@ -60,8 +60,8 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
         let look = move || select(&inventory, &selection, verb, wishes);
         in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
     };
-    if verb == Verb::Show {
-        return Ok(show(&inventory, &entries, &request, output)?);
+    if let Command::Show { showing, .. } = &cli.command {
+        return Ok(show(&inventory, &entries, &request, showing, output)?);
     }
     one_file_for_one_vm(&inventory, &request, &entries)?;
     if entries.is_empty() {
@@ -153,7 +153,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
     };
     let mut request = Request {
         selection: match &cli.command {
-            Command::Show { targets } => {
+            Command::Show { targets, .. } => {
                 let named = selection(targets, false);
                 Selection {
                     all: named.is_empty(),
@@ -295,11 +295,14 @@ fn show(
     inventory: &Inventory,
     entries: &[Entry],
     request: &Request,
+    showing: &Showing,
     output: &mut Output,
 ) -> Result<Kind, Failure> {
     let vms: Vec<Vm> = entries.iter().map(|entry| entry.vm.clone()).collect();
     let named = !request.selection.all;
-    output.vms(&vms, named, |index| xml_of(inventory, &entries[index]))?;
+    output.vms(&vms, named, showing, |index| {
+        xml_of(inventory, &entries[index])
+    })?;
     Ok(Kind::Done)
 }
 

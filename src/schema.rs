@@ -3,7 +3,7 @@
 //! and overwrite it if `SNAPSHOTS=overwrite`.
 
 use crate::entity::Vm;
-use crate::report::{Answer, Report};
+use crate::report::{Answer, Differences, Report};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -70,11 +70,12 @@ fn report() -> Value {
     let mut one_of = |schema: fn(&mut SchemaGenerator) -> schemars::Schema| schema(&mut generator);
     let acted = one_of(SchemaGenerator::subschema_for::<Report>);
     let shown = one_of(SchemaGenerator::subschema_for::<Answer<'_>>);
+    let compared = one_of(SchemaGenerator::subschema_for::<Differences<'_>>);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vmlife: what -o json prints",
-        "description": "The report of a verb that acts, or the answer of show.",
-        "oneOf": [acted, shown],
+        "description": "The report of a verb that acts, the answer of show, or the differences that it found.",
+        "oneOf": [acted, shown, compared],
         "$defs": generator.take_definitions(true),
     });
     tidy(&mut schema, &Contract::Written);

@@ -71,7 +71,7 @@ for target in "$@"; do
     # -timeout: one input that takes this many seconds is a finding. -max_len: beyond it nothing new.
     fuzz run "$target" "tests/fuzz/corpus/$target" "tests/fuzz/corpus/seeds-$target" -- \
         -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=16384 \
-        -print_final_stats=1 -verbosity=1 || found="$found $target"
+        -print_final_stats=1 -verbosity=0 || found="$found $target"
 done
 [ -n "$found" ] || exit 0
 

@@ -66,6 +66,7 @@ impl Document {
     /// The first place where it is no XML. Document types are refused, and with them all entities but
     /// XML's own.
     pub(super) fn parse(text: &str) -> Result<Self, XmlError> {
+        within_bounds(text).map_err(|problem| problem.place(text))?;
         let options = ParsingOptions {
             nodes_limit: 1_000_000,
             ..ParsingOptions::default()
@@ -88,6 +89,68 @@ impl Display for Document {
     }
 }
 
+/// Elements in one another, attributes of one, and namespaces: more stand in no domain, and the parser's
+/// time grows with their square.
+const DEPTH_LIMIT: usize = 256;
+const ATTRIBUTE_LIMIT: usize = 1000;
+const NAMESPACE_LIMIT: usize = 256;
+
+/// Looks that a text has no more of these than a parser can take, as far as it is XML at all.
+fn within_bounds(text: &str) -> Result {
+    let too_many = |rest: &str, limit: usize, what: &str| {
+        let (offset, words) = (text.len() - rest.len(), format!("more than {limit} {what}"));
+        Err(Problem { offset, words })
+    };
+    let (mut depth, mut namespaces) = (0_usize, 0_usize);
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at..];
+        let skipped = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>")]
+            .into_iter()
+            .find(|(begin, _)| rest.starts_with(begin));
+        if let Some((_, end)) = skipped {
+            rest = rest.find(end).map_or("", |at| &rest[at + end.len()..]);
+            continue;
+        }
+        let mut quote = None;
+        let mut attributes = 0;
+        let end = rest.bytes().position(|byte| match (quote, byte) {
+            (Some(open), byte) => {
+                if open == byte {
+                    quote = None;
+                }
+                false
+            }
+            (None, b'\'' | b'"') => {
+                quote = Some(byte);
+                false
+            }
+            (None, byte) => {
+                attributes += usize::from(byte == b'=');
+                byte == b'>'
+            }
+        });
+        let tag = &rest[..end.unwrap_or(rest.len())];
+        if attributes > ATTRIBUTE_LIMIT {
+            return too_many(rest, ATTRIBUTE_LIMIT, "attributes in one element");
+        }
+        namespaces += tag.matches("xmlns").count();
+        if namespaces > NAMESPACE_LIMIT {
+            return too_many(rest, NAMESPACE_LIMIT, "namespaces");
+        }
+        if tag.starts_with("</") {
+            depth = depth.saturating_sub(1);
+        } else if !tag.ends_with('/') {
+            depth += 1;
+        }
+        if depth > DEPTH_LIMIT {
+            return too_many(rest, DEPTH_LIMIT, "elements in one another");
+        }
+        rest = &rest[tag.len()..];
+    }
+    Ok(())
+}
+
 /// Turns the parser's words into ours.
 fn explain(error: &roxmltree::Error, text: &str) -> XmlError {
     let place = error.pos();
@@ -102,9 +165,14 @@ fn explain(error: &roxmltree::Error, text: &str) -> XmlError {
         }
         error => {
             let words = error.to_string();
-            words
-                .rsplit_once(" at ")
-                .map_or(words.clone(), |(words, _)| words.to_owned())
+            match words.rsplit_once(" at ") {
+                // What follows is the place; it may be told within the sentence, too.
+                Some((before, place)) if place.starts_with(|c: char| c.is_ascii_digit()) => {
+                    let after = place.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':');
+                    format!("{before}{after}")
+                }
+                _ => words,
+            }
         }
     };
     XmlError {
@@ -567,6 +635,30 @@ mod tests {
     #[test]
     fn control_characters_never_reach_the_xml() {
         assert_eq!(Escaped("a\u{1b}[31m\u{0}b").to_string(), "a[31mb");
+    }
+
+    #[test]
+    fn what_would_keep_the_parser_busy_for_minutes_is_refused_at_once() {
+        let nested: String = (0..8000)
+            .map(|n| format!("<a xmlns:n{n}='urn:{n}'>"))
+            .collect();
+        let attributes: String = (0..300_000).map(|n| format!(" a{n}='>'")).collect();
+        for (text, problem) in [
+            (
+                "<a>".repeat(100_000),
+                "more than 256 elements in one another",
+            ),
+            (nested, "more than 256 "),
+            (
+                format!("<a{attributes}/>"),
+                "more than 1000 attributes in one element",
+            ),
+            ("<![CDATA[".repeat(100_000), ""),
+            ("<a b='".repeat(100_000), ""),
+        ] {
+            let error = Document::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

@@ -9,6 +9,12 @@ use serde::Deserialize;
 /// square.
 const DEPTH_LIMIT: usize = 1000;
 
+/// More directives than this have no use, and the parser's time grows with their square.
+const DIRECTIVE_LIMIT: usize = 100;
+
+/// More VMs than this are in no file, nor empty documents between them.
+const DOCUMENT_LIMIT: usize = 20_000;
+
 /// Reads all documents of a file.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     if let Some(line) = line_beyond_depth(text) {
@@ -16,6 +22,14 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
         return Err(Origin {
             file: file.to_owned(),
             line,
+        }
+        .error(problem));
+    }
+    if text.lines().filter(|line| line.starts_with("%TAG")).count() > DIRECTIVE_LIMIT {
+        let problem = format!("it has more than {DIRECTIVE_LIMIT} %TAG directives");
+        return Err(Origin {
+            file: file.to_owned(),
+            line: 1,
         }
         .error(problem));
     }
@@ -27,6 +41,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
             file: file.to_owned(),
             line,
         };
+        if number >= DOCUMENT_LIMIT {
+            let problem = format!("it has more than {DOCUMENT_LIMIT} documents");
+            return Err(origin.error(problem));
+        }
         // An empty document (a file that ends with "---", say) is nothing, not a mistake.
         match Option::<Vm>::deserialize(document) {
             Ok(Some(vm)) => definitions.push(Definition {
@@ -273,6 +291,12 @@ mod tests {
         complaint(&text);
         let bomb = text.replace("a29:", "vmStatic:");
         complaint(&bomb);
+    }
+
+    #[test]
+    fn directives_beyond_measure_are_an_error_at_once() {
+        let text: String = (0..100_000).map(|n| format!("%TAG !a{n}! t\n")).collect();
+        assert!(complaint(&text).contains("%TAG"));
     }
 
     #[test]

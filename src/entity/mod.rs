@@ -11,6 +11,8 @@ mod disk;
 pub(crate) mod enumeration;
 mod enums;
 mod interface;
+#[cfg(test)]
+mod sample;
 mod saved_image;
 mod secret;
 mod size;
@@ -26,6 +28,8 @@ pub use device::{LockInfo, SpecParam, VmDevice, VmDeviceId, VmNumaNode, VmPayloa
 pub use disk::{Disk, DiskImage};
 pub use enums::*;
 pub use interface::{GraphicsInfo, GraphicsType, VmNetworkInterface, VmNetworkStatistics};
+#[cfg(test)]
+pub(crate) use sample::sample;
 pub use saved_image::{SavedImage, Verdict};
 pub use secret::Secret;
 pub use size::MemorySize;

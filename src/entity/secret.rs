@@ -39,11 +39,10 @@ impl Secret {
         self.revealed = true;
     }
 
-    fn visible(&self) -> &str {
-        match &self.text {
-            Some(text) if self.revealed => text,
-            _ => Self::HIDDEN,
-        }
+    /// The text, if it may be written out.
+    #[must_use]
+    pub fn revealed(&self) -> Option<&str> {
+        self.text.as_deref().filter(|_| self.revealed)
     }
 }
 
@@ -61,7 +60,7 @@ impl fmt::Debug for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.visible())
+        serializer.serialize_str(self.revealed().unwrap_or(Self::HIDDEN))
     }
 }
 

@@ -1,19 +1,26 @@
 //! All that prints. The answer goes to standard output, words go to standard error.
 
+mod diff;
+mod list;
+mod page;
 mod progress;
 mod table;
 mod text;
 
-use crate::cli::Form;
+pub use list::{Column, columns, depth};
+
+use crate::cli::{Form, Showing};
 use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
-use crate::report::{Answer, Event, Failure, Kind, Outcome, Report, Sink};
+use crate::report::{Answer, Difference, Differences, Event, Failure, Kind, Outcome, Report, Sink};
 use crate::words::count;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use progress::Meter;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
-use text::{harmless, seconds};
+use text::{View, harmless, seconds};
 
 /// The streams, and how they are to be written.
 pub struct Output {
@@ -39,8 +46,8 @@ impl Output {
         }
     }
 
-    /// Prints VMs: one as a page, several as a list, or in the form that was asked for. `xml` gives a
-    /// VM's domain XML.
+    /// Prints VMs: one as a page, several as a list, or in the form that was asked for. A list of
+    /// columns is one also of one VM. `xml` gives a VM's domain XML.
     ///
     /// # Errors
     /// What `xml` says.
@@ -48,12 +55,16 @@ impl Output {
         &mut self,
         vms: &[Vm],
         one: bool,
+        showing: &Showing,
         mut xml: impl FnMut(usize) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
         let text = match self.form {
-            Form::Table => match vms {
-                [vm] if one => table::page(vm, width()),
-                vms => table::list(vms, width()),
+            Form::Table | Form::Wide => match vms {
+                [vm] if list::is_page(self.form, &showing.columns, one) => page::page(vm, &view()),
+                vms => {
+                    let columns = list::chosen(self.form, &showing.columns);
+                    list::list(vms, &columns, !showing.no_headers, &view())
+                }
             },
             Form::Json => json(&Answer {
                 schema_version: Report::SCHEMA_VERSION,
@@ -77,13 +88,28 @@ impl Output {
         Ok(())
     }
 
+    /// Prints how VMs differ from their definitions. `vms` are all that were compared.
+    pub fn differences(&mut self, vms: &[String], differences: &[Difference]) {
+        let answer = Differences {
+            schema_version: Report::SCHEMA_VERSION,
+            differences,
+        };
+        let text = match self.form {
+            Form::Table | Form::Wide | Form::Xml => diff::diff(vms, differences, &view()),
+            Form::Json => json(&answer),
+            Form::Yaml => to_yaml(&answer),
+            Form::Name => diff::differing(vms, differences).map(name_line).collect(),
+        };
+        self.answer(&text);
+    }
+
     /// Prints what a command that acts has come to. In the form for people each VM's line came when
     /// it was over, and only the count is left to say.
     pub fn report(&mut self, report: &Report) {
         match self.form {
             Form::Json => self.answer(&json(report)),
             Form::Yaml => self.answer(&to_yaml(report)),
-            Form::Table | Form::Xml | Form::Name => {}
+            Form::Table | Form::Wide | Form::Xml | Form::Name => {}
         }
         let all = report.results.len();
         let done = report
@@ -163,7 +189,7 @@ impl Output {
     fn outcome(&mut self, outcome: &Outcome) {
         if outcome.kind == Kind::Done {
             match self.form {
-                Form::Table => {
+                Form::Table | Form::Wide => {
                     // What is over in a moment has no time worth telling.
                     let is_long = outcome.step.is_some_and(Step::takes_long);
                     let took = outcome.seconds.filter(|_| is_long);
@@ -242,6 +268,15 @@ fn name_line(name: &str) -> String {
 fn json(value: &impl Serialize) -> String {
     // Plain data with string keys: this cannot fail.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// Here and now.
+fn view() -> View {
+    View {
+        width: width(),
+        now: Timestamp::now(),
+        zone: TimeZone::system(),
+    }
 }
 
 /// The columns of the terminal; a pipe has no end of them.

@@ -1,246 +1,156 @@
-//! Tables and pages for people.
+//! Tables and lists of facts. Whatever goes into them is made harmless here.
 
-use super::text::{age, harmless, image, state};
-use crate::entity::Vm;
-use crate::words::size;
-use comfy_table::{ContentArrangement, Table, presets};
+use super::text::harmless;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use std::fmt::Display;
 
-/// One line for each VM.
+/// Blanks between two columns.
+const GAP: usize = 2;
+/// The columns that the name of a fact takes.
+const LABEL: u16 = 13;
+
+/// Rows beneath their header, which is left out if it is not wanted. Cells are wrapped where the width
+/// asks for it, but words of up to `whole` columns stay in one piece, so that they can be read and
+/// copied: where that cannot be, each row becomes a block of lines, a line for each cell that is more
+/// than a dash.
 #[must_use]
-pub(super) fn list(vms: &[Vm], width: Option<u16>) -> String {
-    let mut table = table(&["NAME", "STATE", "ID", "VCPUS", "MEMORY", "IMAGE"], width);
-    for vm in vms {
-        let dynamic = vm.vm_dynamic.as_ref();
-        let id = dynamic.and_then(|dynamic| dynamic.domain_id);
-        let images: Vec<String> = vm.saved_images.iter().map(image).collect();
-        table.add_row([
-            harmless(vm.name()),
-            harmless(&state(vm)),
-            id.map_or_else(dash, |id| id.to_string()),
-            vm.vm_static.cpu_count().to_string(),
-            vm.vm_static
-                .mem_size_mb
-                .map_or_else(dash, |memory| size(memory.bytes())),
-            if images.is_empty() {
-                dash()
-            } else {
-                images.join("; ")
-            },
-        ]);
+pub(super) fn table(
+    header: &[&str],
+    titled: bool,
+    rows: Vec<Vec<String>>,
+    whole: u16,
+    width: Option<u16>,
+) -> String {
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|row| row.iter().map(|cell| harmless(cell)).collect())
+        .collect();
+    let mut table = plain();
+    if titled {
+        table.set_header(header);
     }
-    lines(&table)
+    table.add_rows(&rows);
+    if let Some(width) = width {
+        let words = longest_words(header, &rows);
+        let needed: Vec<u16> = words.into_iter().map(|word| word.min(whole)).collect();
+        let gaps = needed.len().saturating_sub(1) * GAP;
+        if needed.iter().map(|need| usize::from(*need)).sum::<usize>() + gaps > width.into() {
+            let blocks: Vec<String> = rows
+                .into_iter()
+                .map(|row| {
+                    labelled(
+                        header
+                            .iter()
+                            .copied()
+                            .zip(row)
+                            .filter(|(_, cell)| cell != "-"),
+                        Some(width),
+                    )
+                })
+                .collect();
+            return blocks.join("\n");
+        }
+        for (column, need) in table.column_iter_mut().zip(needed) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(padded(need)));
+        }
+    }
+    lines(table, width)
 }
 
-fn dash() -> String {
-    "-".to_owned()
+/// The width of the longest word of each column.
+fn longest_words(header: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
+    let mut words = plain();
+    words.set_header(header);
+    words.add_rows(
+        rows.iter()
+            .map(|row| row.iter().map(|cell| cell.replace(' ', "\n"))),
+    );
+    words.column_max_content_widths()
 }
 
-fn table(header: &[&str], width: Option<u16>) -> Table {
+/// A width with the blanks on both sides, as a column has it.
+fn padded(width: u16) -> Width {
+    Width::Fixed(width.saturating_add(2))
+}
+
+/// Text of any length, within the width.
+#[must_use]
+pub(super) fn paragraph(text: &str, width: Option<u16>) -> String {
+    let mut table = plain();
+    table.add_row([harmless(text)]);
+    lines(table, width)
+}
+
+/// What is known, each by its name; what is not known is left out.
+#[derive(Default)]
+pub(super) struct Facts(Vec<(&'static str, String)>);
+
+impl Facts {
+    /// Adds one, if there is something to tell.
+    pub(super) fn add(&mut self, name: &'static str, value: Option<impl Display>) {
+        let value = value.map(|value| harmless(&value.to_string()));
+        self.0.extend(
+            value
+                .filter(|value| !value.is_empty())
+                .map(|value| (name, value)),
+        );
+    }
+
+    /// Adds one that may have lines of its own.
+    pub(super) fn text(&mut self, name: &'static str, text: &str) {
+        let lines: Vec<String> = text
+            .trim_end()
+            .lines()
+            .map(|line| harmless(&line.replace('\t', "    ")))
+            .collect();
+        if !lines.is_empty() {
+            self.0.push((name, lines.join("\n")));
+        }
+    }
+
+    /// All of them, a line for each.
+    #[must_use]
+    pub(super) fn lines(self, width: Option<u16>) -> String {
+        labelled(self.0, width)
+    }
+}
+
+fn labelled<'a>(facts: impl IntoIterator<Item = (&'a str, String)>, width: Option<u16>) -> String {
+    let mut table = plain();
+    for (name, value) in facts {
+        table.add_row([name.to_owned(), value]);
+    }
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::Absolute(padded(LABEL)));
+    }
+    lines(table, width)
+}
+
+fn plain() -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(width);
-    }
-    table.set_header(header);
     table
 }
 
 /// The table without the blanks that fill its last column and indent its first.
-fn lines(table: &Table) -> String {
+fn lines(mut table: Table, width: Option<u16>) -> String {
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width.saturating_add(2));
+    }
     table
         .lines()
         .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end()))
         .collect()
 }
 
-/// All about one VM.
+/// The same lines, two blanks further right.
 #[must_use]
-pub(super) fn page(vm: &Vm, width: Option<u16>) -> String {
-    let mut page = format!("{}: {}\n\n", harmless(vm.name()), harmless(&state(vm)));
-    page += &facts(&general_facts(vm));
-    let disks = vm.vm_static.images.iter().map(|disk| {
-        [
-            disk.target_dev.clone().unwrap_or_else(dash),
-            disk.disk_interface
-                .as_ref()
-                .map_or_else(dash, |bus| bus.to_string()),
-            disk.volume_format
-                .as_ref()
-                .map_or_else(dash, |format| format.to_string()),
-            disk.image_path.clone().unwrap_or_else(dash),
-            if disk.read_only {
-                "read only".to_owned()
-            } else {
-                String::new()
-            },
-        ]
-    });
-    page += &section(
-        "disks",
-        &["DISK", "BUS", "FORMAT", "PATH", ""],
-        disks,
-        width,
-    );
-    let interfaces = vm.vm_static.interfaces.iter().map(|interface| {
-        [
-            interface.name.clone(),
-            interface.mac_address.clone().unwrap_or_else(dash),
-            interface
-                .interface_type
-                .as_ref()
-                .map_or_else(dash, |kind| kind.to_string()),
-            interface
-                .network_name
-                .clone()
-                .or(interface.source_type.clone())
-                .unwrap_or_else(dash),
-            if interface.linked { "up" } else { "down" }.to_owned(),
-        ]
-    });
-    page += &section(
-        "interfaces",
-        &["NAME", "MAC", "TYPE", "NETWORK", "LINK"],
-        interfaces,
-        width,
-    );
-    let images = vm.saved_images.iter().map(|image| {
-        let after = match image.was_running {
-            Some(true) => "runs on",
-            Some(false) => "stays paused",
-            None => "-",
-        };
-        [
-            image.path.as_ref().map_or_else(
-                || "managed by libvirt".to_owned(),
-                |path| path.display().to_string(),
-            ),
-            image.size_bytes.map_or_else(dash, size),
-            image.saved_at.map_or_else(dash, age),
-            image
-                .flaw
-                .clone()
-                .unwrap_or_else(|| image.verdict.to_string()),
-            after.to_owned(),
-        ]
-    });
-    page += &section(
-        "images",
-        &["IMAGE", "SIZE", "AGE", "VERDICT", "WHEN RESTORED"],
-        images,
-        width,
-    );
-    page
-}
-
-fn general_facts(vm: &Vm) -> Vec<(&'static str, String)> {
-    let stat = &vm.vm_static;
-    let mut facts = Vec::new();
-    let mut fact = |name, value: Option<String>| facts.extend(value.map(|value| (name, value)));
-    fact("id", vm.id().map(|id| id.to_string()));
-    let dynamic = vm.vm_dynamic.as_ref();
-    fact(
-        "domain id",
-        dynamic
-            .and_then(|dynamic| dynamic.domain_id)
-            .map(|id| id.to_string()),
-    );
-    fact(
-        "description",
-        Some(stat.description.clone()).filter(|text| !text.is_empty()),
-    );
-    fact(
-        "memory",
-        stat.mem_size_mb.map(|memory| size(memory.bytes())),
-    );
-    let most = stat.max_num_of_cpus();
-    let cpus = match stat.cpu_count() {
-        plugged if plugged < most => format!("{plugged} of {most}"),
-        plugged => plugged.to_string(),
-    };
-    fact("vCPUs", Some(cpus));
-    let machine = dynamic
-        .and_then(|dynamic| dynamic.emulated_machine.clone())
-        .or(stat.custom_emulated_machine.clone());
-    let kind = [
-        stat.domain_type.clone(),
-        vm.cluster_arch.as_ref().map(|arch| arch.to_string()),
-        machine,
-    ];
-    let kind: Vec<String> = kind.into_iter().flatten().collect();
-    fact(
-        "machine",
-        Some(kind.join(", ")).filter(|kind| !kind.is_empty()),
-    );
-    fact(
-        "priority",
-        Some(stat.priority.to_string()).filter(|_| stat.priority > 0),
-    );
-    fact(
-        "kernel",
-        stat.kernel_url
-            .as_ref()
-            .map(|path| path.display().to_string()),
-    );
-    fact(
-        "initrd",
-        stat.initrd_url
-            .as_ref()
-            .map(|path| path.display().to_string()),
-    );
-    fact("parameters", stat.kernel_params.clone());
-    fact(
-        "CD",
-        stat.iso_path
-            .as_ref()
-            .map(|path| path.display().to_string()),
-    );
-    fact(
-        "serial log",
-        stat.serial_log_path
-            .as_ref()
-            .map(|path| path.display().to_string()),
-    );
-    for (kind, info) in dynamic
-        .into_iter()
-        .flat_map(|dynamic| &dynamic.graphics_infos)
-    {
-        let address = info.ip.as_deref().unwrap_or("?");
-        let ports = [("", info.port), (" (TLS)", info.tls_port)];
-        for (how, port) in ports
-            .into_iter()
-            .filter_map(|(how, port)| Some((how, port?)))
-        {
-            fact("console", Some(format!("{kind} at {address}:{port}{how}")));
-        }
-    }
-    facts
-}
-
-fn facts(facts: &[(&str, String)]) -> String {
-    facts
-        .iter()
-        .map(|(name, value)| format!("  {name:<12} {}\n", harmless(value)))
+pub(super) fn indented(text: &str) -> String {
+    text.lines()
+        .map(|line| match line {
+            "" => "\n".to_owned(),
+            line => format!("  {line}\n"),
+        })
         .collect()
-}
-
-fn section<const N: usize>(
-    name: &str,
-    header: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-    width: Option<u16>,
-) -> String {
-    let mut table = table(header, width.map(|width| width.saturating_sub(2)));
-    let mut rows = rows.peekable();
-    if rows.peek().is_none() {
-        return String::new();
-    }
-    for row in rows {
-        table.add_row(row.map(|cell| harmless(&cell)));
-    }
-    let body: String = lines(&table)
-        .lines()
-        .map(|line| format!("  {line}\n"))
-        .collect();
-    format!("\n{name}\n{body}")
 }

@@ -4,7 +4,43 @@ use crate::entity::{SavedImage, Verdict, Vm, VmStatus};
 use crate::words::size;
 use indicatif::HumanDuration;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::fmt::Write;
+use std::time::Duration;
+
+/// How, when and where something is looked at.
+pub(super) struct View {
+    /// The columns of the terminal; a pipe has no end of them.
+    pub(super) width: Option<u16>,
+    /// What ages are counted to.
+    pub(super) now: Timestamp,
+    /// What times are told in.
+    pub(super) zone: TimeZone,
+}
+
+impl View {
+    /// How long ago: "2 hours".
+    pub(super) fn age(&self, at: Timestamp) -> String {
+        let age = self.now.duration_since(at);
+        HumanDuration(age.try_into().unwrap_or_default()).to_string()
+    }
+
+    /// When: "2026-03-01 12:00 (2 hours ago)".
+    pub(super) fn time(&self, at: Timestamp) -> String {
+        format!("{} ({} ago)", self.clock(at), self.age(at))
+    }
+
+    /// Since when: "2026-03-01 12:00 (2 hours)".
+    pub(super) fn since(&self, at: Timestamp) -> String {
+        format!("{} ({})", self.clock(at), self.age(at))
+    }
+
+    fn clock(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone.clone())
+            .strftime("%Y-%m-%d %H:%M")
+            .to_string()
+    }
+}
 
 /// Spells out what could steer a terminal or mislead the eye: control characters, characters that
 /// turn the direction of writing, and such as have no width.
@@ -12,7 +48,7 @@ use std::fmt::Write;
 pub(super) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_treacherous(character) {
+        if treacherous(character) {
             // Writing to a String cannot fail.
             let _ = write!(out, "{}", character.escape_default());
         } else {
@@ -22,7 +58,7 @@ pub(super) fn harmless(text: &str) -> String {
     out
 }
 
-fn is_treacherous(character: char) -> bool {
+pub(super) fn treacherous(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
@@ -59,7 +95,7 @@ pub(super) fn state(vm: &Vm) -> String {
 
 /// An image in a few words: "285.31 MiB, 2 hours old".
 #[must_use]
-pub(super) fn image(image: &SavedImage) -> String {
+pub(super) fn image(image: &SavedImage, view: &View) -> String {
     if image.managed {
         return "managed by libvirt".to_owned();
     }
@@ -68,16 +104,9 @@ pub(super) fn image(image: &SavedImage) -> String {
     }
     let mut words = Vec::new();
     words.extend(image.size_bytes.map(size));
-    words.extend(image.saved_at.map(|at| format!("{} old", age(at))));
+    words.extend(image.saved_at.map(|at| format!("{} old", view.age(at))));
     words.extend(image.flaw.as_ref().map(|_| image.verdict.to_string()));
     words.join(", ")
-}
-
-/// How long ago: "2 hours".
-#[must_use]
-pub(super) fn age(at: Timestamp) -> String {
-    let age = Timestamp::now().duration_since(at);
-    HumanDuration(age.try_into().unwrap_or_default()).to_string()
 }
 
 /// A number of seconds: "2.4 s".
@@ -86,8 +115,32 @@ pub(super) fn seconds(seconds: f64) -> String {
     if seconds < 60.0 {
         format!("{seconds:.1} s")
     } else {
-        HumanDuration(std::time::Duration::from_secs_f64(seconds)).to_string()
+        // Of what is no time, nothing is left.
+        HumanDuration(Duration::try_from_secs_f64(seconds).unwrap_or_default()).to_string()
     }
+}
+
+/// Numbers with their neighbours drawn together: "0-3,7".
+#[must_use]
+pub(super) fn ranges(numbers: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let runs: Vec<String> = runs
+        .into_iter()
+        .map(|(first, last)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
+        })
+        .collect();
+    runs.join(",")
 }
 
 #[cfg(test)]
@@ -105,6 +158,18 @@ mod tests {
             ("\u{9b}31m", "\\u{9b}31m"),
         ] {
             assert_eq!(harmless(hostile), harmless_text);
+        }
+    }
+
+    #[test]
+    fn neighbours_are_drawn_together() {
+        for (numbers, text) in [
+            (&[][..], ""),
+            (&[4], "4"),
+            (&[0, 1, 2, 3, 7], "0-3,7"),
+            (&[u32::MAX, 0], "4294967295,0"),
+        ] {
+            assert_eq!(ranges(numbers), text);
         }
     }
 }
