@@ -53,6 +53,8 @@ pub mod plan;
 pub mod render;
 pub mod report;
 mod run;
+#[cfg(test)]
+mod schema;
 pub mod select;
 mod show;
 pub mod words;

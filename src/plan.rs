@@ -10,6 +10,7 @@ use serde::Serialize;
 
 /// What the user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Memory to disk, and off.
@@ -61,6 +62,7 @@ impl Verb {
 
 /// What is done to a VM: one call of libvirt each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Step {
     /// Write its memory to an image and stop it.

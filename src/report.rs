@@ -40,6 +40,23 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind; of the signals SIGINT stands for all.
+    pub const ALL: [Self; 13] = [
+        Self::Done,
+        Self::Failed,
+        Self::Usage,
+        Self::Mixed,
+        Self::NotFound,
+        Self::State,
+        Self::CannotSave,
+        Self::Guard,
+        Self::Space,
+        Self::Busy,
+        Self::Connection,
+        Self::TimedOut,
+        Self::Cancelled(2),
+    ];
+
     /// The exit code. The same table stands in README.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
@@ -97,6 +114,18 @@ impl Kind {
     }
 }
 
+#[cfg(test)]
+impl schemars::JsonSchema for Kind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Kind".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let words = Self::ALL.map(Self::word);
+        schemars::json_schema!({ "type": "string", "enum": words })
+    }
+}
+
 impl Serialize for Kind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())
@@ -105,6 +134,7 @@ impl Serialize for Kind {
 
 /// Why something did not happen, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[error("{message}")]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
@@ -160,6 +190,7 @@ impl Failure {
 
 /// The VM that something is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VmRef {
     /// Its name.
@@ -180,6 +211,7 @@ impl From<&Vm> for VmRef {
 
 /// What became of one VM.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// The VM.
@@ -252,6 +284,7 @@ impl Outcome {
 
 /// What became of a command that acts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Grows when the meaning of a field changes.
@@ -290,8 +323,31 @@ impl Report {
     }
 }
 
+/// What `show` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Answer<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// The VMs, in the order asked.
+    pub vms: &'a [Vm],
+}
+
+/// What `show` answers when it compares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Differences<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// What is not as it is defined.
+    pub differences: &'a [Difference],
+}
+
 /// A field of a VM that is not as a definition has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// The VM's name.

@@ -5,13 +5,19 @@ use std::fmt::Display;
 /// The words of `known` that look like `wrong`, the likest first, three at most.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let wrong = wrong.to_lowercase();
+    let lower = wrong.to_lowercase();
     let mut scored: Vec<(f64, &str)> = known
         .into_iter()
-        .map(|word| (strsim::jaro_winkler(&wrong, &word.to_lowercase()), word))
+        .map(|word| (strsim::jaro_winkler(&lower, &word.to_lowercase()), word))
         .filter(|(likeness, _)| *likeness > 0.8)
         .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    // Of words that differ in their case only, the one in the case that was meant.
+    let exactly = |word: &str| strsim::jaro_winkler(wrong, word);
+    scored.sort_by(|a, b| {
+        let by_case = || exactly(b.1).total_cmp(&exactly(a.1));
+        let likest = b.0.total_cmp(&a.0).then_with(by_case);
+        likest.then(a.1.cmp(b.1))
+    });
     scored.dedup_by_key(|(_, word)| *word);
     scored.into_iter().take(3).map(|(_, word)| word).collect()
 }

@@ -716,6 +716,19 @@ fn read_dynamic(domain: &Element, configured: &VmStatic) -> VmDynamic {
         domain_id: domain.attribute("id").and_then(|id| id.parse().ok()),
         emulated_machine: configured.custom_emulated_machine.clone(),
         cpu_name: cpu_name(domain),
+        runtime_name: Some(configured.name.clone()),
+        current_sockets: Some(configured.num_of_sockets),
+        current_cores_per_socket: Some(configured.cpu_per_socket),
+        current_threads_per_core: Some(configured.threads_per_cpu),
+        current_cpu_pinning: configured.cpu_pinning.clone(),
+        current_numa_pinning: numa_pinning(domain),
+        lease_info: domain
+            .find("devices/lease/target")
+            .map(|target| {
+                let part = |name: &str| Some((name.to_owned(), target.attribute(name)?.to_owned()));
+                ["path", "offset"].into_iter().filter_map(part).collect()
+            })
+            .unwrap_or_default(),
         acpi_enabled: domain
             .child("features")
             .map(|features| features.child("acpi").is_some()),
@@ -751,6 +764,18 @@ fn read_dynamic(domain: &Element, configured: &VmStatic) -> VmDynamic {
         dynamic.exit_reason = code("exitReason").and_then(crate::entity::VmExitReason::from_code);
     }
     dynamic
+}
+
+/// Which of the host's nodes each NUMA node is bound to.
+fn numa_pinning(domain: &Element) -> Option<String> {
+    let nodes = domain.child("numatune")?.children("memnode");
+    let nodes: Vec<String> = nodes
+        .filter_map(|node| {
+            let (cell, nodes) = (node.attribute("cellid")?, node.attribute("nodeset")?);
+            Some(format!("{cell}#{nodes}"))
+        })
+        .collect();
+    (!nodes.is_empty()).then(|| nodes.join("_"))
 }
 
 /// Whether it may migrate, as far as its devices tell.

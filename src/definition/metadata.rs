@@ -453,6 +453,8 @@ fn value_of(element: &Element) -> Value {
 mod tests {
     use super::*;
     use crate::definition::{parse, read_domain, update};
+    use crate::schema::sources;
+    use std::collections::BTreeSet;
 
     const DOMAIN: &str = "<domain type='kvm'>
   <name>web</name>
@@ -576,5 +578,44 @@ previewSnapshot: true
             error.contains("<priority>"),
             "who has just written it is told: {error}"
         );
+    }
+
+    /// The fields of an entity whose source is so.
+    fn with_source(entity: &str, is_so: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let all = sources(entity).into_iter();
+        all.filter(|(_, source)| is_so(source))
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    fn names(list: &[&str]) -> BTreeSet<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_observed_is_what_has_its_home_neither_in_xml_nor_in_metadata() {
+        let is_observed = |source: &str| {
+            let mut quoted = source.split('`').skip(1).step_by(2);
+            let is_written = quoted.any(|path| {
+                let is_of_device = path.starts_with("disk/") || path.starts_with("interface/");
+                is_of_device && !path.starts_with("disk/backingStore")
+            });
+            !is_written && !source.contains("metadata")
+        };
+        let disks = with_source("DiskImage", is_observed);
+        let cards = with_source("VmNetworkInterface", is_observed);
+        let devices: BTreeSet<_> = disks.union(&cards).cloned().collect();
+        assert_eq!(devices, names(&OBSERVED_OF_DEVICES));
+        let unread = |source: &str| source.contains("not read from a definition");
+        assert_eq!(with_source("VmStatic", unread), names(&OBSERVED));
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_has_its_source_in_metadata() {
+        let is_kept = |source: &str| source.contains("metadata");
+        let mut of_vm = with_source("Vm", is_kept);
+        of_vm.retain(|part| part != "vmStatic" && part != "vmDynamic");
+        assert_eq!(of_vm, names(&OF_VM));
+        assert_eq!(with_source("VmDynamic", is_kept), names(&REMEMBERED));
     }
 }

@@ -17,6 +17,8 @@ pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use redaction::redact;
 pub use tree::XmlError;
 pub use yaml::to_yaml;
+#[cfg(test)]
+pub(crate) use yaml::values as yaml_values;
 
 use crate::entity::{ArchitectureType, Secret, Vm};
 use binding::Direction;

@@ -181,6 +181,13 @@ fn is_tab(text: &str, line: usize, column: usize) -> bool {
         == Some('\t')
 }
 
+/// The documents of a file as plain values.
+#[cfg(test)]
+pub(crate) fn values(text: &str) -> impl Iterator<Item = serde_json::Value> + '_ {
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| serde_json::Value::deserialize(document).expect("YAML"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -70,7 +70,7 @@ impl schemars::JsonSchema for VmDeviceId {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9a-f-]{36}@[0-9a-f-]{36}$" })
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9A-Fa-f-]+@[0-9A-Fa-f-]+$" })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::enumeration::entity;
 use super::{
-    Bytes, BytesPerSecond, DiskBackup, DiskContentType, DiskInterface, DiskStorageType,
-    ImageStatus, PropagateErrors, QcowCompat, QuotaEnforcementTypeEnum, ScsiGenericIO, Seconds,
-    VmEntityType, VolumeClassification, VolumeFormat, VolumeType,
+    Bytes, BytesPerSecond, DiskBackup, DiskBackupMode, DiskContentType, DiskInterface,
+    DiskStorageType, ImageStatus, PropagateErrors, QcowCompat, QuotaEnforcementTypeEnum,
+    ScsiGenericIO, Seconds, VmEntityType, VolumeClassification, VolumeFormat, VolumeType,
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -84,7 +84,6 @@ entity! {
         pub apparent_size_in_bytes: Option<Bytes>,
         /// The space that it and the layers below take up, in bytes; oVirt has it in GiB. Source:
         /// `block.N.allocation` of each layer.
-        #[serde(alias = "actualDiskWithSnapthotsSize")]
         pub actual_disk_with_snapshots_size: Option<Bytes>,
         /// The size that it began with, in bytes. Source: metadata.
         pub initial_size_in_bytes: Option<Bytes>,
@@ -106,7 +105,14 @@ entity! {
         pub creation_date: Option<Timestamp>,
         /// When it was last written to. Source: the storage volume's `target/timestamps/mtime`, else
         /// metadata.
+        #[serde(alias = "lastModifiedDate")]
         pub last_modified: Option<Timestamp>,
+        /// Whether somebody holds the lease of its volume. Source: metadata.
+        pub lease_status: Option<String>,
+        /// How often the volume was changed by the storage. Source: metadata.
+        pub generation: Option<u64>,
+        /// Its number among the disk's volumes. Source: metadata.
+        pub sequence_number: Option<u64>,
         /// Applications that the guest had then. Source: metadata.
         pub app_list: Option<String>,
         /// The layers below it, the next one first. Source: `disk/backingStore`.
@@ -133,19 +139,25 @@ entity! {
         pub wipe_after_delete: Option<bool>,
         /// Whether it is backed up incrementally. Source: metadata.
         pub backup: Option<DiskBackup>,
+        /// How the last backup was made. Source: metadata.
+        pub backup_mode: Option<DiskBackupMode>,
         /// What it belongs to. Source: metadata.
         pub vm_entity_type: Option<VmEntityType>,
+        /// How many VMs use it. Source: metadata.
+        pub number_of_vms: u32,
         /// The VMs that use it. Source: metadata.
         pub vm_names: Vec<String>,
         /// The templates that use it. Source: metadata.
         pub template_version_names: Vec<String>,
         /// The storage domain, or libvirt's pool, that it lies in. Source: `ovirt-vm:domainID`, else
-        /// `virStoragePoolLookupByTargetPath`.
+        /// `virStoragePoolLookupByTargetPath`, else metadata.
         pub storage_ids: Vec<Uuid>,
         /// That domain's or pool's name. Source: `virStoragePoolLookupByTargetPath`, else metadata.
         pub storages_names: Vec<String>,
         /// The folders of these. Source: metadata.
         pub storage_path: Vec<PathBuf>,
+        /// Their kinds. Source: metadata.
+        pub storage_types: Vec<String>,
         /// The data centre that it belongs to. Source: `ovirt-vm:poolID`, else metadata.
         pub storage_pool_id: Option<Uuid>,
         /// Its quotas. Source: metadata.
@@ -160,6 +172,14 @@ entity! {
         pub disk_profile_names: Vec<String>,
         /// Its path in an archive. Source: metadata.
         pub remote_path: Option<String>,
+        /// Whether it is being downloaded or uploaded. Source: metadata.
+        pub transfer_type: Option<String>,
+        /// How that stands. Source: metadata.
+        pub image_transfer_phase: Option<String>,
+        /// What has been transferred, in bytes. Source: metadata.
+        pub image_transfer_bytes_sent: Option<Bytes>,
+        /// What is to be transferred, in bytes. Source: metadata.
+        pub image_transfer_bytes_total: Option<Bytes>,
     }
 }
 

@@ -59,7 +59,7 @@ macro_rules! ovirt_enum {
             }
         }
 
-        $crate::entity::enumeration::ovirt_enum! { @serde $name [$($word),+] }
+        $crate::entity::enumeration::ovirt_enum! { @serde $name [$($word),+] None }
     };
 
     (
@@ -152,10 +152,12 @@ macro_rules! ovirt_enum {
             }
         }
 
-        $crate::entity::enumeration::ovirt_enum! { @serde $name [$($word),+] }
+        $crate::entity::enumeration::ovirt_enum! {
+            @serde $name [$($word),+] Some(&[$($($libvirt, $($libvirt_too,)*)?)+])
+        }
     };
 
-    (@serde $name:ident [$($word:literal),+]) => {
+    (@serde $name:ident [$($word:literal),+] $more:expr) => {
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -178,8 +180,8 @@ macro_rules! ovirt_enum {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                $crate::entity::enumeration::schema_of_words(&[$($word),+])
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::entity::enumeration::schema_of_words(generator, &[$($word),+], $more)
             }
         }
     };
@@ -223,18 +225,39 @@ pub(crate) fn word_or_code<'de, D: serde::Deserializer<'de>, T>(
     deserializer.deserialize_any(Visitor(find))
 }
 
+/// The words for completion, and what is read in their place. An open enumeration has `more` words.
 #[cfg(test)]
-pub(crate) fn schema_of_words(words: &[&str]) -> schemars::Schema {
-    schemars::json_schema!({
-        "anyOf": [
-            { "enum": words },
-            { "type": "string", "pattern": "^Unknown\\(.*\\)$" },
-        ]
-    })
+pub(crate) fn schema_of_words(
+    generator: &schemars::SchemaGenerator,
+    words: &[&str],
+    more: Option<&[&str]>,
+) -> schemars::Schema {
+    let any_case = |word: &&str| {
+        word.chars()
+            .map(|c| match (c.to_ascii_uppercase(), c.to_ascii_lowercase()) {
+                (upper, lower) if upper != lower => format!("[{upper}{lower}]"),
+                _ => c.to_string(),
+            })
+            .collect::<String>()
+    };
+    let mut forms = vec![serde_json::json!({ "type": "string", "enum": words })];
+    let mut patterns: Vec<String> = more.iter().map(|_| r"Unknown\(.*\)".to_owned()).collect();
+    if generator.contract().is_deserialize() {
+        patterns.extend(words.iter().map(any_case));
+        let more = more.unwrap_or_default().iter();
+        patterns.extend(more.map(|word| word.replace('.', r"\.")));
+        forms.push(serde_json::json!({ "type": "integer" }));
+    }
+    if !patterns.is_empty() {
+        let pattern = format!("^({})$", patterns.join("|"));
+        forms.push(serde_json::json!({ "type": "string", "pattern": pattern }));
+    }
+    schemars::json_schema!({ "anyOf": forms })
 }
 
 /// Declares a structure of the model: camelCase names, unknown keys refused, fields that hold their
 /// type's default not written. A field with `= value` has that default instead, and is always written.
+/// The schema hears of each field's attributes, since it must know its aliases.
 macro_rules! entity {
     ($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* }) => {
         $crate::entity::enumeration::entity! { @field [$(#[$meta])* $name] [] [] $($body)* }
@@ -244,7 +267,9 @@ macro_rules! entity {
         $(#[$meta:meta])* pub $field:ident: $type:ty = $default:expr, $($rest:tt)*
     ) => {
         $crate::entity::enumeration::entity! { @field [$($head)*]
-            [$($fields)* $(#[$meta])* pub $field: $type,]
+            [$($fields)* $(#[$meta])*
+                #[cfg_attr(test, schemars(extend("attributes" = [$(stringify!($meta)),*])))]
+                pub $field: $type,]
             [$($defaults)* $field: $default,]
             $($rest)*
         }
@@ -256,6 +281,7 @@ macro_rules! entity {
         $crate::entity::enumeration::entity! { @field [$($head)*]
             [$($fields)* $(#[$meta])*
                 #[serde(skip_serializing_if = "crate::entity::enumeration::is_default")]
+                #[cfg_attr(test, schemars(extend("attributes" = [$(stringify!($meta)),*])))]
                 pub $field: $type,]
             [$($defaults)* $field: Default::default(),]
             $($rest)*

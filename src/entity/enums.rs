@@ -525,6 +525,16 @@ ovirt_enum! {
 }
 
 ovirt_enum! {
+    /// oVirt's `DiskBackupMode`: how a disk is backed up.
+    pub open enum DiskBackupMode {
+        /// All of it.
+        Full = 0 "Full",
+        /// What has changed.
+        Incremental = 1 "Incremental",
+    }
+}
+
+ovirt_enum! {
     /// oVirt's `VmEntityType`: what a disk belongs to.
     pub open enum VmEntityType {
         /// A VM.

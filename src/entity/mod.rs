@@ -4,6 +4,8 @@
 //! observed). Where a plain libvirt host knows something that oVirt has no field for, the field's
 //! documentation says so. For each field the documentation names the source of its value.
 
+#![doc = include_str!("fields.md")]
+
 mod device;
 mod disk;
 pub(crate) mod enumeration;
@@ -72,20 +74,25 @@ entity! {
     /// A VM: oVirt's container entity. A definition needs the static part only; what is observed stands
     /// beside it, loads from a definition as well, and is never written back to libvirt.
     pub struct Vm {
-        /// What is configured.
+        /// What is configured. Source: `virDomainGetXMLDesc`, else metadata.
+        #[serde(alias = "VmStatic")]
         pub vm_static: VmStatic = VmStatic::default(),
         /// The architecture that the guest sees. Source: `/domain/os/type/@arch`.
         pub cluster_arch: Option<ArchitectureType>,
-        /// What is observed.
+        /// What is observed. Source: libvirt's answers; what nobody else remembers from metadata.
+        #[serde(alias = "VmDynamic")]
         pub vm_dynamic: Option<VmDynamic>,
-        /// What is measured.
+        /// What is measured. Source: `virConnectGetAllDomainStats`.
+        #[serde(alias = "VmStatistics")]
         pub vm_statistics: Option<VmStatistics>,
         /// Files that the guest is offered on a CD or floppy. Source: `ovirt-vm:payload`, else a CD or
-        /// floppy of vmlife's making.
+        /// floppy of vmlife's making, else metadata.
+        #[serde(alias = "VmPayload")]
         pub vm_payload: Option<VmPayload>,
         /// The snapshots, the oldest first, and the present. Source: `virDomainListAllSnapshots`.
         pub snapshots: Vec<Snapshot>,
         /// How initialization data reaches the guest. Source: the payload's label, else metadata.
+        #[serde(alias = "InitializationType")]
         pub initialization_type: Option<InitializationType>,
         /// Properties of devices that hold for this run. Source: `ovirt-vm:device/custom`, else
         /// metadata.

@@ -53,7 +53,7 @@ entity! {
         /// What the administrator said when he ended it. Source: metadata.
         pub stop_reason: Option<String>,
         /// Whether this run differs from what is configured. Source: the live XML beside the persistent
-        /// one.
+        /// one, else metadata.
         pub run_once: bool,
         /// Whether a reboot of the guest ends this run. Source: `/domain/on_reboot`.
         pub volatile_run: bool,
@@ -62,6 +62,23 @@ entity! {
         pub emulated_machine: Option<String>,
         /// The CPU in use: `Skylake-Server,+pcid,-hle`. Source: `/domain/cpu` of the live domain.
         pub cpu_name: Option<String>,
+        /// The name that it was started with. Source: `/domain/name` of the live domain.
+        pub runtime_name: Option<String>,
+        /// CPU sockets now. Source: `/domain/cpu/topology/@sockets` of the live domain, else its
+        /// `/domain/vcpu`.
+        pub current_sockets: Option<u32>,
+        /// Cores of each socket now. Source: `/domain/cpu/topology/@cores` of the live domain.
+        pub current_cores_per_socket: Option<u32>,
+        /// Threads of each core now. Source: `/domain/cpu/topology/@threads` of the live domain.
+        pub current_threads_per_core: Option<u32>,
+        /// Which host CPUs each vCPU may run on now: `0#0-3,^2_1#4`. Source:
+        /// `/domain/cputune/vcpupin/@cpuset` of the live domain.
+        pub current_cpu_pinning: Option<String>,
+        /// Which of the host's nodes each NUMA node is bound to now: `0#0-1_1#2`. Source:
+        /// `/domain/numatune/memnode/@nodeset` of the live domain.
+        pub current_numa_pinning: Option<String>,
+        /// Where its lease is: `path` and `offset`. Source: `/domain/devices/lease/target`.
+        pub lease_info: BTreeMap<String, String>,
         /// CPUs that the guest uses. Source: `virDomainGetGuestVcpus`.
         pub guest_cpu_count: Option<u32>,
         /// Whether the guest is offered ACPI. Source: `/domain/features/acpi`.

@@ -150,6 +150,7 @@ entity! {
         pub unmanaged_device_list: Vec<VmDevice>,
 
         /// How the guest is set up at its first boot. Source: metadata, but for its secrets.
+        #[serde(alias = "VmInit")]
         pub vm_init: Option<VmInit>,
         /// Whether it has been run, so that `vmInit` is done with. Source: metadata.
         pub initialized: bool,
@@ -180,13 +181,19 @@ entity! {
         /// The version that its cluster is compatible with. Source: `ovirt-vm:clusterVersion`, else
         /// metadata.
         pub custom_compatibility_version: Option<String>,
+        /// Which version that is, its cluster's or its own. Source: metadata.
+        pub cluster_compatibility_version_origin: Option<String>,
+        /// The provider that it came from. Source: metadata.
+        pub provider_id: Option<Uuid>,
+        /// Its namespace there. Source: metadata.
+        pub namespace: Option<String>,
         /// Its group. Source: metadata.
         pub vm_group_id: Option<Uuid>,
         /// That group's name. Source: metadata.
         pub vm_group_name: Option<String>,
         /// The template that it was made from. Source: metadata.
-        #[serde(alias = "vmtGuid")]
-        pub template_id: Option<Uuid>,
+        #[serde(alias = "templateId")]
+        pub vmt_guid: Option<Uuid>,
         /// The first template's name, kept by clones. Source: metadata.
         pub original_template_name: Option<String>,
         /// The first template's UUID. Source: metadata.

@@ -13,7 +13,7 @@ use crate::cli::{Form, Showing};
 use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
-use crate::report::{Difference, Event, Failure, Kind, Outcome, Report, Sink};
+use crate::report::{Answer, Difference, Differences, Event, Failure, Kind, Outcome, Report, Sink};
 use crate::words::count;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -58,12 +58,6 @@ impl Output {
         showing: &Showing,
         mut xml: impl FnMut(usize) -> Result<String, Failure>,
     ) -> Result<(), Failure> {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Answer<'a> {
-            schema_version: u32,
-            vms: &'a [Vm],
-        }
         let text = match self.form {
             Form::Table | Form::Wide => match vms {
                 [vm] if list::is_page(self.form, &showing.columns, one) => page::page(vm, &view()),
@@ -96,13 +90,7 @@ impl Output {
 
     /// Prints how VMs differ from their definitions. `vms` are all that were compared.
     pub fn differences(&mut self, vms: &[String], differences: &[Difference]) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Answer<'a> {
-            schema_version: u32,
-            differences: &'a [Difference],
-        }
-        let answer = Answer {
+        let answer = Differences {
             schema_version: Report::SCHEMA_VERSION,
             differences,
         };

@@ -46,26 +46,31 @@ fn the_completions_are_those_of_the_program() {
 }
 
 #[test]
+fn what_the_program_prints_in_json_fits_the_schema_of_reports() {
+    let schema = fs::read(project().join("examples/report.schema.json")).expect("the schema");
+    let schema = serde_json::from_slice(&schema).expect("JSON");
+    let options = jsonschema::options().should_validate_formats(true);
+    let validator = options.build(&schema).expect("a schema");
+    for words in [
+        ["show", "test"].as_slice(),
+        &["show"],
+        &["show", "nobody"],
+        &["pause", "test"],
+        &["resume", "test", "--strict"],
+        &["hibernate", "test", "-n", "--to", "/tmp/"],
+        &["restore", "test", "nobody"],
+    ] {
+        let printed = vmlife(words.iter().copied().chain(["-o", "json"])).json();
+        let flaws: Vec<_> = validator.iter_errors(&printed).collect();
+        assert!(flaws.is_empty(), "{words:?}: {flaws:?}");
+    }
+}
+
+#[test]
 fn readme_tells_every_exit_code_and_both_commands() {
     let readme = fs::read_to_string(project().join("README.md")).expect("README.md");
-    let kinds = [
-        Kind::Done,
-        Kind::Failed,
-        Kind::Usage,
-        Kind::Mixed,
-        Kind::NotFound,
-        Kind::State,
-        Kind::CannotSave,
-        Kind::Guard,
-        Kind::Space,
-        Kind::Busy,
-        Kind::Connection,
-        Kind::TimedOut,
-        Kind::Cancelled(1),
-        Kind::Cancelled(2),
-        Kind::Cancelled(15),
-    ];
-    for kind in kinds {
+    let signals = [Kind::Cancelled(1), Kind::Cancelled(15)];
+    for kind in Kind::ALL.into_iter().chain(signals) {
         let code = kind.exit_code().to_string();
         let told = readme.lines().any(|line| {
             line.starts_with("| ")
