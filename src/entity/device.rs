@@ -1,7 +1,7 @@
 //! Devices of every kind, NUMA nodes and locks.
 
 use super::enumeration::entity;
-use super::{MemorySize, NumaTuneMode, Secret, VmDeviceGeneralType};
+use super::{InitializationType, MemorySize, NumaTuneMode, Secret, VmDeviceGeneralType};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -135,6 +135,18 @@ entity! {
         pub files: BTreeMap<String, Secret>,
         /// Where the image lies. Not an oVirt field. Source: `disk/source/@file`.
         pub image_path: Option<std::path::PathBuf>,
+    }
+}
+
+impl VmPayload {
+    /// How initialization data reaches the guest by it: cloud-init knows its own CDs by their labels.
+    #[must_use]
+    pub fn initialization_type(&self) -> Option<InitializationType> {
+        if self.device.as_deref() == Some("floppy") {
+            return Some(InitializationType::Sysprep);
+        }
+        matches!(self.volume_id.as_deref(), Some("config-2" | "cidata"))
+            .then_some(InitializationType::CloudInit)
     }
 }
 
