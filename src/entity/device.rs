@@ -129,9 +129,10 @@ entity! {
         pub device: Option<String>,
         /// Which device it is. Source: as of any device.
         pub id: Option<VmDeviceId>,
-        /// The label of its file system. Source: `ovirt-vm:volId`, else metadata.
+        /// The label of its file system, at most 32 characters. Source: `ovirt-vm:volId`, else metadata.
         pub volume_id: Option<String>,
-        /// Path to content, in base64. Secrets. Source: `ovirt-vm:file`, else the image.
+        /// Path to content, in base64, of all at most 1 MiB. Secrets. Source: `ovirt-vm:file`, else
+        /// metadata.
         pub files: BTreeMap<String, Secret>,
         /// Where the image lies. Not an oVirt field. Source: `disk/source/@file`.
         pub image_path: Option<std::path::PathBuf>,

@@ -3,7 +3,7 @@
 use super::watch::{Ended, left};
 use super::{Run, id_of, path_text, state_words};
 use crate::definition::{Definition, DefinitionError};
-use crate::entity::{DomainState, Verdict, Vm, VmPayload, VmStatic, VmStatus};
+use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{ImageFile, Record, Usage};
 use crate::inventory::Entry;
@@ -249,7 +249,7 @@ impl Run<'_> {
             .domain_xml()
             .map_err(|error| undefinable(&error))?;
         let payload = payload
-            .map(|(path, payload)| self.make_payload(path, &payload))
+            .map(|(path, payload)| self.make_payload(&path, &payload).map(|()| path))
             .transpose()?;
         let machine = self.inventory.hypervisor.define(&xml).map_err(|error| {
             let failure = error.failure("could not be defined");
@@ -280,17 +280,10 @@ impl Run<'_> {
         if definition.xml.is_some() {
             return Ok(None);
         }
-        let vm = &mut definition.vm;
-        // The path of its image and its instance's name in cloud-init follow from it.
-        let id = vm.vm_static.id.unwrap_or_else(Uuid::new_v4);
-        let wish = Vm {
-            vm_static: VmStatic {
-                id: Some(id),
-                ..vm.vm_static.clone()
-            },
-            ..vm.clone()
-        };
-        let files = payload::files(&wish)
+        let mut vm = definition.vm.clone();
+        // The path of its image and cloud-init's name for the machine follow from it.
+        let id = *vm.vm_static.id.get_or_insert_with(Uuid::new_v4);
+        let files = payload::files(&vm)
             .map_err(|problem| undefinable(&definition.origin.error(problem)))?;
         let Some(payload) = files else {
             return Ok(None);
@@ -302,29 +295,21 @@ impl Run<'_> {
         }
         let path = self.inventory.place.payload_file(id);
         path_text(&path)?;
-        let vm_payload = VmPayload {
-            device: Some("cdrom".to_owned()),
-            volume_id: Some(payload.label.clone()),
-            image_path: Some(path.clone()),
-            ..wish.vm_payload.unwrap_or_default()
-        };
-        definition.vm = Vm {
-            initialization_type: wish
-                .initialization_type
-                .or(vm_payload.initialization_type()),
-            vm_payload: Some(vm_payload),
-            ..wish
-        };
+        let cd = vm.vm_payload.get_or_insert_default();
+        cd.device = Some("cdrom".to_owned());
+        cd.volume_id = Some(payload.label.clone());
+        cd.image_path = Some(path.clone());
+        vm.initialization_type = vm.initialization_type.or(cd.initialization_type());
+        definition.vm = vm;
         Ok(Some((path, payload)))
     }
 
     /// Makes the image of that CD.
-    fn make_payload(&self, path: PathBuf, payload: &Payload) -> Result<PathBuf, Failure> {
+    fn make_payload(&self, path: &Path, payload: &Payload) -> Result<(), Failure> {
         let place = &self.inventory.place;
         let made = place.prepare().map_err(io::Error::other);
         made.and_then(|()| place.let_qemu_pass())
-            .and_then(|()| payload::write(&path, payload))
-            .map(|()| path.clone())
+            .and_then(|()| payload::write(path, payload))
             .map_err(|error| {
                 let kind = match error.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Space,

@@ -1,7 +1,7 @@
-//! A config drive of OpenStack's kind, which cloud-init and Ignition read.
+//! A config drive of `OpenStack`'s kind, which cloud-init and Ignition read.
 //!
-//! Sources: cloud-init's documentation of its `ConfigDrive` data source, OpenStack's of the config drive
-//! and of `network_data.json`, and what oVirt's engine puts there for the same `VmInit`. What that adds
+//! Sources: cloud-init's documentation of its `ConfigDrive` data source, `OpenStack`'s of the config
+//! drive and of `network_data.json`, and what oVirt's engine puts there for the same `VmInit`. What that adds
 //! for cloud-init before 17.1, a command that edits the guest's own list of data sources, is left out:
 //! since then the label tells cloud-init where to look.
 
@@ -151,7 +151,7 @@ fn user_data(init: &VmInit) -> Result<String, String> {
     ))
 }
 
-/// OpenStack's description of the network: each card that has an address of some kind, its addresses,
+/// `OpenStack`'s description of the network: each card that has an address of some kind, its addresses,
 /// and the name servers.
 fn network_data(vm: &Vm, init: &VmInit) -> Result<Map<String, Value>, String> {
     let (mut links, mut networks) = (Vec::new(), Vec::new());
@@ -232,7 +232,9 @@ fn ipv4(card: &VmInitNetwork, field: &str) -> Result<Option<Value>, String> {
             }
             network
         }
-        other => return Err(format!("{field}.bootProtocol {other} is not known")),
+        other @ Ipv4BootProtocol::Other(_) => {
+            return Err(format!("{field}.bootProtocol {other} is not known"));
+        }
     }))
 }
 
@@ -260,7 +262,9 @@ fn ipv6(card: &VmInitNetwork, field: &str) -> Result<Option<Value>, String> {
             }
             network
         }
-        other => return Err(format!("{field}.ipv6BootProtocol {other} is not known")),
+        other @ Ipv6BootProtocol::Other(_) => {
+            return Err(format!("{field}.ipv6BootProtocol {other} is not known"));
+        }
     }))
 }
 
@@ -307,7 +311,9 @@ fn interfaces(init: &VmInit) -> Result<String, String> {
                 options.extend(gateway.map(|gateway| ("gateway", gateway)));
                 "static"
             }
-            other => return Err(format!("{field}.bootProtocol {other} is not known")),
+            other @ Ipv4BootProtocol::Other(_) => {
+                return Err(format!("{field}.bootProtocol {other} is not known"));
+            }
         };
         options.extend([
             ("dns-nameservers", servers.as_str()),

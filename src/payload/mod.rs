@@ -1,7 +1,7 @@
 //! The CD on which a new VM finds what its guest is told when it boots for the first time, as in oVirt:
 //! cloud-init's or Ignition's data, or files of the user's own.
 //!
-//! What is on it is made purely, of a definition; [`write`] then makes the image. It holds secrets, so
+//! What is on it is made purely, of a definition; [`write()`] then makes the image. It holds secrets, so
 //! that it is for its owner only, and what is in it is shown nowhere.
 
 mod cloud_init;
@@ -179,7 +179,9 @@ pub fn write(place: &Path, payload: &Payload) -> io::Result<()> {
     file.write_all(&iso::image(&payload.label, &payload.files))?;
     file.as_file().sync_all()?;
     file.persist(place).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    // What may not be there tomorrow is not there today, either.
+    let flushed = File::open(folder).and_then(|folder| folder.sync_all());
+    flushed.inspect_err(|_| drop(std::fs::remove_file(place)))
 }
 
 #[cfg(test)]
