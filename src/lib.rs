@@ -18,6 +18,7 @@
 //! - [`entity`] is oVirt's model of a VM: data and rules, no input and no output.
 //! - [`definition`] turns YAML and libvirt XML into it, and back.
 //! - [`image`] knows the files that hold a VM's memory.
+//! - [`payload`] makes the CD on which a new guest finds what it is told at its first boot.
 //! - [`hypervisor`] is all that knows libvirt; in it, one file holds all unsafe code.
 //! - [`observe`] fills in what else libvirt, the guest and the host tell of a VM.
 //! - [`inventory`] puts together what libvirt and the image place know; [`select`] finds in it what
@@ -49,6 +50,7 @@ pub mod image;
 pub mod interrupt;
 pub mod inventory;
 pub mod observe;
+pub mod payload;
 pub mod plan;
 pub mod render;
 pub mod report;

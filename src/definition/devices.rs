@@ -4,17 +4,14 @@ use super::binding::{Binding, Direction, put};
 use super::domain::{migration_support, ovirt_text};
 use super::tree::{Element, Result};
 use crate::entity::{
-    DiskImage, DiskInterface, DiskStorageType, GraphicsInfo, GraphicsType, InitializationType,
-    PropagateErrors, Secret, SpecParam, UsbPolicy, VmDevice, VmDeviceGeneralType, VmDeviceId,
-    VmInterfaceType, VmNetworkInterface, VmPayload, VmStatic, VolumeClassification, VolumeFormat,
+    DiskImage, DiskInterface, DiskStorageType, GraphicsInfo, GraphicsType, PropagateErrors, Secret,
+    SpecParam, UsbPolicy, Vm, VmDevice, VmDeviceGeneralType, VmDeviceId, VmInterfaceType,
+    VmNetworkInterface, VmPayload, VmStatic, VolumeClassification, VolumeFormat,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
-
-/// Labels of a CD by which cloud-init knows its own.
-const CLOUD_INIT_LABELS: [&str; 2] = ["config-2", "cidata"];
 
 /// Ties what is configured of devices to them.
 pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
@@ -34,11 +31,7 @@ pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
 }
 
 fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
-    let is_q35 = vm
-        .custom_emulated_machine
-        .as_deref()
-        .is_some_and(|name| name.contains("q35"))
-        || matches!(&vm.bios_type, Some(bios) if bios.word().starts_with("Q35"));
+    let is_q35 = is_q35(vm);
     let taken = vm.images.iter().filter_map(|disk| disk.target_dev.clone());
     let targets = RefCell::new(taken.collect::<Vec<String>>());
     binding.list(
@@ -169,6 +162,34 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     Ok(())
 }
 
+/// Ties the path of the payload's image to the CD of vmlife's making; what else there is to tell of it is
+/// read at the end.
+pub(super) fn bind_payload(
+    binding: &mut Binding<'_>,
+    vm: &mut Vm,
+    ovirt: impl Fn(&Element) -> Option<&Element>,
+) -> Result {
+    let payload_of = |domain: &Element| payload(domain, ovirt(domain));
+    let mut image = vm
+        .vm_payload
+        .as_ref()
+        .and_then(|payload| payload.image_path.clone());
+    let is_q35 = is_q35(&vm.vm_static);
+    binding.by(
+        &mut image,
+        |domain| Ok(payload_of(domain).and_then(|payload| payload.image_path)),
+        |domain, image| put_payload(domain.ensure("devices"), image.as_deref(), is_q35),
+    )?;
+    binding.told(&mut vm.vm_payload, payload_of);
+    Ok(())
+}
+
+fn is_q35(vm: &VmStatic) -> bool {
+    let machine = vm.custom_emulated_machine.as_deref();
+    machine.is_some_and(|name| name.contains("q35"))
+        || matches!(&vm.bios_type, Some(bios) if bios.word().starts_with("Q35"))
+}
+
 fn bind_console(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     let of = |devices: &Element, kind: &'static str| -> Option<Element> {
         devices
@@ -275,10 +296,18 @@ fn is_disk(device: &Element) -> bool {
     device.is("disk") && matches!(device.attribute("device"), None | Some("disk" | "lun"))
 }
 
+fn is_cd(device: &Element) -> bool {
+    device.is("disk") && device.attribute("device") == Some("cdrom")
+}
+
+/// The user's CDs: the payload is none of them.
 fn cds(devices: &Element) -> impl Iterator<Item = &Element> {
-    devices
-        .children("disk")
-        .filter(|disk| disk.attribute("device") == Some("cdrom"))
+    let all = devices.elements();
+    all.filter(|device| is_cd(device) && !is_payload(device))
+}
+
+fn is_payload(device: &Element) -> bool {
+    device.is("disk") && alias(device) == Some(PAYLOAD_ALIAS)
 }
 
 fn graphics_types(devices: &Element) -> Vec<GraphicsType> {
@@ -545,19 +574,10 @@ fn put_iso(devices: &mut Element, iso: Option<&Path>, is_q35: bool, taken: &mut 
         if text.is_none() {
             return;
         }
-        let (bus, prefix) = if is_q35 {
-            ("sata", "sd")
-        } else {
-            ("ide", "hd")
-        };
-        let mut disk = Element::new("disk").with("device", "cdrom");
-        let target = free_target(prefix, taken);
-        disk.append(Element::new("target").with("dev", &target).with("bus", bus));
-        disk.append(Element::new("readonly"));
-        devices.append(disk);
+        devices.append(new_cd(is_q35, taken));
     }
-    let is_cd = |disk: &Element| disk.is("disk") && disk.attribute("device") == Some("cdrom");
-    let Some(cd) = devices.elements_mut().find(|device| is_cd(device)) else {
+    let mut all = devices.elements_mut();
+    let Some(cd) = all.find(|device| is_cd(device) && !is_payload(device)) else {
         return;
     };
     let (kind, path) = match text.as_deref() {
@@ -568,6 +588,40 @@ fn put_iso(devices: &mut Element, iso: Option<&Path>, is_q35: bool, taken: &mut 
     };
     cd.set_attribute("type", Some(kind));
     put_disk_path(cd, path);
+}
+
+fn new_cd(is_q35: bool, taken: &mut Vec<String>) -> Element {
+    let (bus, prefix) = if is_q35 {
+        ("sata", "sd")
+    } else {
+        ("ide", "hd")
+    };
+    let mut disk = Element::new("disk")
+        .with("type", "file")
+        .with("device", "cdrom");
+    let target = free_target(prefix, taken);
+    disk.append(Element::new("target").with("dev", &target).with("bus", bus));
+    disk.append(Element::new("readonly"));
+    disk
+}
+
+/// Puts the CD of vmlife's making where there is none, or takes it away; an oVirt's payload is oVirt's.
+fn put_payload(devices: &mut Element, image: Option<&Path>, is_q35: bool) {
+    let Some(image) = image else {
+        return devices.remove(is_payload);
+    };
+    if !devices.elements().any(is_payload) {
+        let disks = devices.children("disk");
+        let targets = disks.filter_map(|disk| disk.child("target")?.attribute("dev"));
+        let mut cd = new_cd(is_q35, &mut targets.map(str::to_owned).collect());
+        cd.append(Element::new("alias").with("name", PAYLOAD_ALIAS));
+        put(&mut cd, "driver", Some("name"), Some("qemu"));
+        put(&mut cd, "driver", Some("type"), Some("raw"));
+        devices.append(cd);
+    }
+    if let Some(cd) = devices.elements_mut().find(|device| is_payload(device)) {
+        put_disk_path(cd, Some(&image.to_string_lossy()));
+    }
 }
 
 /// The first name with this prefix that no disk has yet; from now on it is taken.
@@ -943,7 +997,7 @@ pub(super) fn agent_is_connected(domain: &Element, name: &str) -> Option<bool> {
 }
 
 /// The CD or floppy with which the guest is initialized: oVirt's, or one of vmlife's making.
-pub(super) fn payload(domain: &Element, ovirt: Option<&Element>) -> Option<VmPayload> {
+fn payload(domain: &Element, ovirt: Option<&Element>) -> Option<VmPayload> {
     let devices = domain.child("devices")?;
     let mut removable = devices
         .children("disk")
@@ -995,18 +1049,6 @@ pub(super) const PAYLOAD_ALIAS: &str = "ua-vmlife-payload";
 
 fn alias(device: &Element) -> Option<&str> {
     device.child("alias")?.attribute("name")
-}
-
-/// How initialization data is delivered, by the label of the payload.
-pub(super) fn initialization_type(payload: &VmPayload) -> Option<InitializationType> {
-    let label = payload.volume_id.as_deref().unwrap_or_default();
-    if payload.device.as_deref() == Some("floppy") {
-        Some(InitializationType::Sysprep)
-    } else {
-        CLOUD_INIT_LABELS
-            .contains(&label)
-            .then_some(InitializationType::CloudInit)
-    }
 }
 
 /// oVirt's custom properties of devices.

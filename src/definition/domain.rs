@@ -6,8 +6,8 @@ use super::devices;
 use super::tree::{Element, Result};
 use crate::entity::{
     BiosType, BootSequence, CpuPinningPolicy, GuestAgentStatus, MemorySize, MigrationSupport,
-    NumaTuneMode, OriginType, SerialNumberPolicy, Vm, VmDynamic, VmNumaNode, VmResumeBehavior,
-    VmStatic,
+    NumaTuneMode, OriginType, SerialNumberPolicy, Vm, VmDynamic, VmNumaNode, VmPayload,
+    VmResumeBehavior, VmStatic,
 };
 use uuid::Uuid;
 
@@ -34,18 +34,18 @@ pub(super) fn bind(domain: &mut Element, direction: Direction, vm: &mut Vm) -> R
     devices::bind(binding, configured)?;
     bind_numa(binding, configured)?;
     bind_ovirt(binding, configured);
+    devices::bind_payload(binding, vm, ovirt)?;
     if direction == Direction::Read {
         let domain = &*binding.element;
-        devices::name_what_has_no_name(domain, configured);
+        devices::name_what_has_no_name(domain, &mut vm.vm_static);
         vm.vm_dynamic = domain
             .attribute("id")
             .is_some()
             .then(|| read_dynamic(domain, &vm.vm_static));
-        vm.vm_payload = devices::payload(domain, ovirt(domain));
         vm.initialization_type = vm
             .vm_payload
             .as_ref()
-            .and_then(devices::initialization_type);
+            .and_then(VmPayload::initialization_type);
         vm.runtime_device_custom_properties = devices::custom_properties(domain, ovirt(domain));
         let disks = vm.vm_static.images.iter();
         vm.disk_map = disks

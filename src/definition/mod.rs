@@ -19,11 +19,13 @@ pub use tree::XmlError;
 pub use yaml::to_yaml;
 #[cfg(test)]
 pub(crate) use yaml::values as yaml_values;
+pub(crate) use yaml::yaml_flaw;
 
 use crate::entity::{ArchitectureType, Secret, Vm};
 use binding::Direction;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tree::{Document, Element};
 
@@ -39,6 +41,8 @@ pub struct Definition {
     pub vm: Vm,
     /// The XML itself, if it came as libvirt XML: what the model does not know must not be lost.
     pub xml: Option<Secret>,
+    /// Whether it holds secrets and others than its owner may read its file.
+    pub secrets_are_open: bool,
 }
 
 impl Definition {
@@ -263,6 +267,7 @@ impl DefinitionError {
 /// The first thing that is wrong, with its place.
 pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
     let unreadable = |problem: io::Error| DefinitionError::unreadable(file, plain(&problem));
+    let mut mode = None;
     let bytes = if file == "-" {
         bounded(file, io::stdin().lock())?
     } else {
@@ -271,7 +276,9 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
             let problem = "it is not a regular file".to_owned();
             return Err(DefinitionError::unreadable(file, problem));
         }
-        bounded(file, File::open(path).map_err(unreadable)?)?
+        let opened = File::open(path).map_err(unreadable)?;
+        mode = opened.metadata().ok().map(|seen| seen.permissions().mode());
+        bounded(file, opened)?
     };
     if bytes.starts_with(b"LibvirtQemud") {
         let problem = "it is an image of a VM's memory, not a definition; to bring its VM back: \
@@ -288,7 +295,16 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
             problem: "this is not text in UTF-8".to_owned(),
         }
     })?;
-    parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text))
+    let mut definitions = parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text))?;
+    for definition in &mut definitions {
+        definition.secrets_are_open = mode.is_some_and(|mode| are_open(mode, &definition.vm));
+    }
+    Ok(definitions)
+}
+
+/// Whether a file of this mode shows this VM's secrets to others than its owner.
+fn are_open(mode: u32, vm: &Vm) -> bool {
+    mode & 0o077 != 0 && vm.holds_secrets()
 }
 
 /// Parses the text of a definition file; `file` serves for messages and for relative paths.
@@ -309,6 +325,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
             origin,
             vm,
             xml: Some(Secret::new(text)),
+            secrets_are_open: false,
         }]
     } else {
         yaml::read(file, text)?
@@ -438,7 +455,77 @@ fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{DisplayType, GraphicsType, MemorySize, VmStatic};
+    use crate::entity::{
+        DisplayType, GraphicsType, InitializationType, MemorySize, VmPayload, VmStatic,
+    };
+
+    #[test]
+    fn a_payload_is_a_cd_of_its_own_and_stays_out_of_the_isos_way() {
+        let payload = |path: &str| {
+            Some(VmPayload {
+                device: Some("cdrom".to_owned()),
+                volume_id: Some("config-2".to_owned()),
+                image_path: Some(path.into()),
+                ..VmPayload::default()
+            })
+        };
+        for (machine, iso, cd) in [("pc", "hda", "hdb"), ("q35", "sda", "sdb")] {
+            let mut vm = Vm {
+                initialization_type: Some(InitializationType::CloudInit),
+                vm_payload: payload("/p/a.iso"),
+                ..Vm::default()
+            };
+            vm.vm_static.name = "web".to_owned();
+            vm.vm_static.mem_size_mb = Some(MemorySize::from_mib(64));
+            vm.vm_static.custom_emulated_machine = Some(machine.to_owned());
+            vm.vm_static.iso_path = Some("/v/cd.iso".into());
+            let xml = domain_xml(&vm).unwrap();
+            let places = [iso, cd].map(|dev| xml.find(&format!("<target dev='{dev}'")).unwrap());
+            assert!(places[0] < places[1], "{xml}");
+            assert!(xml.contains("<alias name='ua-vmlife-payload'/>"), "{xml}");
+            let read = read_domain(&xml).unwrap();
+            assert_eq!(read.vm_payload, vm.vm_payload);
+            assert_eq!(read.initialization_type, vm.initialization_type);
+            assert_eq!(read.vm_static.iso_path, vm.vm_static.iso_path);
+            assert_eq!(update(&xml, &read).unwrap(), xml, "nothing has changed");
+
+            let mut wish = read.clone();
+            wish.vm_static.iso_path = None;
+            wish.vm_payload = payload("/p/b.iso");
+            let moved = update(&xml, &wish).unwrap();
+            assert!(
+                moved.contains("/p/b.iso") && !moved.contains("/p/a.iso"),
+                "{moved}"
+            );
+            assert_eq!(read_domain(&moved).unwrap().vm_static.iso_path, None);
+            wish.vm_payload = None;
+            let without = update(&moved, &wish).unwrap();
+            assert!(!without.contains("ua-vmlife-payload"), "{without}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_open_where_others_may_use_their_file() {
+        let with = |text: &str| yaml::read("f", text).unwrap().remove(0).vm;
+        let secret = [
+            "vmStatic: {name: a, vmInit: {rootPassword: x}}",
+            "vmStatic: {name: a, vmInit: {customScript: x}}",
+            "vmStatic: {name: a, vmInit: {winKey: x}}",
+            "{vmStatic: {name: a}, vmPayload: {files: {a: ''}}}",
+            "{vmStatic: {name: a}, vmDynamic: {graphicsInfos: {VNC: {ticket: x}}}}",
+        ];
+        for text in secret {
+            assert!(are_open(0o100_640, &with(text)), "{text}");
+            assert!(are_open(0o100_602, &with(text)), "{text}");
+            assert!(!are_open(0o100_600, &with(text)), "{text}");
+        }
+        for text in [
+            "vmStatic: {name: a, vmInit: {hostname: x, authorizedKeys: x}}",
+            "vmStatic: {name: a, vmInit: {rootPassword: '(hidden; --security-info shows it)'}}",
+        ] {
+            assert!(!are_open(0o100_644, &with(text)), "{text}");
+        }
+    }
 
     fn complaint(text: &str) -> String {
         crate::definition::parse("vm.xml", text)

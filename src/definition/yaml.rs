@@ -51,6 +51,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
                 origin,
                 vm,
                 xml: None,
+                secrets_are_open: false,
             }),
             Ok(None) => {}
             Err(error) => return Err(explain(&error, &origin, text)),
@@ -89,6 +90,17 @@ pub fn to_yaml(vm: &impl serde::Serialize) -> String {
         |error| format!("# cannot be written as YAML: {error}\n"),
         |value| yaml_writer::document(&value),
     )
+}
+
+/// The line, counted from 1, at which a text turns out to be no single mapping in YAML. What the parser
+/// says of it is left out: it may quote a secret.
+pub(crate) fn yaml_flaw(text: &str) -> Option<usize> {
+    let mapping = line_beyond_depth(text).map_or_else(
+        || serde_yaml::from_str::<serde_yaml::Mapping>(text).map(drop),
+        |_| Err(serde::de::Error::custom("too deep")),
+    );
+    let error = mapping.err()?;
+    Some(error.location().map_or(1, |at| at.line()))
 }
 
 /// The line at which each document's content begins.

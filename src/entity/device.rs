@@ -1,7 +1,7 @@
 //! Devices of every kind, NUMA nodes and locks.
 
 use super::enumeration::entity;
-use super::{MemorySize, NumaTuneMode, Secret, VmDeviceGeneralType};
+use super::{InitializationType, MemorySize, NumaTuneMode, Secret, VmDeviceGeneralType};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -129,12 +129,25 @@ entity! {
         pub device: Option<String>,
         /// Which device it is. Source: as of any device.
         pub id: Option<VmDeviceId>,
-        /// The label of its file system. Source: `ovirt-vm:volId`, else metadata.
+        /// The label of its file system, at most 32 characters. Source: `ovirt-vm:volId`, else metadata.
         pub volume_id: Option<String>,
-        /// Path to content, in base64. Secrets. Source: `ovirt-vm:file`, else the image.
+        /// Path to content, in base64, of all at most 1 MiB. Secrets. Source: `ovirt-vm:file`, else
+        /// metadata.
         pub files: BTreeMap<String, Secret>,
         /// Where the image lies. Not an oVirt field. Source: `disk/source/@file`.
         pub image_path: Option<std::path::PathBuf>,
+    }
+}
+
+impl VmPayload {
+    /// How initialization data reaches the guest by it: cloud-init knows its own CDs by their labels.
+    #[must_use]
+    pub fn initialization_type(&self) -> Option<InitializationType> {
+        if self.device.as_deref() == Some("floppy") {
+            return Some(InitializationType::Sysprep);
+        }
+        matches!(self.volume_id.as_deref(), Some("config-2" | "cidata"))
+            .then_some(InitializationType::CloudInit)
     }
 }
 

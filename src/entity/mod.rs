@@ -168,6 +168,23 @@ impl Vm {
             .for_each(Secret::reveal);
     }
 
+    /// Whether it holds the text of secrets. Public keys are none that must be kept.
+    #[must_use]
+    pub fn holds_secrets(&self) -> bool {
+        let init = self.vm_static.vm_init.iter();
+        let init = init.flat_map(|init| [&init.win_key, &init.root_password, &init.custom_script]);
+        let dynamic = self.vm_dynamic.iter();
+        let tickets = dynamic
+            .flat_map(|dynamic| dynamic.graphics_infos.values())
+            .map(|console| &console.ticket);
+        let payload = self.vm_payload.iter();
+        let files = payload.flat_map(|payload| payload.files.values());
+        init.chain(tickets)
+            .flatten()
+            .chain(files)
+            .any(|secret| secret.expose().is_some())
+    }
+
     /// The image that a restore would take: a good one, a managed save before a file, since libvirt
     /// itself would take that one at the next start.
     #[must_use]

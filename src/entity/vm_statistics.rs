@@ -11,10 +11,9 @@ entity! {
         /// The VM's UUID. Source: `/domain/uuid`.
         #[serde(alias = "vmId")]
         pub id: Option<Uuid>,
-        /// The guest's use of CPU, in percent of one host CPU. Source: `cpu.time`, `cpu.user`,
-        /// `cpu.system`, two samples.
+        /// The guest's use of CPU, in percent of one host CPU. Source: `vcpu.N.time`, two samples.
         pub cpu_user: Option<Percent>,
-        /// The emulator's own use of CPU, in percent of one host CPU. Source: `cpu.user`, `cpu.system`,
+        /// The emulator's own use of CPU, in percent of one host CPU. Source: `cpu.time`, `vcpu.N.time`,
         /// two samples.
         pub cpu_sys: Option<Percent>,
         /// Both, in percent of all vCPUs, 100 at most. Source: `cpu.time`, two samples.

@@ -17,6 +17,7 @@ use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
+use crate::words::quoted;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Run<'_> {
     fn one(&mut self, entry: &Entry) -> Outcome {
         let started = Instant::now();
         let before = entry.vm.status();
-        match self.attempt(entry) {
+        let mut outcome = match self.attempt(entry) {
             Ok(mut outcome) => {
                 if outcome.changed {
                     outcome.seconds = Some(started.elapsed().as_secs_f64());
@@ -103,7 +104,16 @@ impl Run<'_> {
                 }
                 outcome
             }
+        };
+        let definition = entry.definition.as_ref();
+        if let Some(open) = definition.filter(|definition| definition.secrets_are_open) {
+            let file = &open.origin.file;
+            outcome.warnings.push(format!(
+                "{file} holds secrets, and others than its owner may use it: chmod 600 {}",
+                quoted(file)
+            ));
         }
+        outcome
     }
 
     fn attempt(&mut self, entry: &Entry) -> Result<Outcome, Failure> {

@@ -2,14 +2,18 @@
 
 use super::watch::{Ended, left};
 use super::{Run, id_of, path_text, state_words};
+use crate::definition::{Definition, DefinitionError};
 use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{ImageFile, Record, Usage};
 use crate::inventory::Entry;
+use crate::payload::{self, Payload};
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::quoted;
 use jiff::Timestamp;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -245,14 +249,18 @@ impl Run<'_> {
                 "cannot be started: there is no definition of it",
             )
         })?;
+        let mut definition = definition.clone();
+        let payload = self.add_payload(&mut definition)?;
         let xml = definition
             .domain_xml()
-            .map_err(|error| Failure::new(Kind::Usage, format!("cannot be defined: {error}")))?;
-        let machine = self
-            .inventory
-            .hypervisor
-            .define(&xml)
-            .map_err(|error| error.failure("could not be defined"))?;
+            .map_err(|error| undefinable(&error))?;
+        let payload = payload
+            .map(|(path, payload)| self.make_payload(&path, &payload).map(|()| path))
+            .transpose()?;
+        let machine = self.inventory.hypervisor.define(&xml).map_err(|error| {
+            let failure = error.failure("could not be defined");
+            without_payload(payload.as_deref(), failure)
+        })?;
         let subject = VmRef {
             id: Some(machine.id()),
             ..subject
@@ -262,10 +270,64 @@ impl Run<'_> {
                 return failure;
             }
             match machine.undefine() {
-                Ok(()) => failure,
+                Ok(()) => without_payload(payload.as_deref(), failure),
                 Err(error) => failure.warned(vec![format!("it is still defined: {error}")]),
             }
         })
+    }
+
+    /// If the guest is to be told something when it boots for the first time, gives the VM a CD for it,
+    /// and says what is to be on that and where. Nothing is made yet.
+    fn add_payload(
+        &self,
+        definition: &mut Definition,
+    ) -> Result<Option<(PathBuf, Payload)>, Failure> {
+        // Domain XML says itself what CDs there are.
+        if definition.xml.is_some() {
+            return Ok(None);
+        }
+        let mut vm = definition.vm.clone();
+        // The path of its image and cloud-init's name for the machine follow from it.
+        let id = *vm.vm_static.id.get_or_insert_with(Uuid::new_v4);
+        let files = payload::files(&vm)
+            .map_err(|problem| undefinable(&definition.origin.error(problem)))?;
+        let Some(payload) = files else {
+            return Ok(None);
+        };
+        if !self.inventory.hypervisor.is_local() {
+            let message = "cannot be started: the CD with its vmInit or vmPayload cannot be put on \
+                           the daemon's host from here";
+            return Err(Failure::new(Kind::Usage, message).hint("run vmlife on that host"));
+        }
+        let path = self.inventory.place.payload_file(id);
+        path_text(&path)?;
+        let cd = vm.vm_payload.get_or_insert_default();
+        cd.device = Some("cdrom".to_owned());
+        cd.volume_id = Some(payload.label.clone());
+        cd.image_path = Some(path.clone());
+        vm.initialization_type = vm.initialization_type.or(cd.initialization_type());
+        definition.vm = vm;
+        Ok(Some((path, payload)))
+    }
+
+    /// Makes the image of that CD.
+    fn make_payload(&self, path: &Path, payload: &Payload) -> Result<(), Failure> {
+        let place = &self.inventory.place;
+        let made = place.prepare().map_err(io::Error::other);
+        made.and_then(|()| place.let_qemu_pass())
+            .and_then(|()| payload::write(path, payload))
+            .map_err(|error| {
+                let kind = match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::Space,
+                    io::ErrorKind::PermissionDenied => Kind::Connection,
+                    _ => Kind::Failed,
+                };
+                let message = format!(
+                    "cannot be started: its CD {} cannot be made",
+                    path.display()
+                );
+                Failure::new(kind, message).because(&error)
+            })
     }
 
     /// Boots.
@@ -363,6 +425,21 @@ impl Run<'_> {
             .observe(machine)
             .map(|vm| vm.status())
             .map_err(|error| error.failure(format!("was {tried}, but its state cannot be read")))
+    }
+}
+
+fn undefinable(error: &DefinitionError) -> Failure {
+    Failure::new(Kind::Usage, format!("cannot be defined: {error}"))
+}
+
+/// The VM came to nothing, and no definition refers to the CD that was made for it: that goes, too.
+fn without_payload(payload: Option<&Path>, failure: Failure) -> Failure {
+    match payload.map(|path| (path, fs::remove_file(path))) {
+        Some((path, Err(error))) => failure.warned(vec![format!(
+            "{} is left over, and holds secrets: {error}",
+            path.display()
+        )]),
+        _ => failure,
     }
 }
 

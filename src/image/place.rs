@@ -7,12 +7,15 @@ use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// The ending of an image's name.
 const SUFFIX: &str = "vmsave";
+/// The folder of the system's daemon.
+const SYSTEM: &str = "/var/lib/vmlife/images";
+
 /// Why the place cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -68,7 +71,7 @@ impl ImagePlace {
                 .ok_or(PlaceError::NoHome)?
                 .join("vmlife/images")
         } else {
-            PathBuf::from("/var/lib/vmlife/images")
+            PathBuf::from(SYSTEM)
         };
         Ok(Self { folder })
     }
@@ -115,6 +118,32 @@ impl ImagePlace {
     #[must_use]
     pub fn lock_file(&self, id: Uuid) -> PathBuf {
         self.folder.join(format!("{id}.lock"))
+    }
+
+    /// Where the CD lies on which this VM finds what its guest is told at its first boot.
+    #[must_use]
+    pub fn payload_file(&self, id: Uuid) -> PathBuf {
+        self.folder.join(format!("{id}.payload.iso"))
+    }
+
+    /// Lets QEMU pass through the folder to a payload: unlike images, which the daemon opens for it, QEMU
+    /// opens a CD itself, and that of the system's daemon is another user. What lies in the folder stays
+    /// closed, and so does its list. A folder of the user's choice is his to open.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn let_qemu_pass(&self) -> io::Result<()> {
+        if self.folder != Path::new(SYSTEM) {
+            return Ok(());
+        }
+        for folder in self.folder.ancestors().take(2) {
+            let mut mode = folder.metadata()?.permissions();
+            if mode.mode() & 0o011 != 0o011 {
+                mode.set_mode(mode.mode() | 0o011);
+                fs::set_permissions(folder, mode)?;
+            }
+        }
+        Ok(())
     }
 
     /// The UUIDs for which an image lies here. What cannot be looked at has none.

@@ -94,20 +94,16 @@ fn apply_cpu(statistics: &mut VmStatistics, now: &Record, before: Option<Before<
     statistics.cpu_time = now
         .unsigned("cpu.time")
         .map(|time| Seconds(float(time) / NANOSECONDS));
-    let percent = |key| Some(per_second(now, before, key)? / NANOSECONDS * 100.0);
-    let (Some(all), Some(user), Some(system)) = (
-        percent("cpu.time"),
-        percent("cpu.user"),
-        percent("cpu.system"),
-    ) else {
+    let percent = |key: &str| Some(per_second(now, before, key)? / NANOSECONDS * 100.0);
+    let threads = (0..now.unsigned("vcpu.maximum").unwrap_or_default().min(10_000))
+        .filter_map(|number| percent(&format!("vcpu.{number}.time")));
+    let guest: f64 = threads.sum();
+    let Some(all) = percent("cpu.time") else {
         return;
     };
-    // oVirt's formula: the emulator's own share is what the host accounts to its user and system time.
-    let emulator = user + system;
-    let guest = (all - emulator).max(0.0);
     statistics.cpu_user = Some(Percent(guest));
-    statistics.cpu_sys = Some(Percent(emulator));
-    statistics.usage_cpu_percent = Some(whole((guest + emulator) / f64::from(vcpus.max(1))));
+    statistics.cpu_sys = Some(Percent((all - guest).max(0.0)));
+    statistics.usage_cpu_percent = Some(whole(all.max(guest) / f64::from(vcpus.max(1))));
 }
 
 fn apply_memory(statistics: &mut VmStatistics, now: &Record, memory_kib: Option<u64>) {
@@ -282,8 +278,8 @@ mod tests {
         let at = |values: &[(&str, u64)]| record(&[&counts, values].concat(), &names);
         let before = at(&[
             ("cpu.time", 1_000_000_000),
-            ("cpu.user", 500_000_000),
-            ("cpu.system", 100_000_000),
+            ("vcpu.maximum", 2),
+            ("vcpu.0.time", 500_000_000),
             ("net.0.rx.bytes", 1000),
             ("net.0.tx.bytes", 0),
             ("block.0.rd.bytes", 4096),
@@ -292,8 +288,8 @@ mod tests {
         ]);
         let now = at(&[
             ("cpu.time", 3_000_000_000),
-            ("cpu.user", 1_000_000_000),
-            ("cpu.system", 200_000_000),
+            ("vcpu.maximum", 2),
+            ("vcpu.0.time", 1_900_000_000),
             ("net.0.rx.bytes", 2_501_000),
             ("net.0.tx.bytes", 0),
             ("block.0.rd.bytes", 12_288),
@@ -323,14 +319,7 @@ mod tests {
 
     #[test]
     fn one_sample_gives_counts_and_no_rates() {
-        let now = record(
-            &[
-                ("cpu.time", 1_000_000_000),
-                ("cpu.user", 1),
-                ("cpu.system", 1),
-            ],
-            &[],
-        );
+        let now = record(&[("cpu.time", 1_000_000_000)], &[]);
         let mut vm = running();
         apply(&mut vm, &now, None);
         let statistics = vm.vm_statistics.unwrap();

@@ -19,10 +19,13 @@ export LC_ALL=C
 # console (the agent's channel), network card, balloon and random source, and
 # the power button with the input device that it speaks through.
 MODULES='virtio_pci virtio_blk virtio_console virtio_net virtio_balloon virtio_rng button evdev'
+# Loaded only to look at a CD: its bus takes time to ask who is there.
+PAYLOAD_MODULES='ata_piix sr_mod isofs'
 
 # What /init runs, and enough for a person to look around through the agent.
-APPLETS='sh cat cut date dd df dmesg echo free grep head hwclock insmod ip kill ls lsmod
-    mkdir mount od poweroff printf ps pwd reboot rm sleep stty sync touch true uname uptime'
+APPLETS='sh cat cut date dd df dmesg echo find free grep head hwclock insmod ip kill ls lsmod
+    mkdir mount od poweroff printf ps pwd reboot rm sed sha256sum sleep sort stty sync touch true
+    umount uname uptime'
 
 die() {
     echo "build.sh: $*" >&2
@@ -227,6 +230,12 @@ for module in $MODULES; do
 done
 # shellcheck disable=SC2086 # a list of names
 printf '%s\n' $order >"$root/modules/order"
+loaded=$order
+for module in $PAYLOAD_MODULES; do
+    add_module "$module"
+done
+# shellcheck disable=SC2086 # a list of names
+printf '%s\n' ${order#"$loaded"} >"$root/modules/payload"
 
 chmod -R u=rwX,go=rX "$root"
 chmod 755 "$root/init" "$root/bin/busybox" "$root/bin/shutdown" \

@@ -11,5 +11,6 @@ mod documents;
 mod failures;
 mod interrupt;
 mod lifecycle;
+mod payload;
 mod races;
 mod terminal;

@@ -56,13 +56,28 @@ impl<'a> Linux<'a> {
         guest
     }
 
-    fn xml(session: &Session, name: &str, memory: u32, parameters: &str) -> String {
+    /// One that a definition brings to life, which is to boot [`Linux::bring`]'s files and to log to
+    /// `NAME.log`.
+    pub(crate) fn defined(session: &'a Session, name: &str) -> Self {
+        Self {
+            session,
+            name: name.to_owned(),
+            log: session.path(&format!("{name}.log")),
+        }
+    }
+
+    /// Puts its kernel (`vmlinuz`) and its memory disk (`initrd.img`) into the session's folder.
+    pub(crate) fn bring(session: &Session) {
         let built = project().join("target/guest");
         for file in ["vmlinuz", "initrd.img"] {
             if !session.path(file).exists() {
                 session.bring(&built.join(file), file, 0o644);
             }
         }
+    }
+
+    fn xml(session: &Session, name: &str, memory: u32, parameters: &str) -> String {
+        Self::bring(session);
         let folder = session.folder().display();
         format!(
             "<domain type='qemu'><name>{name}</name><memory unit='MiB'>{memory}</memory>
@@ -79,6 +94,14 @@ impl<'a> Linux<'a> {
     /// Its UUID.
     pub(crate) fn id(&self) -> String {
         self.session.virsh(["domuuid", &self.name])
+    }
+
+    /// What it has remarked so far.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let log = fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let remarks = log.lines().filter_map(|line| line.strip_prefix("# "));
+        remarks.map(str::to_owned).collect()
     }
 
     /// All that it has ticked so far.

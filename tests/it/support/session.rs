@@ -117,7 +117,8 @@ impl Session {
         path
     }
 
-    fn hand_over(&self, path: &Path, mode: u32) {
+    /// Gives a file to the session's user, with this mode.
+    pub(crate) fn hand_over(&self, path: &Path, mode: u32) {
         use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("a mode");
         let user = fs::metadata(&self.folder).expect("the folder is there");
