@@ -15,23 +15,23 @@ use uuid::Uuid;
 
 /// Ties what is configured of devices to them.
 pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
+    let cd_bus = cd_bus(binding.element);
     if binding.element.child("devices").is_some() {
         let direction = binding.direction;
         let element = binding.element.ensure("devices");
-        return bind_devices(&mut Binding { element, direction }, vm);
+        return bind_devices(&mut Binding { element, direction }, vm, cd_bus);
     }
     // Nothing to read; and where nothing comes of it, nothing is written either.
     let mut devices = Element::new("devices");
     let (element, direction) = (&mut devices, binding.direction);
-    bind_devices(&mut Binding { element, direction }, vm)?;
+    bind_devices(&mut Binding { element, direction }, vm, cd_bus)?;
     if devices.elements().next().is_some() {
         binding.element.append(devices);
     }
     Ok(())
 }
 
-fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
-    let is_q35 = is_q35(vm);
+fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Result {
     let taken = vm.images.iter().filter_map(|disk| disk.target_dev.clone());
     let targets = RefCell::new(taken.collect::<Vec<String>>());
     binding.list(
@@ -44,7 +44,7 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.by(
         &mut vm.iso_path,
         |devices| Ok(cds(devices).next().and_then(iso_path)),
-        |devices, iso| put_iso(devices, iso.as_deref(), is_q35, &mut targets.borrow_mut()),
+        |devices, iso| put_iso(devices, iso.as_deref(), cd_bus, &mut targets.borrow_mut()),
     )?;
     binding.list(
         &mut vm.interfaces,
@@ -76,7 +76,11 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.field("video/model/@type", &mut vm.default_display_type)?;
     bind_console(binding, vm)?;
     binding.presence("tpm", &mut vm.tpm_enabled, || {
-        let model = if is_q35 { "tpm-crb" } else { "tpm-tis" };
+        let model = if cd_bus == "sata" {
+            "tpm-crb"
+        } else {
+            "tpm-tis"
+        };
         let mut tpm = Element::new("tpm").with("model", model);
         tpm.append(
             Element::new("backend")
@@ -174,20 +178,25 @@ pub(super) fn bind_payload(
         .vm_payload
         .as_ref()
         .and_then(|payload| payload.image_path.clone());
-    let is_q35 = is_q35(&vm.vm_static);
+    let cd_bus = cd_bus(binding.element);
     binding.by(
         &mut image,
         |domain| Ok(payload_of(domain).and_then(|payload| payload.image_path)),
-        |domain, image| put_payload(domain.ensure("devices"), image.as_deref(), is_q35),
+        |domain, image| put_payload(domain.ensure("devices"), image.as_deref(), cd_bus),
     )?;
     binding.told(&mut vm.vm_payload, payload_of);
     Ok(())
 }
 
-fn is_q35(vm: &VmStatic) -> bool {
-    let machine = vm.custom_emulated_machine.as_deref();
-    machine.is_some_and(|name| name.contains("q35"))
-        || matches!(&vm.bios_type, Some(bios) if bios.word().starts_with("Q35"))
+/// The bus that a CD is on in this machine.
+fn cd_bus(domain: &Element) -> &'static str {
+    let of_type = |name| domain.find("os/type").and_then(|kind| kind.attribute(name));
+    let machine = of_type("machine").unwrap_or_default();
+    match of_type("arch") {
+        None | Some("x86_64" | "i686") if machine.contains("q35") => "sata",
+        None | Some("x86_64" | "i686") => "ide",
+        Some(_) => "scsi",
+    }
 }
 
 fn bind_console(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
@@ -257,7 +266,10 @@ fn bind_console(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
             Ok(most.max(u32::try_from(adapters).unwrap_or(1)))
         },
         |devices, monitors| {
-            if devices.find("video/model").is_some() {
+            // Others have one at most.
+            let has_heads = |kind| matches!(kind, Some("qxl" | "virtio"));
+            let model = devices.find("video/model");
+            if model.is_some_and(|model| has_heads(model.attribute("type"))) {
                 put(
                     devices,
                     "video/model",
@@ -345,7 +357,9 @@ fn source_path(kind: &str, source: &Element) -> Option<String> {
         ),
         _ => (None, "file"),
     };
-    let path = source.attribute(attribute)?;
+    // A server may have just one thing to offer.
+    let nameless = prefix.as_ref().filter(|_| kind == "network").map(|_| "");
+    let path = source.attribute(attribute).or(nameless)?;
     Some(format!("{}{path}", prefix.unwrap_or_default()))
 }
 
@@ -362,7 +376,9 @@ fn put_disk_path(disk: &mut Element, path: Option<&str>) {
     match (kind.as_str(), path.split_once(':'), path.split_once('/')) {
         ("network", Some((protocol, name)), _) => {
             set("protocol", protocol);
-            set("name", name);
+            if !name.is_empty() {
+                set("name", name);
+            }
         }
         ("volume", _, Some((pool, volume))) => {
             set("pool", pool);
@@ -394,12 +410,7 @@ fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Result {
             let source = element.ensure("source");
             source.remove(|element| element.is("host"));
             for host in hosts {
-                let (name, port) = host
-                    .rsplit_once(':')
-                    .map_or((host.as_str(), None), |(n, p)| (n, Some(p)));
-                let mut element = Element::new("host").with("name", name);
-                element.set_attribute("port", port);
-                source.append(element);
+                source.append(new_host(host));
             }
         },
     )?;
@@ -490,11 +501,35 @@ fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Result {
     Ok(())
 }
 
+/// A server: `host`, `host:port`, `[address]:port`, or the path of a socket.
+fn new_host(text: &str) -> Element {
+    let host = Element::new("host");
+    if text.starts_with('/') {
+        return host.with("transport", "unix").with("socket", text);
+    }
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let (name, port) = match (bracketed, text.split_once(':')) {
+        (Some((name, rest)), _) => (name, rest.strip_prefix(':')),
+        (None, Some((name, port))) if !port.contains(':') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let mut host = host.with("name", name);
+    host.set_attribute("port", port);
+    host
+}
+
 fn source_host(host: &Element) -> Option<String> {
-    let name = host.attribute("name").or(host.attribute("socket"))?;
+    if let Some(socket) = host.attribute("socket") {
+        return Some(socket.to_owned());
+    }
+    let name = host.attribute("name")?;
+    let name = match name.contains(':') && !name.starts_with('[') {
+        true => format!("[{name}]"),
+        false => name.to_owned(),
+    };
     Some(match host.attribute("port") {
         Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
+        None => name,
     })
 }
 
@@ -568,13 +603,13 @@ pub(super) fn is_elsewhere(iso: &str) -> bool {
     })
 }
 
-fn put_iso(devices: &mut Element, iso: Option<&Path>, is_q35: bool, taken: &mut Vec<String>) {
+fn put_iso(devices: &mut Element, iso: Option<&Path>, cd_bus: &str, taken: &mut Vec<String>) {
     let text = iso.map(Path::to_string_lossy);
     if cds(devices).next().is_none() {
         if text.is_none() {
             return;
         }
-        devices.append(new_cd(is_q35, taken));
+        devices.append(new_cd(cd_bus, taken));
     }
     let mut all = devices.elements_mut();
     let Some(cd) = all.find(|device| is_cd(device) && !is_payload(device)) else {
@@ -590,12 +625,8 @@ fn put_iso(devices: &mut Element, iso: Option<&Path>, is_q35: bool, taken: &mut 
     put_disk_path(cd, path);
 }
 
-fn new_cd(is_q35: bool, taken: &mut Vec<String>) -> Element {
-    let (bus, prefix) = if is_q35 {
-        ("sata", "sd")
-    } else {
-        ("ide", "hd")
-    };
+fn new_cd(bus: &str, taken: &mut Vec<String>) -> Element {
+    let prefix = if bus == "ide" { "hd" } else { "sd" };
     let mut disk = Element::new("disk")
         .with("type", "file")
         .with("device", "cdrom");
@@ -606,14 +637,14 @@ fn new_cd(is_q35: bool, taken: &mut Vec<String>) -> Element {
 }
 
 /// Puts the CD of vmlife's making where there is none, or takes it away; an oVirt's payload is oVirt's.
-fn put_payload(devices: &mut Element, image: Option<&Path>, is_q35: bool) {
+fn put_payload(devices: &mut Element, image: Option<&Path>, cd_bus: &str) {
     let Some(image) = image else {
         return devices.remove(is_payload);
     };
     if !devices.elements().any(is_payload) {
         let disks = devices.children("disk");
         let targets = disks.filter_map(|disk| disk.child("target")?.attribute("dev"));
-        let mut cd = new_cd(is_q35, &mut targets.map(str::to_owned).collect());
+        let mut cd = new_cd(cd_bus, &mut targets.map(str::to_owned).collect());
         cd.append(Element::new("alias").with("name", PAYLOAD_ALIAS));
         put(&mut cd, "driver", Some("name"), Some("qemu"));
         put(&mut cd, "driver", Some("type"), Some("raw"));

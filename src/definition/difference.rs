@@ -1,6 +1,7 @@
 //! Where two descriptions of a VM differ.
 
-use super::metadata::{configured, subtract};
+use super::domain::pins;
+use super::metadata::{configured, place_of, subtract};
 use crate::entity::Vm;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -76,11 +77,13 @@ fn compare_entries(
 ) {
     let mut met = BTreeSet::new();
     for (key, entry) in wanted {
-        let place = key
-            .strip_prefix('#')
-            .and_then(|at| at.parse::<usize>().ok());
-        let found = match place {
-            Some(at) => there.iter().nth(at),
+        let has_path = |(_, found): &(&String, &Value)| {
+            let path = entry.get("imagePath");
+            path.is_some() && found.get("imagePath") == path
+        };
+        let found = match place_of(key) {
+            // libvirt keeps disks in an order of its own.
+            Some(at) => there.iter().find(has_path).or_else(|| there.iter().nth(at)),
             None => there.get_key_value(key),
         };
         let field = format!("{path}[{key}]");
@@ -105,21 +108,39 @@ fn compare_entries(
     }
 }
 
-/// Whether two values mean the same. libvirt writes out in full which version of a machine type it
-/// took.
+/// Whether two values mean the same. libvirt writes out in full which version of a machine type it took,
+/// which CPUs a list means, and which port a protocol has.
 fn is_same(name: &str, wanted: &Value, found: &Value) -> bool {
+    let texts = || Some((wanted.as_str()?, found.as_str()?));
     wanted == found
-        || name == "customEmulatedMachine"
-            && matches!(
-                (wanted.as_str(), found.as_str()),
-                (Some("pc"), Some(found)) if found.starts_with("pc-i440fx-")
-            )
-        || name == "customEmulatedMachine"
-            && matches!(
-                (wanted.as_str(), found.as_str()),
-                (Some(wanted), Some(found)) if found.starts_with(&format!("{wanted}-"))
-                    || found.starts_with(&format!("pc-{wanted}-"))
-            )
+        || match name {
+            "customEmulatedMachine" => texts().is_some_and(|(wanted, found)| {
+                let version = match wanted {
+                    "pc" => found.strip_prefix("pc-i440fx-"),
+                    _ => found
+                        .strip_prefix("pc-")
+                        .unwrap_or(found)
+                        .strip_prefix(wanted)
+                        .and_then(|rest| rest.strip_prefix('-')),
+                };
+                version.is_some()
+            }),
+            "cpuPinning" => texts().is_some_and(|(wanted, found)| {
+                pins(wanted).is_ok_and(|wanted| pins(found) == Ok(wanted))
+            }),
+            "sourceHosts" => {
+                let hosts = |value: &Value| value.as_array().cloned().unwrap_or_default();
+                let (wanted, found) = (hosts(wanted), hosts(found));
+                let is_host = |(wanted, found): (&Value, &Value)| {
+                    let port = found
+                        .as_str()
+                        .and_then(|found| found.strip_prefix(wanted.as_str()?));
+                    port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
+                };
+                wanted.len() == found.len() && wanted.iter().zip(&found).all(is_host)
+            }
+            _ => false,
+        }
 }
 
 fn words(value: &Value) -> String {

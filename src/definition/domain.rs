@@ -9,6 +9,7 @@ use crate::entity::{
     NumaTuneMode, OriginType, SerialNumberPolicy, Vm, VmDynamic, VmNumaNode, VmPayload,
     VmResumeBehavior, VmStatic,
 };
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// The namespace of oVirt's metadata in a domain.
@@ -342,20 +343,7 @@ fn bind_boot(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.by(
         &mut vm.custom_serial_number,
         |domain| Ok(serial_number(domain).map(Element::text)),
-        |domain, serial| {
-            let system = {
-                let sysinfo = domain.ensure("sysinfo");
-                sysinfo.set_attribute("type", Some("smbios"));
-                sysinfo.ensure("system")
-            };
-            system.remove(|entry| entry.is("entry") && entry.attribute("name") == Some("serial"));
-            if let Some(serial) = serial {
-                let mut entry = Element::new("entry").with("name", "serial");
-                entry.set_text(serial);
-                system.append(entry);
-                put(domain, "os/smbios", Some("mode"), Some("sysinfo"));
-            }
-        },
+        |domain, serial| put_serial_number(domain, serial.as_deref()),
     )?;
     binding.by(
         &mut vm.serial_number_policy,
@@ -376,17 +364,41 @@ fn bind_boot(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
                 _ => None,
             })
         },
-        |domain, policy| {
-            let mode = match policy {
-                Some(SerialNumberPolicy::HostId) => Some("host"),
-                Some(SerialNumberPolicy::Custom) => Some("sysinfo"),
-                _ => None,
-            };
-            if mode.is_some() {
-                put(domain, "os/smbios", Some("mode"), mode);
+        |domain, policy| match policy {
+            Some(SerialNumberPolicy::HostId) => {
+                put(domain, "os/smbios", Some("mode"), Some("host"));
+            }
+            Some(SerialNumberPolicy::VmId) => {
+                if let Some(id) = domain.child("uuid").map(Element::text) {
+                    put_serial_number(domain, Some(&id));
+                }
+            }
+            Some(SerialNumberPolicy::Custom) if serial_number(domain).is_some() => {
+                put(domain, "os/smbios", Some("mode"), Some("sysinfo"));
+            }
+            Some(_) => {}
+            None => {
+                if domain.child("os").is_some() {
+                    domain.ensure("os").remove(|element| element.is("smbios"));
+                }
             }
         },
     )
+}
+
+fn put_serial_number(domain: &mut Element, serial: Option<&str>) {
+    let is_serial =
+        |entry: &Element| entry.is("entry") && entry.attribute("name") == Some("serial");
+    let Some(serial) = serial else {
+        return domain.ensure("sysinfo/system").remove(is_serial);
+    };
+    put(domain, "sysinfo", Some("type"), Some("smbios"));
+    let system = domain.ensure("sysinfo/system");
+    system.remove(is_serial);
+    let mut entry = Element::new("entry").with("name", "serial");
+    entry.set_text(serial);
+    system.append(entry);
+    put(domain, "os/smbios", Some("mode"), Some("sysinfo"));
 }
 
 fn serial_number(domain: &Element) -> Option<&Element> {
@@ -436,7 +448,10 @@ fn put_bios_type(domain: &mut Element, wanted: &Option<BiosType>) {
     });
     if is_uefi {
         let word = if is_secure { "yes" } else { "no" };
-        os.ensure("loader").set_attribute("secure", Some(word));
+        // libvirt takes no other word here when it chooses the firmware itself.
+        if is_secure {
+            os.ensure("loader").set_attribute("secure", Some(word));
+        }
         let firmware = os.ensure("firmware");
         for name in ["secure-boot", "enrolled-keys"] {
             firmware.append(
@@ -513,7 +528,44 @@ fn bind_numa(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.by(&mut vm.v_numa_node_list, numa_nodes, |domain, nodes| {
         put_numa_nodes(domain, nodes)
     })?;
-    binding.field("numatune/memory/@mode", &mut vm.numa_tune_mode)
+    binding.by(
+        &mut vm.numa_tune_mode,
+        |domain| {
+            let mode = domain
+                .find("numatune/memory")
+                .and_then(|memory| memory.attribute("mode"));
+            Ok(mode.map(NumaTuneMode::from_libvirt))
+        },
+        |domain, mode| {
+            let there = domain.find("numatune/memory").is_some();
+            match mode {
+                None => put(domain, "numatune/memory", Some("mode"), None),
+                Some(mode) => {
+                    // Without nodes of the host, libvirt has no use for it.
+                    let nodes = host_nodes(domain);
+                    if !there && nodes.is_empty() {
+                        return;
+                    }
+                    let memory = domain.ensure("numatune/memory");
+                    memory.set_attribute("mode", Some(&mode.libvirt()));
+                    if !there {
+                        memory.set_attribute("nodeset", Some(&ranges(&nodes)));
+                    }
+                }
+            }
+        },
+    )
+}
+
+/// The host's nodes that nodes of the guest are bound to.
+fn host_nodes(domain: &Element) -> Vec<u32> {
+    let nodes = domain
+        .child("numatune")
+        .into_iter()
+        .flat_map(|tune| tune.children("memnode"))
+        .filter_map(|node| numbers(node.attribute("nodeset")?).ok());
+    let all: BTreeSet<u32> = nodes.flatten().collect();
+    all.into_iter().collect()
 }
 
 fn numa_nodes(domain: &Element) -> Result<Vec<VmNumaNode>> {
@@ -587,6 +639,25 @@ fn put_numa_nodes(domain: &mut Element, nodes: &[VmNumaNode]) {
             );
         }
     }
+}
+
+/// Which host CPUs each vCPU may run on, of `0#0-3,^2_1#4`, by vCPU.
+pub(super) fn pins(text: &str) -> Result<Vec<(u32, Vec<u32>)>, String> {
+    let mut all = Vec::new();
+    for pin in text.split('_').filter(|_| !text.is_empty()) {
+        let wrong = || format!("'{pin}' is not of the form VCPU#CPUS, such as 0#0-3,^2");
+        let (vcpu, cpus) = pin.split_once('#').ok_or_else(wrong)?;
+        let vcpu = vcpu.parse::<u32>().map_err(|_| wrong())?;
+        let mut cpus = numbers(cpus).map_err(|_| wrong())?;
+        cpus.sort_unstable();
+        cpus.dedup();
+        if cpus.is_empty() || all.iter().any(|(other, _)| *other == vcpu) {
+            return Err(format!("vCPU {vcpu} has no host CPU, or is named twice"));
+        }
+        all.push((vcpu, cpus));
+    }
+    all.sort_unstable();
+    Ok(all)
 }
 
 /// The numbers of `0-3,^2,8`.

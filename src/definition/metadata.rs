@@ -268,6 +268,11 @@ fn key_of(entry: &Value, key: &str, at: usize) -> String {
     }
 }
 
+/// The place that stands for a key where there is none, such as a hardware address that libvirt chooses.
+pub(super) fn place_of(key: &str) -> Option<usize> {
+    key.strip_prefix('#')?.parse().ok()
+}
+
 /// Turns them back.
 fn by_place(fields: &mut Map<String, Value>) {
     for (list, _) in KEYS {
@@ -367,8 +372,12 @@ fn merge(fields: &mut Map<String, Value>, name: &str, value: &Value) {
     match (fields.get_mut(name), value) {
         (Some(Value::Object(entries)), Value::Object(more)) if is_list => {
             // A device that is gone takes what was said of it along.
-            for (key, entry) in entries {
-                if let (Value::Object(entry), Some(Value::Object(more))) = (entry, more.get(key)) {
+            for (key, more) in more {
+                let entry = match place_of(key) {
+                    Some(at) => entries.values_mut().nth(at),
+                    None => entries.get_mut(key),
+                };
+                if let (Some(Value::Object(entry)), Value::Object(more)) = (entry, more) {
                     for (name, value) in more {
                         merge(entry, name, value);
                     }

@@ -1,6 +1,7 @@
 //! Text to entity and back: definitions in YAML or libvirt XML.
 
 mod binding;
+mod check;
 mod devices;
 mod difference;
 mod domain;
@@ -21,13 +22,15 @@ pub use yaml::to_yaml;
 pub(crate) use yaml::values as yaml_values;
 pub(crate) use yaml::yaml_flaw;
 
-use crate::entity::{ArchitectureType, Secret, Vm};
+use crate::entity::{ArchitectureType, Secret, SerialNumberPolicy, Vm, VmNumaNode};
 use binding::Direction;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use tree::{Document, Element};
+use uuid::Uuid;
 
 /// No definition may be longer: it is also the longest text that libvirt takes.
 const SIZE_LIMIT: u64 = 4 * 1024 * 1024;
@@ -162,26 +165,24 @@ const NEW: &str = "<domain type='kvm'>
 /// # Errors
 /// What the definition lacks, as a sentence.
 pub fn domain_xml(vm: &Vm) -> Result<String, String> {
-    let configured = &vm.vm_static;
-    if configured.name.is_empty() {
-        return Err("it has no name, which a new VM needs".to_owned());
-    }
-    if configured
-        .mem_size_mb
-        .is_none_or(|memory| memory.kib() == 0)
-    {
-        return Err("it has no memSizeMb, which a new VM needs".to_owned());
-    }
-    let (plugged, most) = (configured.cpu_count(), configured.max_num_of_cpus());
-    if plugged == 0 || plugged > most {
-        return Err(format!(
-            "numOfCpus is {plugged}, outside of 1 to {most} (numOfSockets x cpuPerSocket x threadsPerCpu)"
-        ));
-    }
+    check::check(vm)?;
     let mut wish = vm.clone();
-    wish.vm_static
+    let configured = &mut wish.vm_static;
+    configured
         .domain_type
         .get_or_insert_with(|| "kvm".to_owned());
+    // The number that follows from the UUID has to be known now.
+    if configured.serial_number_policy == Some(SerialNumberPolicy::VmId) {
+        configured.id.get_or_insert_with(Uuid::new_v4);
+    }
+    // libvirt plugs memory into nodes only.
+    if configured.max_memory_size_mb.is_some() && configured.v_numa_node_list.is_empty() {
+        configured.v_numa_node_list.push(VmNumaNode {
+            cpu_ids: (0..configured.max_num_of_cpus()).collect(),
+            mem_total: configured.mem_size_mb.unwrap_or_default(),
+            ..VmNumaNode::default()
+        });
+    }
     if let Some(init) = &mut wish.vm_static.vm_init {
         init.id = init.id.or(vm.vm_static.id);
     }
@@ -331,6 +332,9 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
         yaml::read(file, text)?
     };
     for definition in &mut definitions {
+        for card in &mut definition.vm.vm_static.interfaces {
+            card.mac_address = card.mac_address.take().map(|text| text.to_lowercase());
+        }
         check_identity(definition)?;
         if definition.xml.is_none() {
             let folder = match Path::new(file).parent() {
@@ -342,6 +346,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
             make_paths_absolute(&mut definition.vm, &folder);
         }
     }
+    check_apart(&definitions)?;
     Ok(definitions)
 }
 
@@ -391,6 +396,21 @@ fn check_identity(definition: &Definition) -> Result<(), DefinitionError> {
         return Ok(());
     };
     Err(definition.origin.error(problem))
+}
+
+/// Each definition is about a VM of its own.
+fn check_apart(definitions: &[Definition]) -> Result<(), DefinitionError> {
+    let mut seen = BTreeMap::new();
+    for definition in definitions {
+        let Some(id) = definition.vm.id() else {
+            continue;
+        };
+        if let Some(line) = seen.insert(id, definition.origin.line) {
+            let problem = format!("the definition in line {line} has the same id: {id}");
+            return Err(definition.origin.error(problem));
+        }
+    }
+    Ok(())
 }
 
 /// The first value that comes again.

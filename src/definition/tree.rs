@@ -546,6 +546,11 @@ impl Display for Element {
     }
 }
 
+/// Whether XML can hold a character at all.
+pub(super) fn is_of_xml(character: char) -> bool {
+    !matches!(character, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
 /// Text made fit for XML: what has a meaning there is spelt out, what may not stand there is left
 /// out.
 struct Escaped<'a>(&'a str);
@@ -563,7 +568,7 @@ impl Display for Escaped<'_> {
                 '\n' => f.write_str("&#10;")?,
                 '\t' => f.write_str("&#9;")?,
                 '\r' => f.write_str("&#13;")?,
-                control if control.is_control() || matches!(control, '\u{fffe}' | '\u{ffff}') => {}
+                character if !is_of_xml(character) => {}
                 character => f.write_char(character)?,
             }
         }
