@@ -399,20 +399,8 @@ fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Result {
     )?;
     binding.by(
         &mut disk.source_hosts,
-        |element| {
-            let hosts = element
-                .child("source")
-                .into_iter()
-                .flat_map(|source| source.children("host"));
-            Ok(hosts.filter_map(source_host).collect())
-        },
-        |element, hosts| {
-            let source = element.ensure("source");
-            source.remove(|element| element.is("host"));
-            for host in hosts {
-                source.append(new_host(host));
-            }
-        },
+        |element| Ok(source_hosts(element)),
+        |element, hosts| put_source_hosts(element, hosts.iter().map(String::as_str)),
     )?;
     binding.field("target/@dev", &mut disk.target_dev)?;
     binding.by(
@@ -501,6 +489,20 @@ fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Result {
     Ok(())
 }
 
+fn source_hosts(disk: &Element) -> Vec<String> {
+    let source = disk.child("source").into_iter();
+    let hosts = source.flat_map(|source| source.children("host"));
+    hosts.filter_map(source_host).collect()
+}
+
+fn put_source_hosts<'a>(disk: &mut Element, hosts: impl Iterator<Item = &'a str>) {
+    let source = disk.ensure("source");
+    source.remove(|element| element.is("host"));
+    for host in hosts {
+        source.append(new_host(host));
+    }
+}
+
 /// A server: `host`, `host:port`, `[address]:port`, or the path of a socket.
 fn new_host(text: &str) -> Element {
     let host = Element::new("host");
@@ -587,11 +589,16 @@ fn new_disk(disk: &mut DiskImage, taken: &mut Vec<String>) -> Element {
 }
 
 /// Where a CD is, in one piece of text that tells by itself what kind of place that is: a path,
-/// `volume:pool/volume`, or `protocol:name`.
+/// `volume:pool/volume`, `protocol://host,host/name`, or `protocol:name`.
 fn iso_path(disk: &Element) -> Option<PathBuf> {
     let path = disk_path(disk)?;
-    Some(match disk.attribute("type") {
-        Some("volume") => format!("volume:{path}").into(),
+    let hosts = source_hosts(disk).join(",");
+    Some(match (disk.attribute("type"), path.split_once(':')) {
+        (Some("volume"), _) => format!("volume:{path}").into(),
+        // A path in a place of hosts would not be told from what follows.
+        (Some("network"), Some((protocol, name))) if !hosts.is_empty() && !hosts.contains('/') => {
+            format!("{protocol}://{hosts}/{name}").into()
+        }
         _ => path.into(),
     })
 }
@@ -622,7 +629,19 @@ fn put_iso(devices: &mut Element, iso: Option<&Path>, cd_bus: &str, taken: &mut 
         text => ("file", text),
     };
     cd.set_attribute("type", Some(kind));
-    put_disk_path(cd, path);
+    let url = path
+        .filter(|_| kind == "network")
+        .and_then(|path| path.split_once("://"))
+        .and_then(|(protocol, rest)| Some((protocol, rest.split_once('/')?)));
+    if let Some((protocol, (hosts, name))) = url {
+        put_disk_path(cd, Some(&format!("{protocol}:{name}")));
+        put_source_hosts(cd, hosts.split(','));
+    } else {
+        put_disk_path(cd, path);
+        if cd.child("source").is_some() {
+            put_source_hosts(cd, std::iter::empty());
+        }
+    }
 }
 
 fn new_cd(bus: &str, taken: &mut Vec<String>) -> Element {

@@ -132,15 +132,29 @@ fn is_same(name: &str, wanted: &Value, found: &Value) -> bool {
                 let hosts = |value: &Value| value.as_array().cloned().unwrap_or_default();
                 let (wanted, found) = (hosts(wanted), hosts(found));
                 let is_host = |(wanted, found): (&Value, &Value)| {
-                    let port = found
+                    wanted
                         .as_str()
-                        .and_then(|found| found.strip_prefix(wanted.as_str()?));
-                    port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
+                        .zip(found.as_str())
+                        .is_some_and(|(wanted, found)| is_host(wanted, found))
                 };
                 wanted.len() == found.len() && wanted.iter().zip(&found).all(is_host)
             }
+            // A URL.
+            "isoPath" => texts().is_some_and(|(wanted, found)| {
+                let (wanted, found) = (wanted.split('/'), found.split('/'));
+                wanted.clone().count() == found.clone().count()
+                    && wanted.zip(found).enumerate().all(|(at, (wanted, found))| {
+                        wanted == found || at == 2 && is_host(wanted, found)
+                    })
+            }),
             _ => false,
         }
+}
+
+/// Whether a server is the one that was meant; where no port was given, libvirt tells the protocol's.
+fn is_host(wanted: &str, found: &str) -> bool {
+    let port = found.strip_prefix(wanted);
+    port.is_some_and(|port| port.is_empty() || port.starts_with(':'))
 }
 
 fn words(value: &Value) -> String {

@@ -122,7 +122,7 @@ fn boot<'a>(host: &'a Session, name: &str, parameters: &str, rest: &str) -> Linu
     let file = file.to_str().expect("text");
     host.vmlife(["restore", "--or-start", file])
         .ends_with(0)
-        .says(&format!("{name} is started\n"));
+        .says(&format!("{name} is started in"));
     let guest = Linux::defined(host, name);
     guest.ticks_beyond(1);
     host.vmlife(["show", "--inactive", "--diff", file])
