@@ -28,6 +28,10 @@ need libvirt-daemon-driver-qemu sh -c 'ls /usr/lib*/libvirt/connection-driver/li
     /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so 2>/dev/null | grep -q .'
 need libvirt-clients command -v virsh
 need qemu-system-x86 command -v qemu-system-x86_64
+need qemu-utils sh -c 'command -v qemu-img && command -v qemu-nbd'
+need ovmf test -e /usr/share/qemu/firmware/60-edk2-x86_64.json
+need swtpm command -v swtpm
+need swtpm-tools command -v swtpm_setup
 need libvirt0 test -e /usr/share/libvirt/schemas/domain.rng
 need libxml2-utils command -v xmllint
 need bsdutils command -v script
