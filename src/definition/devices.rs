@@ -4,9 +4,9 @@ use super::binding::{Binding, Direction, put};
 use super::domain::{migration_support, ovirt_text};
 use super::tree::{Element, Result};
 use crate::entity::{
-    DiskImage, DiskInterface, DiskStorageType, GraphicsInfo, GraphicsType, PropagateErrors, Secret,
-    SpecParam, UsbPolicy, Vm, VmDevice, VmDeviceGeneralType, VmDeviceId, VmInterfaceType,
-    VmNetworkInterface, VmPayload, VmStatic, VolumeClassification, VolumeFormat,
+    DiskImage, DiskInterface, DiskStorageType, DisplayType, GraphicsInfo, GraphicsType,
+    PropagateErrors, Secret, SpecParam, UsbPolicy, Vm, VmDevice, VmDeviceGeneralType, VmDeviceId,
+    VmInterfaceType, VmNetworkInterface, VmPayload, VmStatic, VolumeClassification, VolumeFormat,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -73,7 +73,24 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
             }
         },
     )?;
-    binding.field("video/model/@type", &mut vm.default_display_type)?;
+    binding.by(
+        &mut vm.default_display_type,
+        |devices| {
+            let model = devices.find("video/model");
+            let kind = model.and_then(|model| model.attribute("type"));
+            Ok(kind.map(DisplayType::from_libvirt))
+        },
+        |devices, kind| {
+            let word = kind.as_ref().map(DisplayType::libvirt);
+            put(devices, "video/model", Some("type"), word.as_deref());
+            if *kind != Some(DisplayType::Qxl) {
+                // Memory of kinds that only QXL has.
+                for name in ["ram", "vram64", "vgamem"] {
+                    put(devices, "video/model", Some(name), None);
+                }
+            }
+        },
+    )?;
     bind_console(binding, vm)?;
     binding.presence("tpm", &mut vm.tpm_enabled, || {
         let model = if cd_bus == "sata" {
@@ -129,6 +146,14 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
             }
         },
     )?;
+    let is_logged = vm.serial_log_path.is_some();
+    if binding.direction == Direction::Write
+        && is_logged
+        && binding.element.child("serial").is_none()
+    {
+        let port = Element::new("serial").with("type", "pty");
+        binding.element.append(port);
+    }
     binding.field("serial/log/@file", &mut vm.serial_log_path)?;
     if binding.direction == Direction::Write && vm.serial_log_path.is_some() {
         let log = binding.element.ensure("serial/log");
@@ -628,7 +653,11 @@ fn put_iso(devices: &mut Element, iso: Option<&Path>, cd_bus: &str, taken: &mut 
         Some(text) if text.starts_with("/dev/") => ("block", Some(text)),
         text => ("file", text),
     };
-    cd.set_attribute("type", Some(kind));
+    if cd.attribute("type").unwrap_or("file") != kind || kind == "network" {
+        // What else is said of a place is of no use for one of another kind.
+        cd.remove(|element| element.is("source"));
+        cd.set_attribute("type", Some(kind));
+    }
     let url = path
         .filter(|_| kind == "network")
         .and_then(|path| path.split_once("://"))

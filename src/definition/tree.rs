@@ -434,12 +434,18 @@ impl Element {
         self.open();
     }
 
-    /// Puts an element at the end, indented as its siblings are.
+    /// Puts an element at the end, or beside what it belongs to, indented as its siblings are.
     pub(super) fn append(&mut self, element: Self) {
-        let last = self
-            .children
+        let is_element = |node: &Node| matches!(node, Node::Element(_));
+        let is_beside = |node: &Node| {
+            RESOURCES.contains(&element.name())
+                && matches!(node, Node::Element(other) if RESOURCES.contains(&other.name()))
+        };
+        let nodes = &self.children;
+        let last = nodes
             .iter()
-            .rposition(|node| matches!(node, Node::Element(_)));
+            .rposition(is_beside)
+            .or_else(|| nodes.iter().rposition(is_element));
         let (indent, at) = match last {
             Some(last) => (self.blanks_before(last), last + 1),
             None => (None, 0),
@@ -486,6 +492,19 @@ impl Element {
         }
     }
 }
+
+/// What a domain may use of its host. These stay together: libxml2, with which libvirt validates, does not
+/// follow its schema where elements of two such groups alternate.
+const RESOURCES: [&str; 8] = [
+    "maxMemory",
+    "memory",
+    "currentMemory",
+    "vcpu",
+    "iothreads",
+    "iothreadids",
+    "cputune",
+    "numatune",
+];
 
 fn steps(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty())

@@ -4,7 +4,7 @@
 use super::definitions::{assert_valid, schema_is_there};
 use super::support::guest::Linux;
 use super::support::session::{Session, missing};
-use super::support::{Ran, eventually, project};
+use super::support::{Ran, eventually, files_below, project};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +14,13 @@ use vmlife::definition::{Definition, load, parse, read_domain, to_yaml, update};
 fn machines(file: &str) -> Vec<Definition> {
     let path = project().join("tests/corpus/yaml").join(file);
     load(path.to_str().expect("text")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What stands in examples/.
+fn examples() -> Vec<Definition> {
+    let files = files_below("examples", "yaml").into_iter();
+    let all = files.map(|file| load(file.to_str().expect("text")).expect("it loads"));
+    all.flatten().collect()
 }
 
 /// The XML that becomes of a definition.
@@ -32,6 +39,7 @@ fn what_becomes_of_yaml_is_valid_by_libvirts_own_schema() {
     let all = [
         machines("machines.yaml"),
         machines("machines-elsewhere.yaml"),
+        examples(),
     ]
     .concat();
     let write = |(number, definition): (usize, &Definition)| -> PathBuf {
@@ -55,6 +63,7 @@ fn the_machine_that_becomes_of_yaml_says_what_the_yaml_says() {
     for definition in [
         machines("machines.yaml"),
         machines("machines-elsewhere.yaml"),
+        examples(),
     ]
     .concat()
     {
@@ -461,6 +470,7 @@ fn a_machine_boots_from_the_disk_that_is_to_be_booted() {
     sector.extend(b"Booted from the second disk.\n\0");
     sector.resize(510, 0);
     sector.extend([0x55, 0xaa]);
+    sector.resize(1 << 20, 0); // The firmware overlooks a disk of one sector.
     let (first, second) = (disk(&host, "raw", "first"), host.write("second", sector));
     let disks = format!(
         "  images: [{{ imagePath: {} }}, {{ imagePath: {}, boot: true }}]\n",

@@ -8,6 +8,7 @@ mod boundary;
 mod command_line;
 mod definitions;
 mod documents;
+mod edits;
 mod failures;
 mod from_yaml;
 mod interrupt;
