@@ -256,12 +256,25 @@ fn whatever_is_edited_of_whatever_domain_it_says_so_then_and_the_rest_is_as_it_w
         }
         // What is removed takes its lines along.
         let lost = lines_lost(&text, &edited);
-        if !field.starts_with("no ") && text.lines().count() > 1 && lost > LINES_TOUCHED {
+        let replaces = field.starts_with("no ") || REPLACING.contains(&field);
+        if !replaces && text.lines().count() > 1 && lost > LINES_TOUCHED {
             wrong.push(format!("{place}: {lost} lines are lost\n{edited}"));
         }
     }
     assert!(wrong.is_empty(), "{}: {}", wrong.len(), wrong.join("\n"));
 }
+
+/// These take whole elements away, or put others in their place.
+const REPLACING: [&str; 8] = [
+    "customCpuName",
+    "cpuPinning",
+    "vNumaNodeList",
+    "tpmEnabled",
+    "isoPath",
+    "isoPath on the web",
+    "graphicsTypes",
+    "smartcardEnabled",
+];
 
 /// No more lines change where something is set or added.
 const LINES_TOUCHED: usize = 8;
