@@ -212,7 +212,7 @@ entity! {
         pub dedicated_vm_for_vds_list: Vec<Uuid>,
         /// Whether it goes back to its host when that returns; oVirt has given it up. Source: metadata.
         pub fail_back: bool,
-        /// Whether it may migrate. Source: PINNED_TO_HOST if `/domain/devices/hostdev` passes through
+        /// Whether it may migrate. Source: `PINNED_TO_HOST` if `/domain/devices/hostdev` passes through
         /// what is no USB device, else metadata.
         pub migration_support: MigrationSupport = MigrationSupport::Migratable,
         /// How it migrates. Source: metadata.

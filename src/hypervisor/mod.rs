@@ -380,12 +380,11 @@ impl Machine {
                 .and_then(|count| u32::try_from(count).ok())
         };
         let told = count("vcpu.current").zip(record.unsigned("balloon.maximum"));
-        let (plugged, memory) = match told {
-            Some(told) => told,
-            None => {
-                let info = self.domain.info()?;
-                (info.nr_virt_cpu, info.max_mem)
-            }
+        let (plugged, memory) = if let Some(told) = told {
+            told
+        } else {
+            let info = self.domain.info()?;
+            (info.nr_virt_cpu, info.max_mem)
         };
         let most = count("vcpu.maximum").unwrap_or(plugged);
         let vm = Vm {

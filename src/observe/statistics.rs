@@ -1,8 +1,8 @@
 //! Statistics, as libvirt counts them, into the model.
 
 use crate::entity::{
-    Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, Percent, Seconds,
-    Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeType,
+    Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, MemorySize, Percent,
+    Seconds, Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeType,
 };
 use crate::hypervisor::Record;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Before<'a> {
 
 /// Fills in what a record of `virConnectGetAllDomainStats` tells of a VM; rates need an earlier one.
 pub(super) fn apply(vm: &mut Vm, now: &Record, before: Option<Before<'_>>) {
-    let memory_kib = vm.vm_static.mem_size_mb.map(|size| size.kib());
+    let memory_kib = vm.vm_static.mem_size_mb.map(MemorySize::kib);
     let is_active = vm.status().is_active();
     for disk in &mut vm.vm_static.images {
         apply_to_disk(disk, now, before);
@@ -232,7 +232,7 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{MemorySize, VmDynamic, VmInterfaceType, VmStatic, VmStatus};
+    use crate::entity::{VmDynamic, VmInterfaceType, VmStatic, VmStatus};
     use crate::hypervisor::Value;
 
     fn record(values: &[(&str, u64)], names: &[(&str, &str)]) -> Record {
