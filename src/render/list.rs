@@ -444,7 +444,7 @@ IMAGE          286.00 MiB, 3 hours old,
                used; managed by libvirt
 
 NAME           bare
-STATE          Unassigned
+STATE          as defined
 VCPUS          1
 "
         );
@@ -452,10 +452,10 @@ VCPUS          1
 
     const USUAL_LIST: &str = r"NAME   STATE          ID  VCPUS  MEMORY    IMAGE
 web-1  Up (restored)  7   2      2.00 GiB  286.00 MiB, 3 hours old, used; managed by libvirt
-bare   Unassigned     -   1      -         -
+bare   as defined     -   1      -         -
 ";
     const WIDE_LIST: &str = r"NAME   STATE          ID  VCPUS  MEMORY    IMAGE                                              UUID                                  CPU%  MEM%  IP                                      DISKS          SNAPSHOTS  PRIORITY  GROUP  DESCRIPTION
 web-1  Up (restored)  7   2      2.00 GiB  286.00 MiB, 3 hours old, used; managed by libvirt  6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11  12    60    192.168.122.10 fe80::5054:ff:fe12:3456  2 (20.00 GiB)  3          50        shop   The shop's front.
-bare   Unassigned     -   1      -         -                                                  -                                     -     -     -                                       0              0          0         -      -
+bare   as defined     -   1      -         -                                                  -                                     -     -     -                                       0              0          0         -      -
 ";
 }
