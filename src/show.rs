@@ -3,7 +3,7 @@
 use crate::cli::{Cli, Showing};
 use crate::definition::{self, Definition, deviations, redact};
 use crate::entity::{Secret, Verdict, Vm, VmStatus};
-use crate::hypervisor::{Access, Hypervisor, XmlFlags};
+use crate::hypervisor::{Access, Hypervisor, Machine, XmlFlags};
 use crate::image::ImageFile;
 use crate::interrupt::Interrupt;
 use crate::inventory::{Depth, Entry, Inventory, absent};
@@ -24,10 +24,20 @@ struct Subject {
     source: Source,
 }
 
+impl Subject {
+    /// What its owner should mend.
+    fn warning(&self) -> Option<String> {
+        match &self.source {
+            Source::Defined(definition) => definition.warning(),
+            Source::Found(_) | Source::Image(_) => None,
+        }
+    }
+}
+
 /// Where it comes from.
 enum Source {
-    /// libvirt, or the image place.
-    Found(Box<Entry>),
+    /// libvirt, or the image place, if libvirt does not know it.
+    Found(Option<Machine>),
     /// A definition file.
     Defined(Box<Definition>),
     /// An image, with the domain XML in it.
@@ -78,12 +88,11 @@ pub(crate) fn show(
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
         let depth = render::depth(form, &showing.columns, !selection.all);
-        for entry in look(&connected, &of_daemon, depth, showing, interrupt)? {
-            subjects.push(Subject {
-                vm: entry.vm.clone(),
-                source: Source::Found(Box::new(entry)),
-            });
-        }
+        let entries = look(&connected, &of_daemon, depth, showing, interrupt)?;
+        subjects.extend(entries.into_iter().map(|entry| Subject {
+            vm: entry.vm,
+            source: Source::Found(entry.machine),
+        }));
         inventory = Some(connected);
     }
     if showing.security_info {
@@ -91,10 +100,18 @@ pub(crate) fn show(
             subject.vm.reveal_secrets();
         }
     }
-    let vms: Vec<Vm> = subjects.iter().map(|subject| subject.vm.clone()).collect();
+    let mut warnings: Vec<String> = subjects.iter().filter_map(Subject::warning).collect();
+    warnings.dedup();
+    for warning in &warnings {
+        output.warning(warning);
+    }
+    let (vms, sources): (Vec<Vm>, Vec<Source>) = subjects
+        .into_iter()
+        .map(|subject| (subject.vm, subject.source))
+        .unzip();
     let named = !selection.all;
     output.vms(&vms, named, showing, |index| {
-        xml_of(inventory.as_deref(), &subjects[index], showing)
+        xml_of(inventory.as_deref(), &vms[index], &sources[index], showing)
     })?;
     // Closing the connection would wait for a daemon that may never answer; the process ends now.
     std::mem::forget(inventory);
@@ -177,21 +194,21 @@ fn of_image(path: &Path) -> Result<Subject, Failure> {
 /// Domain XML of what is shown, its secrets hidden unless they are asked for.
 fn xml_of(
     inventory: Option<&Inventory>,
-    subject: &Subject,
+    vm: &Vm,
+    source: &Source,
     showing: &Showing,
 ) -> Result<String, Failure> {
-    let name = subject.vm.name();
+    let name = vm.name();
     let failed = |error: &dyn ToString| {
         Failure::new(Kind::Failed, format!("the XML of {name} cannot be told"))
             .because(&error.to_string())
     };
-    let xml = match &subject.source {
+    let xml = match source {
         Source::Image(xml) => xml.expose().unwrap_or_default().to_owned(),
         Source::Defined(definition) => definition.domain_xml().map_err(|error| failed(&error))?,
-        Source::Found(entry) => {
-            let Some(machine) = &entry.machine else {
-                let path = entry
-                    .vm
+        Source::Found(machine) => {
+            let Some(machine) = machine else {
+                let path = vm
                     .saved_images
                     .first()
                     .and_then(|image| image.path.as_ref());

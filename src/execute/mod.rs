@@ -10,6 +10,7 @@ mod save;
 mod switch;
 mod watch;
 
+use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, ImageFlags};
 use crate::image::{Holder, Lock, LockError};
@@ -17,7 +18,6 @@ use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
-use crate::words::quoted;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,13 +106,9 @@ impl Run<'_> {
             }
         };
         let definition = entry.definition.as_ref();
-        if let Some(open) = definition.filter(|definition| definition.secrets_are_open) {
-            let file = &open.origin.file;
-            outcome.warnings.push(format!(
-                "{file} holds secrets, and others than its owner may use it: chmod 600 {}",
-                quoted(file)
-            ));
-        }
+        outcome
+            .warnings
+            .extend(definition.and_then(Definition::warning));
         outcome
     }
 
