@@ -8,7 +8,7 @@ use crate::interrupt::within;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,6 +24,8 @@ pub struct Inventory {
     pub place: ImagePlace,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
+    /// A connection that may write, beside one that may not, once somebody has needed it.
+    writer: OnceLock<Result<Arc<Hypervisor>, HypervisorError>>,
 }
 
 /// How closely VMs are looked at.
@@ -47,6 +49,32 @@ pub struct Entry {
 }
 
 impl Inventory {
+    /// What there is behind a connection.
+    #[must_use]
+    pub fn new(hypervisor: Hypervisor, place: ImagePlace, from: Option<PathBuf>) -> Self {
+        Self {
+            hypervisor: Arc::new(hypervisor),
+            place,
+            from,
+            writer: OnceLock::new(),
+        }
+    }
+
+    /// The same domain on a connection that may write. Some things libvirt tells to such only: what the
+    /// guest's agent knows, and secrets.
+    ///
+    /// # Errors
+    /// What libvirt says, if there is no such connection to be had.
+    pub fn writable(&self, machine: &Machine) -> Result<Machine, HypervisorError> {
+        if self.hypervisor.access() == Access::ReadWrite {
+            return Ok(machine.clone());
+        }
+        let open =
+            || Hypervisor::open(Some(self.hypervisor.uri()), Access::ReadWrite).map(Arc::new);
+        let writer = self.writer.get_or_init(open).clone()?;
+        writer.same(machine)
+    }
+
     /// Whether image files can be looked at directly: the daemon is here, and it is one whose format
     /// we read.
     #[must_use]

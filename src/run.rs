@@ -286,9 +286,5 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
     };
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
-    Ok(Inventory {
-        hypervisor: Arc::new(hypervisor),
-        place,
-        from: request.from.clone(),
-    })
+    Ok(Inventory::new(hypervisor, place, request.from.clone()))
 }

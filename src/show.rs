@@ -3,7 +3,7 @@
 use crate::cli::{Cli, Showing};
 use crate::definition::{self, Definition, deviations, redact};
 use crate::entity::{Secret, Verdict, Vm, VmStatus};
-use crate::hypervisor::{Access, Hypervisor, Machine, XmlFlags};
+use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::ImageFile;
 use crate::interrupt::Interrupt;
 use crate::inventory::{Depth, Entry, Inventory, absent};
@@ -224,22 +224,16 @@ fn xml_of(
                 migratable: showing.migratable,
                 secure: showing.security_info,
             };
-            let writer = match inventory {
-                Some(inventory) if flags.secure => {
-                    let uri = inventory.hypervisor.uri();
-                    let opened = Hypervisor::open(Some(uri), Access::ReadWrite);
-                    Some(opened.map_err(|error| {
-                        error.failure("secrets need a connection that may write")
-                    })?)
+            // The form that can move has secrets in it, too: libvirt tells it to nobody else.
+            let machine = match inventory {
+                Some(inventory) if flags.secure || flags.migratable => {
+                    inventory.writable(machine).map_err(|error| {
+                        error.failure(
+                            "this form has secrets in it, and needs a connection that may write",
+                        )
+                    })?
                 }
-                _ => None,
-            };
-            let writable = writer
-                .as_ref()
-                .map(|writer| writer.machine_by_id(machine.id()));
-            let machine = match writable {
-                Some(found) => found.ok().flatten().unwrap_or_else(|| machine.clone()),
-                None => machine.clone(),
+                _ => machine.clone(),
             };
             machine
                 .xml_of(flags)

@@ -158,6 +158,14 @@ impl Hypervisor {
         found(self.connection.lookup_domain_by_uuid(id))
     }
 
+    /// The same domain as seen over this connection.
+    ///
+    /// # Errors
+    /// What libvirt says, also if it does not know the domain any more.
+    pub fn same(&self, machine: &Machine) -> Result<Machine> {
+        Machine::new(self.connection.lookup_domain_by_uuid(machine.id)?)
+    }
+
     /// The running domain of this number (`virDomainLookupByID`), if there is one.
     ///
     /// # Errors

@@ -15,8 +15,7 @@ use crate::entity::{
     SnapshotType, Vm, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
-    Access, AddressSource, ControlState, GuestGroups, Hypervisor, Machine, Record,
-    StatisticsGroups, XmlFlags,
+    AddressSource, ControlState, GuestGroups, Machine, Record, StatisticsGroups, XmlFlags,
 };
 use crate::image::{ImageFile, holder};
 use crate::interrupt::within;
@@ -53,7 +52,6 @@ pub struct Wishes {
 pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes) {
     let observer = Observer {
         inventory,
-        writer: writer(inventory, entries, wishes),
         host: host(inventory, entries),
     };
     let began = Instant::now();
@@ -83,20 +81,6 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
             vm.reveal_secrets();
         }
     }
-}
-
-/// A connection that may write, where something is to be asked that libvirt tells to such only: the
-/// guest's agent, and secrets. Where there is none, these stay unknown.
-fn writer(inventory: &Inventory, entries: &[Entry], wishes: Wishes) -> Option<Hypervisor> {
-    let asks = |entry: &Entry| wishes.secrets || agent_answers(&entry.vm);
-    if !entries.iter().any(asks) {
-        return None;
-    }
-    let uri = inventory.hypervisor.uri().to_owned();
-    within(HOST_LIMIT, move || {
-        Hypervisor::open(Some(&uri), Access::ReadWrite)
-    })?
-    .ok()
 }
 
 /// The host's UUID, if a VM runs on it.
@@ -140,16 +124,10 @@ fn agent_answers(vm: &Vm) -> bool {
 
 struct Observer<'a> {
     inventory: &'a Inventory,
-    writer: Option<Hypervisor>,
     host: Option<Uuid>,
 }
 
 impl Observer<'_> {
-    /// The machine on the connection that may write.
-    fn writable(&self, machine: &Machine) -> Option<Machine> {
-        self.writer.as_ref()?.machine_by_id(machine.id()).ok()?
-    }
-
     /// Compares what runs with what the next run will be.
     fn compare_runs(&self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
         if wishes.secrets && !wishes.inactive {
@@ -158,8 +136,10 @@ impl Observer<'_> {
                 ..XmlFlags::default()
             };
             let xml = self
+                .inventory
                 .writable(machine)
-                .and_then(|machine| machine.xml_of(secure).ok());
+                .and_then(|machine| machine.xml_of(secure))
+                .ok();
             let told = xml
                 .and_then(|xml| read_domain(&xml).ok())
                 .and_then(|vm| vm.vm_dynamic);
@@ -246,7 +226,9 @@ impl Observer<'_> {
 
     /// Asks the guest's agent, and for addresses also those who give them out.
     fn ask_guest(&self, machine: &Machine, vm: &mut Vm) {
-        let asked = agent_answers(vm).then(|| self.writable(machine)).flatten();
+        let asked = agent_answers(vm)
+            .then(|| self.inventory.writable(machine).ok())
+            .flatten();
         if let Some(machine) = asked {
             let questions = machine.clone();
             let info = within(AGENT_LIMIT, move || {
