@@ -50,7 +50,10 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
         &mut vm.interfaces,
         |device| device.is("interface"),
         |card| card.mac_address.clone(),
-        |_| Element::new("interface").with("type", "network"),
+        |card| {
+            let kind = card.source_type.get_or_insert_with(|| "network".to_owned());
+            Element::new("interface").with("type", kind)
+        },
         bind_interface,
     )?;
     binding.by(
@@ -651,9 +654,6 @@ fn disk_letters(number: usize) -> String {
 
 fn bind_interface(binding: &mut Binding<'_>, card: &mut VmNetworkInterface) -> Result {
     binding.field("@type", &mut card.source_type)?;
-    if binding.direction == Direction::Write && card.source_type.is_none() {
-        binding.element.set_attribute("type", Some("network"));
-    }
     binding.by(
         &mut card.mac_address,
         |element| {

@@ -93,7 +93,21 @@ fn os_id(domain: &Element) -> Option<i32> {
 }
 
 fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
-    binding.memory("maxMemory", &mut vm.max_memory_size_mb)?;
+    binding.by(
+        &mut vm.max_memory_size_mb,
+        |domain| domain.child("maxMemory").map(memory_of).transpose(),
+        |domain, size| {
+            let Some(size) = size else {
+                return put(domain, "maxMemory", None, None);
+            };
+            let most = domain.ensure("maxMemory");
+            if most.attribute("slots").is_none() {
+                most.set_attribute("slots", Some("16"));
+            }
+            most.set_attribute("unit", Some("KiB"));
+            most.set_text(&size.kib().to_string());
+        },
+    )?;
     binding.by(
         &mut vm.mem_size_mb,
         |domain| domain.child("memory").map(memory_of).transpose(),
@@ -118,16 +132,6 @@ fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result 
             }
         },
     )?;
-    if vm.max_memory_size_mb.is_some() {
-        let mut slots = Some(16_u32);
-        let has_slots = binding
-            .element
-            .find("maxMemory")
-            .is_some_and(|most| most.attribute("slots").is_some());
-        if binding.direction == Direction::Write && !has_slots {
-            binding.field("maxMemory/@slots", &mut slots)?;
-        }
-    }
     let mut topology = Topology {
         sockets: vm.num_of_sockets,
         cores: vm.cpu_per_socket,
