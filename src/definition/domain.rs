@@ -667,7 +667,6 @@ fn bind_ovirt(binding: &mut Binding<'_>, vm: &mut VmStatic) {
         .map(MemorySize::from_mib);
     vm.custom_compatibility_version = text("clusterVersion");
     vm.run_and_pause = is_true("launchPaused").unwrap_or(vm.run_and_pause);
-    vm.balloon_enabled = is_true("ballooningEnabled").unwrap_or(vm.balloon_enabled);
     if let Some(behavior) = text("resumeBehavior") {
         vm.resume_behavior = VmResumeBehavior::from_libvirt(&behavior);
     }
