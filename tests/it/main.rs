@@ -13,4 +13,5 @@ mod interrupt;
 mod lifecycle;
 mod payload;
 mod races;
+mod scale;
 mod terminal;
