@@ -31,9 +31,14 @@ pub struct Inventory {
 /// How closely VMs are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// As far as a line in a list tells: the definition, the state, the images.
+    /// As far as a usual line in a list tells: name, state, size, images. However many VMs there are,
+    /// libvirt is asked a few times only.
     Line,
-    /// All that libvirt and the guest can tell.
+    /// The definition, too: one call for each VM.
+    Definition,
+    /// And the statistics: one call more for all of them.
+    Statistics,
+    /// All that libvirt and the guest can tell: several calls for each VM.
     Whole,
 }
 
@@ -45,7 +50,7 @@ pub struct Entry {
     /// Its domain; absent if libvirt does not know it (any more).
     pub machine: Option<Machine>,
     /// The definition that named it.
-    pub definition: Option<Definition>,
+    pub definition: Option<Box<Definition>>,
 }
 
 impl Inventory {
@@ -88,67 +93,66 @@ impl Inventory {
         self.from.clone().unwrap_or_else(|| self.place.file(id))
     }
 
-    /// All VMs, by name: the domains, and those of which only an image is left.
+    /// All VMs with a wanted name, by name: the domains, and those of which only an image is left. Beyond
+    /// what the depth asks for, a VM costs a call only if it is in a state that a job can change.
     ///
     /// # Errors
     /// What libvirt says.
-    pub fn all(&self) -> Result<Vec<Entry>, HypervisorError> {
-        let mut entries = Vec::new();
-        for machine in self.hypervisor.machines()? {
-            match self.observe(&machine) {
-                Ok(vm) => entries.push(Entry {
-                    vm,
-                    machine: Some(machine),
-                    definition: None,
-                }),
-                // It went away since the list was made.
-                Err(error) if error.is_no_domain() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let known: Vec<_> = entries.iter().filter_map(|entry| entry.vm.id()).collect();
-        entries.extend(self.orphans(&known));
-        entries.sort_by(|a, b| a.vm.name().cmp(b.vm.name()));
-        Ok(entries)
-    }
-
-    /// All VMs by name, in as many words as a list has. However many there are, libvirt is asked a few
-    /// times only, unless one is in a state that a job can change.
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn list(&self) -> Result<Vec<Entry>, HypervisorError> {
+    pub fn list(
+        &self,
+        depth: Depth,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Entry>, HypervisorError> {
         let managed = self.hypervisor.machines_with_managed_save()?;
         // Where the place cannot be looked into, any VM may have an image there.
         let with_file = self
             .looks_at(&self.place.file(Uuid::nil()))
             .then(|| self.place.ids());
         let mut entries = Vec::new();
-        for (machine, record) in self.statistics()? {
+        let mut known = Vec::new();
+        for (machine, record) in self.statistics(depth)? {
             let id = machine.id();
+            known.push(id);
+            if !wanted(machine.name()) {
+                continue;
+            }
             let may_have_file = with_file.as_ref().is_none_or(|ids| ids.contains(&id));
             let file = may_have_file.then(|| self.file_image(id)).flatten();
             let managed = managed.contains(&id).then(managed_image);
-            match machine.observe_line(&record, file.into_iter().chain(managed).collect()) {
+            let images = file.into_iter().chain(managed).collect();
+            let vm = match depth {
+                Depth::Line => machine.observe_line(&record, images),
+                _ => machine.observe_record(&record, images),
+            };
+            match vm {
                 Ok(vm) => entries.push(Entry {
                     vm,
                     machine: Some(machine),
                     definition: None,
                 }),
+                // It went away since.
                 Err(error) if error.is_no_domain() => {}
                 Err(error) => return Err(error),
             }
         }
-        let known: Vec<_> = entries.iter().filter_map(|entry| entry.vm.id()).collect();
-        entries.extend(self.orphans(&known));
-        entries.sort_by(|a, b| a.vm.name().cmp(b.vm.name()));
+        let orphans = self.orphans(&known);
+        entries.extend(orphans.filter(|entry| wanted(entry.vm.name())));
+        // In place: there can be many, and they are large.
+        entries.sort_unstable_by(|a, b| {
+            let of = |entry: &Entry| entry.vm.id();
+            (a.vm.name(), of(a)).cmp(&(b.vm.name(), of(b)))
+        });
         Ok(entries)
     }
 
     /// What a list tells of all domains, in one call. A QEMU that hangs would hold it up: then what needs
     /// none of them is asked.
-    fn statistics(&self) -> Result<Vec<(Machine, Record)>, HypervisorError> {
+    fn statistics(&self, depth: Depth) -> Result<Vec<(Machine, Record)>, HypervisorError> {
         let state = StatisticsGroups::STATE;
+        if depth > Depth::Line {
+            // The definitions tell the rest.
+            return self.hypervisor.statistics(state);
+        }
         let hypervisor = Arc::clone(&self.hypervisor);
         let all = within(LIST_LIMIT, move || {
             hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)

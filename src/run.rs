@@ -62,7 +62,7 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let Options { verb, wishes, .. } = request.options;
     let entries = {
         let (inventory, selection) = (Arc::clone(&inventory), request.selection.clone());
-        let look = move || select(&inventory, &selection, verb, wishes, Depth::Whole);
+        let look = move || select(&inventory, &selection, verb, wishes, Depth::Definition);
         in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
     };
     one_file_for_one_vm(&inventory, &request, &entries)?;

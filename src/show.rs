@@ -7,7 +7,7 @@ use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::ImageFile;
 use crate::interrupt::Interrupt;
 use crate::inventory::{Depth, Entry, Inventory, absent};
-use crate::observe::{self, observe};
+use crate::observe::{self, measure, observe};
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
 use crate::report::{Difference, Failure, Kind};
@@ -18,30 +18,27 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Something to be shown.
-struct Subject {
-    vm: Vm,
-    source: Source,
-}
+/// Something to be shown, and where it comes from.
+type Subject = (Vm, Source);
 
-impl Subject {
-    /// What its owner should mend.
-    fn warning(&self) -> Option<String> {
-        match &self.source {
-            Source::Defined(definition) => definition.warning(),
-            Source::Found(_) | Source::Image(_) => None,
-        }
-    }
-}
-
-/// Where it comes from.
+/// Where a VM that is shown comes from.
 enum Source {
-    /// libvirt, or the image place, if libvirt does not know it.
+    /// libvirt, or the image place: then there is no machine.
     Found(Option<Machine>),
     /// A definition file.
     Defined(Box<Definition>),
     /// An image, with the domain XML in it.
     Image(Secret),
+}
+
+impl Source {
+    /// What its owner should mend.
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Defined(definition) => definition.warning(),
+            Self::Found(_) | Self::Image(_) => None,
+        }
+    }
 }
 
 /// Looks at what a command line names, and prints it. `connect` opens the daemon's inventory; it is not
@@ -88,27 +85,20 @@ pub(crate) fn show(
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
         let depth = render::depth(form, &showing.columns, !selection.all);
-        let entries = look(&connected, &of_daemon, depth, showing, interrupt)?;
-        subjects.extend(entries.into_iter().map(|entry| Subject {
-            vm: entry.vm,
-            source: Source::Found(entry.machine),
-        }));
+        for entry in look(&connected, &of_daemon, depth, showing, interrupt)? {
+            subjects.push((entry.vm, Source::Found(entry.machine)));
+        }
         inventory = Some(connected);
     }
+    let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
     if showing.security_info {
-        for subject in &mut subjects {
-            subject.vm.reveal_secrets();
-        }
+        vms.iter_mut().for_each(Vm::reveal_secrets);
     }
-    let mut warnings: Vec<String> = subjects.iter().filter_map(Subject::warning).collect();
+    let mut warnings: Vec<String> = sources.iter().filter_map(Source::warning).collect();
     warnings.dedup();
     for warning in &warnings {
         output.warning(warning);
     }
-    let (vms, sources): (Vec<Vm>, Vec<Source>) = subjects
-        .into_iter()
-        .map(|subject| (subject.vm, subject.source))
-        .unzip();
     let named = !selection.all;
     output.vms(&vms, named, showing, |index| {
         xml_of(inventory.as_deref(), &vms[index], &sources[index], showing)
@@ -136,8 +126,10 @@ fn look(
     in_time(interrupt, limit, "libvirt has not answered", move || {
         let wishes = Wishes::default();
         let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
-        if depth == Depth::Whole {
-            observe(&inventory, &mut entries, more);
+        match depth {
+            Depth::Line | Depth::Definition => {}
+            Depth::Statistics => measure(&inventory, &mut entries, more),
+            Depth::Whole => observe(&inventory, &mut entries, more),
         }
         Ok(entries)
     })?
@@ -152,10 +144,7 @@ fn of_file(file: &str) -> Result<Vec<Subject>, Failure> {
         definition::load(file).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     Ok(definitions
         .into_iter()
-        .map(|definition| Subject {
-            vm: definition.vm.clone(),
-            source: Source::Defined(Box::new(definition)),
-        })
+        .map(|definition| (definition.vm.clone(), Source::Defined(Box::new(definition))))
         .collect())
 }
 
@@ -181,14 +170,12 @@ fn of_image(path: &Path) -> Result<Subject, Failure> {
         _ => VmStatus::Down,
     };
     let xml = image.xml.unwrap_or_default();
-    Ok(Subject {
-        vm: Vm {
-            vm_dynamic: Some(absent(&vm, status)),
-            saved_images: vec![image.summary],
-            ..vm
-        },
-        source: Source::Image(xml),
-    })
+    let vm = Vm {
+        vm_dynamic: Some(absent(&vm, status)),
+        saved_images: vec![image.summary],
+        ..vm
+    };
+    Ok((vm, Source::Image(xml)))
 }
 
 /// Domain XML of what is shown, its secrets hidden unless they are asked for.
@@ -292,7 +279,7 @@ fn differences(
         let entries = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
         entries
             .into_iter()
-            .filter_map(|entry| Some((entry.definition.clone()?, entry)))
+            .filter_map(|entry| Some((*entry.definition.clone()?, entry)))
             .collect()
     } else {
         let entries = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;

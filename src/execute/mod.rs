@@ -105,7 +105,7 @@ impl Run<'_> {
                 outcome
             }
         };
-        let definition = entry.definition.as_ref();
+        let definition = entry.definition.as_deref();
         outcome
             .warnings
             .extend(definition.and_then(Definition::warning));
@@ -211,8 +211,12 @@ impl Run<'_> {
         }
     }
 
-    /// The VM as it is now: time has passed since it was selected.
+    /// The VM as it is now: time has passed since it was selected. What is only rehearsed is told of as
+    /// it was then.
     fn look_again(&self, entry: &Entry) -> Result<Entry, Failure> {
+        if self.options.dry_run {
+            return Ok(entry.clone());
+        }
         let unreadable = |error: HypervisorError| error.failure("its state could not be read");
         let hypervisor = &self.inventory.hypervisor;
         let machine = match (&entry.machine, entry.vm.id()) {

@@ -126,19 +126,6 @@ impl Hypervisor {
         ))
     }
 
-    /// All domains, by name (`virConnectListAllDomains`).
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn machines(&self) -> Result<Vec<Machine>> {
-        let mut machines = Vec::new();
-        for domain in self.connection.list_all_domains(0)? {
-            machines.push(Machine::new(domain)?);
-        }
-        machines.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(machines)
-    }
-
     /// The domain of this name (`virDomainLookupByName`), if there is one.
     ///
     /// # Errors
@@ -352,7 +339,19 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn observe(&self, images: Vec<SavedImage>) -> Result<Vm> {
-        let state = self.state()?;
+        self.observe_in(self.state()?, images)
+    }
+
+    /// The same, where a record of `virConnectGetAllDomainStats` has told the state of all domains at
+    /// once.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn observe_record(&self, record: &Record, images: Vec<SavedImage>) -> Result<Vm> {
+        self.observe_in(self.state_in(record)?, images)
+    }
+
+    fn observe_in(&self, state: DomainState, images: Vec<SavedImage>) -> Result<Vm> {
         // What libvirt prints and we cannot read must not hide the VM: name, UUID and state remain.
         let vm = read_domain(&self.xml()?).unwrap_or_else(|_| Vm {
             vm_static: VmStatic {
@@ -373,15 +372,7 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn observe_line(&self, record: &Record, images: Vec<SavedImage>) -> Result<Vm> {
-        let number = |key: &str| {
-            record
-                .integer(key)
-                .and_then(|number| i32::try_from(number).ok())
-        };
-        let state = match (number("state.state"), number("state.reason")) {
-            (Some(state), Some(reason)) => DomainState { state, reason },
-            _ => self.state()?,
-        };
+        let state = self.state_in(record)?;
         let count = |key: &str| {
             record
                 .unsigned(key)
@@ -407,6 +398,19 @@ impl Machine {
             ..Vm::default()
         };
         self.in_state(state, vm, images)
+    }
+
+    /// The state that a record tells; a driver that leaves it out is asked.
+    fn state_in(&self, record: &Record) -> Result<DomainState> {
+        let number = |key: &str| {
+            record
+                .integer(key)
+                .and_then(|number| i32::try_from(number).ok())
+        };
+        match (number("state.state"), number("state.reason")) {
+            (Some(state), Some(reason)) => Ok(DomainState { state, reason }),
+            _ => self.state(),
+        }
     }
 
     /// A VM of which the configuration is known, in a state, with its images.

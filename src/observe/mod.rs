@@ -54,6 +54,30 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
         inventory,
         host: host(inventory, entries),
     };
+    for entry in entries.iter_mut() {
+        if let Some(machine) = &entry.machine {
+            observer.compare_runs(machine, &mut entry.vm, wishes);
+        }
+    }
+    measure(inventory, entries, wishes);
+    for entry in entries {
+        let Some(machine) = entry.machine.clone() else {
+            continue;
+        };
+        let vm = &mut entry.vm;
+        observer.ask_guest(&machine, vm);
+        observer.look_at_jobs(&machine, vm);
+        observer.look_at_storage(&machine, vm);
+        observer.look_at_run(vm);
+        list_snapshots(&machine, vm);
+        if wishes.secrets {
+            vm.reveal_secrets();
+        }
+    }
+}
+
+/// Fills in the statistics alone.
+pub fn measure(inventory: &Inventory, entries: &mut [Entry], wishes: Wishes) {
     let began = Instant::now();
     let before = wishes.sample.map(|apart| {
         let sample = sample(inventory, entries);
@@ -63,22 +87,11 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
     let ago = began.elapsed();
     let now = sample(inventory, entries);
     for entry in entries {
-        let Some(machine) = entry.machine.clone() else {
-            continue;
-        };
-        let vm = &mut entry.vm;
-        observer.compare_runs(&machine, vm, wishes);
-        if let Some(now) = now.get(&machine.id()) {
-            let before = before.as_ref().and_then(|all| all.get(&machine.id()));
-            statistics::apply(vm, now, before.map(|record| Before { record, ago }));
-        }
-        observer.ask_guest(&machine, vm);
-        observer.look_at_jobs(&machine, vm);
-        observer.look_at_storage(&machine, vm);
-        observer.look_at_run(vm);
-        list_snapshots(&machine, vm);
-        if wishes.secrets {
-            vm.reveal_secrets();
+        let id = entry.machine.as_ref().map(Machine::id);
+        if let Some((id, now)) = id.and_then(|id| Some((id, now.get(&id)?))) {
+            let before = before.as_ref().and_then(|all| all.get(&id));
+            let before = before.map(|record| Before { record, ago });
+            statistics::apply(&mut entry.vm, now, before);
         }
     }
 }
@@ -146,6 +159,10 @@ impl Observer<'_> {
             if let (Some(dynamic), Some(told)) = (&mut vm.vm_dynamic, told) {
                 dynamic.graphics_infos = told.graphics_infos;
             }
+        }
+        // What neither runs nor will come back is its own next run.
+        if !wishes.inactive && !vm.status().is_active() && vm.restorable_image().is_none() {
+            return;
         }
         let inactive = XmlFlags {
             inactive: true,
@@ -275,7 +292,9 @@ impl Observer<'_> {
 
     /// What is being done with the VM, and who holds it for that.
     fn look_at_jobs(&self, machine: &Machine, vm: &mut Vm) {
-        let job = machine.job_record().ok().flatten();
+        // What does not run has no job, and no monitor.
+        let running = vm.status().is_active().then_some(machine);
+        let job = running.and_then(|machine| machine.job_record().ok().flatten());
         let operation = job.as_ref().and_then(|job| job.integer("operation"));
         let word = operation.map(job_word);
         if let Some(job) = &job {
@@ -291,7 +310,7 @@ impl Observer<'_> {
         let holder = (self.inventory.hypervisor.is_local())
             .then(|| holder(&place.lock_file(machine.id())))
             .flatten();
-        let control = machine.control().ok();
+        let control = running.and_then(|machine| machine.control().ok());
         let is_busy = control.as_ref().is_some_and(|control| {
             matches!(control.state, ControlState::Job | ControlState::Occupied)
         });
@@ -409,7 +428,9 @@ fn list_snapshots(machine: &Machine, vm: &mut Vm) {
         .map(|found| read_snapshot(&found.name, found.is_current, &found.xml))
         .collect();
     snapshots.sort_by(|a, b| (a.creation_date, &a.name).cmp(&(b.creation_date, &b.name)));
-    let operation = machine.job().ok().flatten().and_then(|job| job.operation);
+    let operation = (!snapshots.is_empty())
+        .then(|| machine.job().ok().flatten()?.operation)
+        .flatten();
     let is_worked_on = matches!(operation, Some(JobOperation::Other(6 | 7 | 10)));
     for snapshot in &mut snapshots {
         snapshot.vm_id = vm.vm_static.id;

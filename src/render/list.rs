@@ -85,7 +85,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "CPU%",
         help: "Use of its vCPUs in percent; needs --sample",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -96,7 +96,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "MEM%",
         help: "Use of its memory in percent",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -107,7 +107,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "NET%",
         help: "Use of its busiest network card in percent; needs --sample",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -136,31 +136,31 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "AGENT",
         help: "Whether the QEMU guest agent is connected",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| dynamic(vm)?.qemu_guest_agent_status.as_ref().map(agent),
     },
     Column {
         name: "STARTED",
         help: "When it was last started or restored",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, view| dynamic(vm)?.last_start_time.map(|at| view.time(at)),
     },
     Column {
         name: "STOPPED",
         help: "When it last ended or was hibernated",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, view| dynamic(vm)?.last_stop_time.map(|at| view.time(at)),
     },
     Column {
         name: "DISKS",
         help: "How many disks, and the size of all of them",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| Some(disks(&vm.vm_static.images)),
     },
     Column {
         name: "NETWORKS",
         help: "What its network cards are plugged into",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| {
             let cards = vm.vm_static.interfaces.iter();
             words(
@@ -172,7 +172,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "MAC",
         help: "The hardware addresses of its network cards",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| {
             let cards = vm.vm_static.interfaces.iter();
             words(cards.filter_map(|card| card.mac_address.clone()), ",")
@@ -187,25 +187,25 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "PRIORITY",
         help: "How much it matters, 0 to 100",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| Some(vm.vm_static.priority.to_string()),
     },
     Column {
         name: "GROUP",
         help: "Its group",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.vm_group_name.clone(),
     },
     Column {
         name: "TEMPLATE",
         help: "The template that it was first made from",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.original_template_name.clone(),
     },
     Column {
         name: "MACHINE",
         help: "The machine type",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| machine(vm),
     },
     Column {
@@ -223,13 +223,13 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "COMMENT",
         help: "A short remark",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| Some(vm.vm_static.comment.clone()),
     },
     Column {
         name: "DESCRIPTION",
         help: "The first line of its description",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.description.lines().next().map(str::to_owned),
     },
 ];
@@ -415,6 +415,18 @@ mod tests {
                 vec![column("NAME"), column("UUID")],
                 true,
                 Depth::Line,
+            ),
+            (
+                Form::Table,
+                vec![column("NAME"), column("MAC")],
+                false,
+                Depth::Definition,
+            ),
+            (
+                Form::Table,
+                vec![column("MAC"), column("DISKS")],
+                false,
+                Depth::Statistics,
             ),
             (
                 Form::Wide,

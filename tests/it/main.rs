@@ -13,5 +13,6 @@ mod interrupt;
 mod lifecycle;
 mod payload;
 mod races;
+mod scale;
 mod showing;
 mod terminal;
