@@ -89,7 +89,8 @@ entity! {
         /// floppy of vmlife's making, else metadata.
         #[serde(alias = "VmPayload")]
         pub vm_payload: Option<VmPayload>,
-        /// The snapshots, the oldest first, and the present. Source: `virDomainListAllSnapshots`.
+        /// The snapshots, the oldest first, the present, and the next run where that is to
+        /// be otherwise. Source: `virDomainListAllSnapshots`.
         pub snapshots: Vec<Snapshot>,
         /// How initialization data reaches the guest. Source: the payload's label, else metadata.
         #[serde(alias = "InitializationType")]

@@ -21,24 +21,6 @@ pub(super) fn apply(vm: &mut Vm, now: &Record, before: Option<Before<'_>>) {
     for disk in &mut vm.vm_static.images {
         apply_to_disk(disk, now, before);
     }
-    for (id, disk) in &mut vm.disk_map {
-        let same = |image: &&DiskImage| image.id == Some(*id);
-        disk.size = vm
-            .vm_static
-            .images
-            .iter()
-            .find(same)
-            .and_then(|image| image.size);
-    }
-    for disk in &mut vm.vm_static.disk_list {
-        let same = |image: &&DiskImage| image.id == disk.id && image.target_dev == disk.target_dev;
-        if let Some(image) = vm.vm_static.images.iter().find(same) {
-            *disk = DiskImage {
-                snapshots: Vec::new(),
-                ..image.clone()
-            };
-        }
-    }
     // Of a domain that is off the counters mean nothing.
     if !is_active {
         return;
@@ -203,7 +185,10 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
         .map(|size| size.map(|size| size.0))
         .sum();
     disk.actual_disk_with_snapshots_size = all.map(Bytes);
-    disk.image_status = disk.size.map(|_| ImageStatus::Ok);
+    disk.image_status = disk
+        .image_status
+        .take()
+        .or(disk.size.map(|_| ImageStatus::Ok));
     let key = |name: &str| format!("block.{number}.{name}");
     disk.read_ops = now.unsigned(&key("rd.reqs"));
     disk.write_ops = now.unsigned(&key("wr.reqs"));
