@@ -84,8 +84,12 @@ pub fn read_volume(xml: &str) -> VolumeFacts {
     };
     let text = |path| document.root.find(path).map(Element::text);
     let time = |path| text(path).and_then(|time| Scalar::read(&time).ok());
+    let format = document.root.find("target/format");
+    let is_qcow2 = format.and_then(|format| format.attribute("type")) == Some("qcow2");
+    let version = text("target/compat").map(|version| QcowCompat::from_libvirt(version.trim()));
     VolumeFacts {
-        compat: text("target/compat").map(|version| QcowCompat::from_libvirt(version.trim())),
+        // libvirt names the newer version only.
+        compat: version.or(is_qcow2.then_some(QcowCompat::Qcow2V2)),
         created: time("target/timestamps/btime"),
         modified: time("target/timestamps/mtime"),
     }

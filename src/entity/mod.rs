@@ -142,6 +142,15 @@ impl Vm {
 
     /// From now on its secrets may be written out.
     pub fn reveal_secrets(&mut self) {
+        self.secrets().for_each(Secret::reveal);
+    }
+
+    /// From now on its secrets may not be written out.
+    pub fn hide_secrets(&mut self) {
+        self.secrets().for_each(Secret::hide);
+    }
+
+    fn secrets(&mut self) -> impl Iterator<Item = &mut Secret> {
         let init = self.vm_static.vm_init.iter_mut().flat_map(|init| {
             [
                 &mut init.authorized_keys,
@@ -166,7 +175,6 @@ impl Vm {
             .chain(configurations)
             .flatten()
             .chain(files)
-            .for_each(Secret::reveal);
     }
 
     /// Whether it holds the text of secrets. Public keys are none that must be kept.

@@ -2,7 +2,7 @@
 
 use crate::entity::{
     Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, Percent, Seconds,
-    Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeType,
+    Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeFormat, VolumeType,
 };
 use crate::hypervisor::Record;
 use std::time::Duration;
@@ -163,8 +163,10 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
         image.size = capacity.map(Bytes);
         image.actual_size_in_bytes = if is_device { physical } else { allocation }.map(Bytes);
         image.apparent_size_in_bytes = physical.map(Bytes);
+        // What is allocated of a QCOW2 can be more than its capacity: it holds snapshots, too.
+        let grows = image.volume_format == Some(VolumeFormat::Cow);
         image.volume_type = allocation.zip(capacity).map(|(allocation, capacity)| {
-            if allocation < capacity {
+            if grows || allocation < capacity {
                 VolumeType::Sparse
             } else {
                 VolumeType::Preallocated

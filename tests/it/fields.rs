@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs;
+use std::iter;
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{iter, path::Path};
 use vmlife::payload::Payload;
 
 const TABLE: &str = include_str!("../fields/table.txt");
@@ -479,4 +480,275 @@ fn every_field_of_a_rich_guest_is_what_virsh_and_the_guest_say() {
     let vm = host.shown("rich", &["--sample", "3s", "--security-info"]);
     let after = host.said("rich");
     compare("rich", &before, &vm, &after);
+}
+
+#[test]
+fn every_field_that_only_another_host_has_is_what_libvirt_says() {
+    let node = project().join("tests/fields/host.xml");
+    let uri = format!("test://{}", node.display());
+    let ask = |words: &[&str]| {
+        let mut virsh = Command::new("virsh");
+        let virsh = virsh.args(["-q", "-c", &uri]).args(words);
+        Ran::of(virsh.output().expect("virsh runs"))
+    };
+    for name in ["foreign", "sleeper"] {
+        let before = said(&ask, name);
+        let ran = vmlife(["-c", &uri, "show", name, "-o", "json", "--security-info"]);
+        let vm = &ran.succeeds().json()["vms"][0];
+        compare(name, &before, vm, &said(&ask, name));
+    }
+}
+
+#[test]
+fn a_disk_that_is_being_copied_tells_how_far_that_is() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "copied");
+    let image = host.write("disk.raw", vec![1; 4 << 20]);
+    host.virsh([
+        "attach-disk",
+        "copied",
+        image.to_str().expect("text"),
+        "vda",
+        "--config",
+    ]);
+    host.virsh(["start", "copied"]);
+    let copy = host.path("copy.raw");
+    let copy = copy.to_str().expect("text");
+    host.virsh([
+        "blockcopy",
+        "copied",
+        "vda",
+        copy,
+        "--transient-job",
+        "--bandwidth",
+        "1",
+    ]);
+    eventually("some of it is copied", || {
+        let job = host.virsh(["blockjob", "--raw", "copied", "vda"]);
+        (!job.contains("cur=0")).then_some(())
+    });
+    let before = host.said("copied");
+    let vm = host.shown("copied", &[]);
+    compare("copied", &before, &vm, &host.said("copied"));
+}
+
+#[test]
+fn a_guest_that_is_being_saved_tells_how_far_that_is() {
+    let Some(host) = Session::start() else { return };
+    Linux::boot(&host, "saving", 256, "vmlife.random=128");
+    let mut saving = host
+        .command("virsh")
+        .args(["save", "saving"])
+        .arg(host.path("saving.save"))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("virsh runs");
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    eventually("the job knows how much there is", || {
+        let vm = host.shown("saving", &[]);
+        vm["backgroundOperationProgress"].as_u64().map(drop)
+    });
+    let before = host.said("saving");
+    let vm = host.shown("saving", &[]);
+    let after = host.said("saving");
+    writer.signal("CONT");
+    assert!(saving.wait().expect("virsh ends").success());
+    compare("saving", &before, &vm, &after);
+}
+
+#[test]
+fn a_disk_whose_storage_has_gone_is_told() {
+    let Some(host) = Session::start() else { return };
+    Linux::bring(&host);
+    let image = host.write("disk.raw", vec![0; 1 << 20]);
+    let socket = host.path("nbd.sock");
+    let mut server = host
+        .command("qemu-nbd")
+        .args(["--persistent", "--format", "raw", "--socket"])
+        .args([&socket, &image])
+        .spawn()
+        .expect("qemu-nbd runs");
+    eventually("the storage is there", || socket.exists().then_some(()));
+    let guest = Linux::define(&host, "broken", 128, "vmlife.counter=/dev/vda");
+    let disk = format!(
+        "<disk type='network'><driver name='qemu' type='raw' error_policy='stop'/>
+        <source protocol='nbd'><host transport='unix' socket='{}'/></source>
+        <target dev='vda' bus='virtio'/></disk>",
+        socket.display()
+    );
+    let disk = host.write("disk.xml", disk);
+    let disk = disk.to_str().expect("text");
+    host.virsh(["attach-device", "broken", disk, "--config"]);
+    host.virsh(["start", "broken"]);
+    guest.ticks_beyond(0);
+    server.kill().expect("it is killed");
+    server.wait().expect("it ends");
+    eventually("the guest is stopped", || {
+        (host.state("broken") == "paused (I/O error)").then_some(())
+    });
+    let before = host.said("broken");
+    let vm = host.shown("broken", &[]);
+    compare("broken", &before, &vm, &host.said("broken"));
+}
+
+#[test]
+fn an_image_is_what_lies_there() {
+    let Some(host) = Session::start() else { return };
+    let id = boot_empty(&host, "hibernated");
+    host.vmlife(["hibernate", "hibernated"]).succeeds();
+    let path = host.image(&id);
+    let file = fs::metadata(&path).expect("the image is there");
+    let time = file.modified().expect("a time").try_into().expect("a time");
+    let file = format!(
+        "<file path='{}' bytes='{}' time='{}'/></v>",
+        path.display(),
+        file.blocks() * 512,
+        seconds(time)
+    );
+    let said = host.said("hibernated").replace("</v>", &file);
+    compare("hibernated", &said, &host.shown("hibernated", &[]), &said);
+
+    boot_empty(&host, "managed");
+    host.virsh(["managedsave", "managed"]);
+    let said = host.said("managed");
+    compare("managed", &said, &host.shown("managed", &[]), &said);
+}
+
+/// The fields with a source of this kind.
+fn fields_of(source: &str) -> Vec<&'static str> {
+    let all = documented().filter(|(_, told)| told.contains(source));
+    all.map(|(field, _)| field).collect()
+}
+
+/// None of these fields has a value.
+#[track_caller]
+fn are_absent<'a>(vm: &Value, fields: impl IntoIterator<Item = &'a &'a str>) {
+    for field in fields {
+        let field = field.replace("[]", "[0]");
+        // A disk has other sources of its name, and a card's addresses are also the host's to tell.
+        let told = told(vm, &field);
+        assert_eq!(told, None, "{field} is invented");
+    }
+}
+
+#[test]
+fn what_cannot_be_known_is_absent() {
+    let Some(host) = Session::start() else { return };
+    let of_agent = [
+        fields_of("virDomainGetGuestInfo"),
+        fields_of("virDomainGetGuestVcpus"),
+        fields_of("virDomainInterfaceAddresses"),
+    ]
+    .concat();
+    assert!(of_agent.len() > 20, "{of_agent:?}");
+    let of_run = [
+        fields_of("of the live domain"),
+        fields_of("two samples"),
+        fields_of("`cpu.time`"),
+        fields_of("`balloon."),
+        fields_of("virDomainGetJobStats"),
+        fields_of("virDomainGetControlInfo"),
+        fields_of("virDomainGetID"),
+        fields_of("virConnectGetCapabilities"),
+        fields_of("`net.N"),
+        fields_of("block.N.rd"),
+    ]
+    .concat();
+    let of_run: Vec<&str> = of_run
+        .into_iter()
+        .filter(|field| !["vmDynamic.status", "snapshots[].status"].contains(field))
+        .collect();
+    assert!(of_run.len() > 30, "{of_run:?}");
+    Linux::define(&host, "guest", 128, "vmlife.agent");
+    let off = host.shown("guest", &["--sample", "100ms"]);
+    are_absent(&off, of_agent.iter().chain(&of_run));
+
+    // Before its agent answers.
+    host.virsh(["start", "guest", "--paused"]);
+    let paused = host.shown("guest", &[]);
+    are_absent(&paused, &of_agent);
+    assert_eq!(paused["vmDynamic"]["qemuGuestAgentStatus"], "DoesntExist");
+
+    // While it cannot: it is not even asked.
+    host.virsh(["resume", "guest"]);
+    eventually("the agent answers", || {
+        host.shown("guest", &[])["vmDynamic"]["guestOs"]
+            .as_str()
+            .map(drop)
+    });
+    host.virsh(["suspend", "guest"]);
+    let began = Instant::now();
+    let paused = host.shown("guest", &[]);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(paused["vmDynamic"]["qemuGuestAgentStatus"], "Exists");
+    are_absent(&paused, &of_agent);
+}
+
+#[test]
+fn an_agent_that_does_not_answer_holds_up_nobody() {
+    let Some(host) = Session::start() else { return };
+    Linux::boot(&host, "guest", 128, "vmlife.agent");
+    let os = || {
+        host.shown("guest", &[])["vmDynamic"]["guestOs"]
+            .as_str()
+            .map(drop)
+    };
+    eventually("the agent answers", os);
+    // It stops itself: the channel stays connected.
+    let stop = r#"{"execute": "guest-exec", "arguments": {"path": "/bin/sh",
+        "arg": ["-c", "kill -STOP $PPID"]}}"#;
+    host.virsh(["qemu-agent-command", "guest", stop]);
+    eventually("it is silent", || {
+        let began = Instant::now();
+        let vm = host.shown("guest", &[]);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(9), "{took:?}");
+        assert_eq!(vm["vmDynamic"]["qemuGuestAgentStatus"], "Exists");
+        vm["vmDynamic"]["guestOs"].is_null().then_some(())
+    });
+    let began = Instant::now();
+    host.vmlife(["show"]).succeeds().says("Up (booted)");
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn a_qemu_that_hangs_holds_up_neither_the_list_nor_others() {
+    let Some(host) = Session::start() else { return };
+    for name in ["hangs", "runs"] {
+        boot_empty(&host, name);
+    }
+    let in_time = |words: &[&str]| {
+        let began = Instant::now();
+        let ran = host.vmlife(words);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(12), "{words:?} took {took:?}");
+        ran.succeeds()
+    };
+    let qemu = host.qemu("hangs");
+    qemu.signal("STOP");
+    let list = in_time(&["show"]).stdout;
+    for name in ["hangs", "runs"] {
+        let line = list.lines().find(|line| line.starts_with(name));
+        assert!(
+            line.is_some_and(|line| line.contains("Up (booted)")),
+            "{list}"
+        );
+    }
+    in_time(&["show", "runs"]).says("runs");
+    in_time(&["show", "hangs"]).says("hangs");
+    qemu.signal("CONT");
+    let vm = eventually("all is well", || {
+        let vm = host.shown("hangs", &[]);
+        vm["vmStatistics"]["balloonRss"].is_u64().then_some(vm)
+    });
+    assert_eq!(vm["vmDynamic"]["status"], "Up");
 }

@@ -74,7 +74,7 @@ impl<'a> Linux<'a> {
         let xml = include_str!("../../fields/rich.xml").replace("FOLDER", folder);
         let file = session.write(&format!("{name}.xml"), xml);
         session.virsh(["define".as_ref(), file.as_os_str()]);
-        session.virsh(["start", name]);
+        session.vmlife(["restore", name, "--or-start"]).succeeds();
         let guest = Self::defined(session, name);
         guest.ticks_beyond(0);
         guest
