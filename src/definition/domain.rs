@@ -37,7 +37,7 @@ pub(super) fn bind(domain: &mut Element, direction: Direction, vm: &mut Vm) -> R
     devices::bind_payload(binding, vm, ovirt)?;
     if direction == Direction::Read {
         let domain = &*binding.element;
-        devices::name_what_has_no_name(domain, &mut vm.vm_static);
+        devices::name_what_has_no_name(domain, ovirt(domain), &mut vm.vm_static);
         vm.vm_dynamic = domain
             .attribute("id")
             .is_some()
@@ -700,6 +700,18 @@ fn bind_ovirt(binding: &mut Binding<'_>, vm: &mut VmStatic) {
         disk.storage_ids = id("domainID").into_iter().collect();
         disk.storage_pool_id = id("poolID");
         disk.logical_name = ovirt_text(told, "guestName");
+    }
+    for card in &mut vm.interfaces {
+        let of_card = |element: &&Element| {
+            let address = element.attribute("mac_address").map(str::to_lowercase);
+            address.is_some() && address == card.mac_address
+        };
+        let told = metadata.elements().find(of_card);
+        let mirrors = |told: &Element| {
+            let mut parts = told.elements();
+            parts.any(|part| part.is_of(OVIRT, "portMirroring"))
+        };
+        card.port_mirroring = told.is_some_and(mirrors);
     }
 }
 

@@ -138,6 +138,8 @@ impl Metadata {
         configured.retain(|name, _| !OF_VM.contains(&name.as_str()));
         of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
         let mut misfits = Vec::new();
+        // What is laid over goes by way of text, in which hidden secrets would be lost.
+        vm.reveal_secrets();
         if !configured.is_empty() {
             misfits.extend(overlay(&mut vm.vm_static, &configured));
         }
@@ -148,6 +150,7 @@ impl Metadata {
             let dynamic = vm.vm_dynamic.get_or_insert_default();
             misfits.extend(overlay(dynamic, &remembered));
         }
+        vm.hide_secrets();
         let mistake = misfits.into_iter().find(Misfit::is_known)?;
         Some((mistake.field, mistake.why))
     }

@@ -331,8 +331,9 @@ pub(super) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)
     Ok((found > 0).then_some((info.cur, info.end)))
 }
 
-/// `virDomainGetDiskErrors`: what ails the disks of a domain that paused on an I/O error.
-pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
+/// `virDomainGetDiskErrors`: what ails the disks of a domain that paused on an I/O error, with their
+/// targets.
+pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<(String, DiskError)>, Error> {
     // SAFETY: `domain` holds a reference during the call; with no array libvirt only counts.
     let result = unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), ptr::null_mut(), 0, 0) };
     let most = minus_one_is_failure(result)?;
@@ -358,18 +359,20 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
         )
     };
     let found = usize::try_from(minus_one_is_failure(result)?).unwrap_or_default();
-    for error in errors.iter().take(found) {
-        // SAFETY: libvirt allocated the name with malloc and left it to the caller.
-        unsafe { libc::free(error.disk.cast()) };
-    }
-    Ok(errors
-        .iter()
-        .take(found)
-        .map(|error| match c_uint::try_from(error.error) {
+    let errors = errors.iter().take(found).map(|error| {
+        let kind = match c_uint::try_from(error.error) {
             Ok(sys::VIR_DOMAIN_DISK_ERROR_NO_SPACE) => DiskError::NoSpace,
             _ => DiskError::Unspecified,
-        })
-        .collect())
+        };
+        // SAFETY: libvirt allocated the name with malloc and left it to the caller; it ends with NUL.
+        let target = unsafe {
+            let target = CStr::from_ptr(error.disk).to_string_lossy().into_owned();
+            libc::free(error.disk.cast());
+            target
+        };
+        (target, kind)
+    });
+    Ok(errors.collect())
 }
 
 /// An object of libvirt's whose release never panics. The wrapper's own `Drop` does when libvirt

@@ -15,8 +15,8 @@ pub use record::{
 
 use crate::definition::read_domain;
 use crate::entity::{
-    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic, VmStatus, vm_exit,
-    vm_pause_status, vm_status,
+    DomainState, ImageStatus, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic,
+    VmStatus, vm_exit, vm_pause_status, vm_status,
 };
 use crate::report::Kind;
 use ffi::{ConnectHandle, DomainHandle};
@@ -446,6 +446,13 @@ impl Machine {
         } else {
             Vec::new()
         };
+        for (target, _) in &disk_errors {
+            let mut disks = vm.vm_static.images.iter_mut();
+            if let Some(disk) = disks.find(|disk| disk.target_dev.as_ref() == Some(target)) {
+                disk.image_status = Some(ImageStatus::Illegal);
+            }
+        }
+        let disk_errors: Vec<_> = disk_errors.into_iter().map(|(_, error)| error).collect();
         let dynamic = vm.vm_dynamic.get_or_insert_default();
         dynamic.id = Some(self.id);
         dynamic.domain_id = self.domain_id().filter(|_| state.is_active());

@@ -11,8 +11,8 @@ use crate::definition::{
     next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
 };
 use crate::entity::{
-    GuestAgentStatus, ImageStatus, JobOperation, LockInfo, Seconds, Snapshot, SnapshotStatus,
-    SnapshotType, Vm, VmStatistics, VmStatus,
+    DiskImage, GuestAgentStatus, ImageStatus, JobOperation, LockInfo, Seconds, Snapshot,
+    SnapshotStatus, SnapshotType, Vm, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
     AddressSource, ControlState, GuestGroups, Machine, Record, StatisticsGroups, XmlFlags,
@@ -69,6 +69,7 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
         observer.look_at_jobs(&machine, vm);
         observer.look_at_storage(&machine, vm);
         observer.look_at_run(vm);
+        list_disks(vm);
         list_snapshots(&machine, vm);
         if wishes.secrets {
             vm.reveal_secrets();
@@ -418,7 +419,25 @@ fn job_word(operation: i64) -> &'static str {
     }
 }
 
-/// Lists the snapshots, the oldest first, and the present.
+/// Says of the disks in the other lists what is known by now of them.
+fn list_disks(vm: &mut Vm) {
+    let images = &vm.vm_static.images;
+    for (id, disk) in &mut vm.disk_map {
+        let same = images.iter().find(|image| image.id == Some(*id));
+        disk.size = same.and_then(|image| image.size);
+    }
+    for disk in &mut vm.vm_static.disk_list {
+        let same = |image: &&DiskImage| image.id == disk.id && image.target_dev == disk.target_dev;
+        if let Some(image) = images.iter().find(same) {
+            *disk = DiskImage {
+                snapshots: Vec::new(),
+                ..image.clone()
+            };
+        }
+    }
+}
+
+/// Lists the snapshots, the oldest first, the present, and the next run.
 fn list_snapshots(machine: &Machine, vm: &mut Vm) {
     let Ok(found) = machine.snapshots() else {
         return;
@@ -451,5 +470,15 @@ fn list_snapshots(machine: &Machine, vm: &mut Vm) {
         ..Snapshot::default()
     };
     snapshots.push(present);
+    if vm.next_run_configuration_exists {
+        snapshots.push(Snapshot {
+            snapshot_type: Some(SnapshotType::NextRun),
+            vm_id: vm.vm_static.id,
+            status: Some(SnapshotStatus::Ok),
+            changed_fields: vm.next_run_changed_fields.clone(),
+            vm_configuration_available: true,
+            ..Snapshot::default()
+        });
+    }
     vm.snapshots = snapshots;
 }

@@ -309,12 +309,15 @@ fn disks(images: &[DiskImage]) -> String {
     }
 }
 
-/// The snapshots that somebody made; the one that stands for the present is none of them.
+/// The snapshots that somebody made; those that stand for the present and the next run are none of them.
 pub(super) fn snapshots(vm: &Vm) -> impl Iterator<Item = &Snapshot> {
-    let is_active = |snapshot: &&Snapshot| snapshot.snapshot_type == Some(SnapshotType::Active);
-    vm.snapshots
-        .iter()
-        .filter(move |snapshot| !is_active(snapshot))
+    let is_made = |snapshot: &&Snapshot| {
+        !matches!(
+            snapshot.snapshot_type,
+            Some(SnapshotType::Active | SnapshotType::NextRun)
+        )
+    };
+    vm.snapshots.iter().filter(is_made)
 }
 
 /// The machine type in use, else the one that is asked for.

@@ -9,6 +9,7 @@ mod command_line;
 mod definitions;
 mod documents;
 mod failures;
+mod fields;
 mod interrupt;
 mod lifecycle;
 mod payload;
