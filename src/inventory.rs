@@ -8,7 +8,7 @@ use crate::interrupt::within;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,14 +24,21 @@ pub struct Inventory {
     pub place: ImagePlace,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
+    /// A connection that may write, beside one that may not, once somebody has needed it.
+    writer: OnceLock<Result<Arc<Hypervisor>, HypervisorError>>,
 }
 
 /// How closely VMs are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// As far as a line in a list tells: the definition, the state, the images.
+    /// As far as a usual line in a list tells: name, state, size, images. However many VMs there are,
+    /// libvirt is asked a few times only.
     Line,
-    /// All that libvirt and the guest can tell.
+    /// The definition, too: one call for each VM.
+    Definition,
+    /// And the statistics: one call more for all of them.
+    Statistics,
+    /// All that libvirt and the guest can tell: several calls for each VM.
     Whole,
 }
 
@@ -43,10 +50,36 @@ pub struct Entry {
     /// Its domain; absent if libvirt does not know it (any more).
     pub machine: Option<Machine>,
     /// The definition that named it.
-    pub definition: Option<Definition>,
+    pub definition: Option<Box<Definition>>,
 }
 
 impl Inventory {
+    /// What there is behind a connection.
+    #[must_use]
+    pub fn new(hypervisor: Hypervisor, place: ImagePlace, from: Option<PathBuf>) -> Self {
+        Self {
+            hypervisor: Arc::new(hypervisor),
+            place,
+            from,
+            writer: OnceLock::new(),
+        }
+    }
+
+    /// The same domain on a connection that may write. Some things libvirt tells to such only: what the
+    /// guest's agent knows, and secrets.
+    ///
+    /// # Errors
+    /// What libvirt says, if there is no such connection to be had.
+    pub fn writable(&self, machine: &Machine) -> Result<Machine, HypervisorError> {
+        if self.hypervisor.access() == Access::ReadWrite {
+            return Ok(machine.clone());
+        }
+        let open =
+            || Hypervisor::open(Some(self.hypervisor.uri()), Access::ReadWrite).map(Arc::new);
+        let writer = self.writer.get_or_init(open).clone()?;
+        writer.same(machine)
+    }
+
     /// Whether image files can be looked at directly: the daemon is here, and it is one whose format
     /// we read.
     #[must_use]
@@ -60,67 +93,66 @@ impl Inventory {
         self.from.clone().unwrap_or_else(|| self.place.file(id))
     }
 
-    /// All VMs, by name: the domains, and those of which only an image is left.
+    /// All VMs with a wanted name, by name: the domains, and those of which only an image is left. Beyond
+    /// what the depth asks for, a VM costs a call only if it is in a state that a job can change.
     ///
     /// # Errors
     /// What libvirt says.
-    pub fn all(&self) -> Result<Vec<Entry>, HypervisorError> {
-        let mut entries = Vec::new();
-        for machine in self.hypervisor.machines()? {
-            match self.observe(&machine) {
-                Ok(vm) => entries.push(Entry {
-                    vm,
-                    machine: Some(machine),
-                    definition: None,
-                }),
-                // It went away since the list was made.
-                Err(error) if error.is_no_domain() => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let known: Vec<_> = entries.iter().filter_map(|entry| entry.vm.id()).collect();
-        entries.extend(self.orphans(&known));
-        entries.sort_by(|a, b| a.vm.name().cmp(b.vm.name()));
-        Ok(entries)
-    }
-
-    /// All VMs by name, in as many words as a list has. However many there are, libvirt is asked a few
-    /// times only, unless one is in a state that a job can change.
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn list(&self) -> Result<Vec<Entry>, HypervisorError> {
+    pub fn list(
+        &self,
+        depth: Depth,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Entry>, HypervisorError> {
         let managed = self.hypervisor.machines_with_managed_save()?;
         // Where the place cannot be looked into, any VM may have an image there.
         let with_file = self
             .looks_at(&self.place.file(Uuid::nil()))
             .then(|| self.place.ids());
         let mut entries = Vec::new();
-        for (machine, record) in self.statistics()? {
+        let mut known = Vec::new();
+        for (machine, record) in self.statistics(depth)? {
             let id = machine.id();
+            known.push(id);
+            if !wanted(machine.name()) {
+                continue;
+            }
             let may_have_file = with_file.as_ref().is_none_or(|ids| ids.contains(&id));
             let file = may_have_file.then(|| self.file_image(id)).flatten();
             let managed = managed.contains(&id).then(managed_image);
-            match machine.observe_line(&record, file.into_iter().chain(managed).collect()) {
+            let images = file.into_iter().chain(managed).collect();
+            let vm = match depth {
+                Depth::Line => machine.observe_line(&record, images),
+                _ => machine.observe_record(&record, images),
+            };
+            match vm {
                 Ok(vm) => entries.push(Entry {
                     vm,
                     machine: Some(machine),
                     definition: None,
                 }),
+                // It went away since.
                 Err(error) if error.is_no_domain() => {}
                 Err(error) => return Err(error),
             }
         }
-        let known: Vec<_> = entries.iter().filter_map(|entry| entry.vm.id()).collect();
-        entries.extend(self.orphans(&known));
-        entries.sort_by(|a, b| a.vm.name().cmp(b.vm.name()));
+        let orphans = self.orphans(&known);
+        entries.extend(orphans.filter(|entry| wanted(entry.vm.name())));
+        // In place: there can be many, and they are large.
+        entries.sort_unstable_by(|a, b| {
+            let of = |entry: &Entry| entry.vm.id();
+            (a.vm.name(), of(a)).cmp(&(b.vm.name(), of(b)))
+        });
         Ok(entries)
     }
 
     /// What a list tells of all domains, in one call. A QEMU that hangs would hold it up: then what needs
     /// none of them is asked.
-    fn statistics(&self) -> Result<Vec<(Machine, Record)>, HypervisorError> {
+    fn statistics(&self, depth: Depth) -> Result<Vec<(Machine, Record)>, HypervisorError> {
         let state = StatisticsGroups::STATE;
+        if depth > Depth::Line {
+            // The definitions tell the rest.
+            return self.hypervisor.statistics(state);
+        }
         let hypervisor = Arc::clone(&self.hypervisor);
         let all = within(LIST_LIMIT, move || {
             hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)

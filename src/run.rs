@@ -62,7 +62,7 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let Options { verb, wishes, .. } = request.options;
     let entries = {
         let (inventory, selection) = (Arc::clone(&inventory), request.selection.clone());
-        let look = move || select(&inventory, &selection, verb, wishes, Depth::Whole);
+        let look = move || select(&inventory, &selection, verb, wishes, Depth::Definition);
         in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
     };
     one_file_for_one_vm(&inventory, &request, &entries)?;
@@ -286,9 +286,5 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
     };
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
-    Ok(Inventory {
-        hypervisor: Arc::new(hypervisor),
-        place,
-        from: request.from.clone(),
-    })
+    Ok(Inventory::new(hypervisor, place, request.from.clone()))
 }

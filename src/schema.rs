@@ -278,7 +278,8 @@ fn of_map(schema: &Value) -> Option<&Value> {
 fn words_of(schema: &Value) -> String {
     if let Some(name) = reference(schema) {
         let words = WORDS.iter().find(|(known, _)| *known == name);
-        return words.map_or(name, |(_, words)| words).to_owned();
+        // The name of one that has documentation of its own is a link to it.
+        return words.map_or_else(|| format!("[`{name}`]"), |(_, words)| (*words).to_owned());
     }
     if let Some(entry) = schema.get("items") {
         let kind = if schema["uniqueItems"] == true {

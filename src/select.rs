@@ -9,6 +9,7 @@ use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::report::{Failure, Kind};
 use crate::words::{either, nearest};
 use glob::Pattern;
+use std::collections::HashSet;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -66,7 +67,7 @@ pub fn select(
     }
     let mut unknown = Vec::new();
     for word in read_words(selection)? {
-        match resolve(inventory, &word, verb, wishes)? {
+        match resolve(inventory, &word, verb, wishes, depth)? {
             found if found.is_empty() => unknown.push(word),
             found => entries.extend(found),
         }
@@ -75,25 +76,21 @@ pub fn select(
         return Err(not_found(inventory, &unknown)?);
     }
     if selection.all {
-        let all = match depth {
-            Depth::Line => inventory.list(),
-            Depth::Whole => inventory.all(),
-        };
-        let all = all.map_err(|error| listing_failed(&error))?;
+        let all = inventory
+            .list(depth, |_| true)
+            .map_err(|error| listing_failed(&error))?;
         entries.extend(
             all.into_iter()
                 .filter(|entry| is_among_all(verb, &entry.vm, wishes)),
         );
     }
-    let mut seen = Vec::new();
+    let mut seen = HashSet::new();
     entries.retain(|entry| {
-        let identity = (entry.vm.id(), entry.vm.name().to_owned());
         let excluded = exclude
             .iter()
             .any(|pattern| pattern.matches(entry.vm.name()));
-        let again = seen.contains(&identity);
-        seen.push(identity);
-        !excluded && !again
+        let is_new = seen.insert((entry.vm.id(), entry.vm.name().to_owned()));
+        is_new && !excluded
     });
     Ok(entries)
 }
@@ -218,6 +215,7 @@ fn resolve(
     word: &Word,
     verb: Verb,
     wishes: Wishes,
+    depth: Depth,
 ) -> Result<Vec<Entry>, Failure> {
     let entry = match word {
         Word::Number(number) => {
@@ -225,7 +223,7 @@ fn resolve(
         }
         Word::Id(id) => match machine_entry(inventory, inventory.hypervisor.machine_by_id(*id))? {
             None => match inventory.orphan(*id) {
-                None => return by_name_or_glob(inventory, &id.to_string()),
+                None => return by_name_or_glob(inventory, &id.to_string(), depth),
                 found => found,
             },
             found => found,
@@ -235,7 +233,7 @@ fn resolve(
         }
         Word::Name(name) => {
             match machine_entry(inventory, inventory.hypervisor.machine_by_name(name))? {
-                None => return by_name_or_glob(inventory, name),
+                None => return by_name_or_glob(inventory, name, depth),
                 found => found,
             }
         }
@@ -267,21 +265,20 @@ fn listing_failed(error: &HypervisorError) -> Failure {
 }
 
 /// No domain has this very name: it may be a pattern, or the name of a VM that only an image knows.
-fn by_name_or_glob(inventory: &Inventory, name: &str) -> Result<Vec<Entry>, Failure> {
-    let mut all = inventory.list().map_err(|error| listing_failed(&error))?;
+fn by_name_or_glob(inventory: &Inventory, name: &str, depth: Depth) -> Result<Vec<Entry>, Failure> {
+    let pattern = Pattern::new(name).ok().filter(|_| is_glob(name));
+    let matches = |found: &str| {
+        found == name
+            || pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.matches(found))
+    };
+    let mut found = inventory
+        .list(depth, matches)
+        .map_err(|error| listing_failed(&error))?;
     let exact = |entry: &Entry| entry.vm.name() == name;
-    if all.iter().any(exact) || !is_glob(name) {
-        all.retain(exact);
-    } else {
-        let pattern = patterns(&[name.to_owned()])?.remove(0);
-        all.retain(|entry| pattern.matches(entry.vm.name()));
-    }
-    let mut found = Vec::new();
-    for entry in all {
-        found.extend(match entry.machine {
-            Some(machine) => machine_entry(inventory, Ok(Some(machine)))?,
-            None => Some(entry),
-        });
+    if found.iter().any(exact) {
+        found.retain(exact);
     }
     Ok(found)
 }
@@ -309,7 +306,9 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
     } else {
         format!("there is no VM {}", either(&words))
     };
-    let all = inventory.list().map_err(|error| listing_failed(&error))?;
+    let all = inventory
+        .list(Depth::Line, |_| true)
+        .map_err(|error| listing_failed(&error))?;
     let names: Vec<&str> = all.iter().map(|entry| entry.vm.name()).collect();
     let near: Vec<String> = unknown
         .iter()
@@ -373,7 +372,7 @@ fn resolve_definition(
     };
     if let Some(entry) = found {
         return Ok(Entry {
-            definition: Some(definition.clone()),
+            definition: Some(Box::new(definition.clone())),
             ..entry
         });
     }
@@ -386,7 +385,7 @@ fn resolve_definition(
         return Ok(Entry {
             vm,
             machine: None,
-            definition: Some(definition.clone()),
+            definition: Some(Box::new(definition.clone())),
         });
     }
     let which = match (name, id) {

@@ -3,11 +3,11 @@
 use crate::cli::{Cli, Showing};
 use crate::definition::{self, Definition, deviations, redact};
 use crate::entity::{Secret, Verdict, Vm, VmStatus};
-use crate::hypervisor::{Access, Hypervisor, XmlFlags};
+use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::ImageFile;
 use crate::interrupt::Interrupt;
 use crate::inventory::{Depth, Entry, Inventory, absent};
-use crate::observe::{self, observe};
+use crate::observe::{self, measure, observe};
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
 use crate::report::{Difference, Failure, Kind};
@@ -18,20 +18,27 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Something to be shown.
-struct Subject {
-    vm: Vm,
-    source: Source,
-}
+/// Something to be shown, and where it comes from.
+type Subject = (Vm, Source);
 
-/// Where it comes from.
+/// Where a VM that is shown comes from.
 enum Source {
-    /// libvirt, or the image place.
-    Found(Box<Entry>),
+    /// libvirt, or the image place: then there is no machine.
+    Found(Option<Machine>),
     /// A definition file.
     Defined(Box<Definition>),
     /// An image, with the domain XML in it.
     Image(Secret),
+}
+
+impl Source {
+    /// What its owner should mend.
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Defined(definition) => definition.warning(),
+            Self::Found(_) | Self::Image(_) => None,
+        }
+    }
 }
 
 /// Looks at what a command line names, and prints it. `connect` opens the daemon's inventory; it is not
@@ -79,22 +86,22 @@ pub(crate) fn show(
         let connected = connect()?;
         let depth = render::depth(form, &showing.columns, !selection.all);
         for entry in look(&connected, &of_daemon, depth, showing, interrupt)? {
-            subjects.push(Subject {
-                vm: entry.vm.clone(),
-                source: Source::Found(Box::new(entry)),
-            });
+            subjects.push((entry.vm, Source::Found(entry.machine)));
         }
         inventory = Some(connected);
     }
+    let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
     if showing.security_info {
-        for subject in &mut subjects {
-            subject.vm.reveal_secrets();
-        }
+        vms.iter_mut().for_each(Vm::reveal_secrets);
     }
-    let vms: Vec<Vm> = subjects.iter().map(|subject| subject.vm.clone()).collect();
+    let mut warnings: Vec<String> = sources.iter().filter_map(Source::warning).collect();
+    warnings.dedup();
+    for warning in &warnings {
+        output.warning(warning);
+    }
     let named = !selection.all;
     output.vms(&vms, named, showing, |index| {
-        xml_of(inventory.as_deref(), &subjects[index], showing)
+        xml_of(inventory.as_deref(), &vms[index], &sources[index], showing)
     })?;
     // Closing the connection would wait for a daemon that may never answer; the process ends now.
     std::mem::forget(inventory);
@@ -119,8 +126,10 @@ fn look(
     in_time(interrupt, limit, "libvirt has not answered", move || {
         let wishes = Wishes::default();
         let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
-        if depth == Depth::Whole {
-            observe(&inventory, &mut entries, more);
+        match depth {
+            Depth::Line | Depth::Definition => {}
+            Depth::Statistics => measure(&inventory, &mut entries, more),
+            Depth::Whole => observe(&inventory, &mut entries, more),
         }
         Ok(entries)
     })?
@@ -135,10 +144,7 @@ fn of_file(file: &str) -> Result<Vec<Subject>, Failure> {
         definition::load(file).map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     Ok(definitions
         .into_iter()
-        .map(|definition| Subject {
-            vm: definition.vm.clone(),
-            source: Source::Defined(Box::new(definition)),
-        })
+        .map(|definition| (definition.vm.clone(), Source::Defined(Box::new(definition))))
         .collect())
 }
 
@@ -164,34 +170,32 @@ fn of_image(path: &Path) -> Result<Subject, Failure> {
         _ => VmStatus::Down,
     };
     let xml = image.xml.unwrap_or_default();
-    Ok(Subject {
-        vm: Vm {
-            vm_dynamic: Some(absent(&vm, status)),
-            saved_images: vec![image.summary],
-            ..vm
-        },
-        source: Source::Image(xml),
-    })
+    let vm = Vm {
+        vm_dynamic: Some(absent(&vm, status)),
+        saved_images: vec![image.summary],
+        ..vm
+    };
+    Ok((vm, Source::Image(xml)))
 }
 
 /// Domain XML of what is shown, its secrets hidden unless they are asked for.
 fn xml_of(
     inventory: Option<&Inventory>,
-    subject: &Subject,
+    vm: &Vm,
+    source: &Source,
     showing: &Showing,
 ) -> Result<String, Failure> {
-    let name = subject.vm.name();
+    let name = vm.name();
     let failed = |error: &dyn ToString| {
         Failure::new(Kind::Failed, format!("the XML of {name} cannot be told"))
             .because(&error.to_string())
     };
-    let xml = match &subject.source {
+    let xml = match source {
         Source::Image(xml) => xml.expose().unwrap_or_default().to_owned(),
         Source::Defined(definition) => definition.domain_xml().map_err(|error| failed(&error))?,
-        Source::Found(entry) => {
-            let Some(machine) = &entry.machine else {
-                let path = entry
-                    .vm
+        Source::Found(machine) => {
+            let Some(machine) = machine else {
+                let path = vm
                     .saved_images
                     .first()
                     .and_then(|image| image.path.as_ref());
@@ -207,22 +211,16 @@ fn xml_of(
                 migratable: showing.migratable,
                 secure: showing.security_info,
             };
-            let writer = match inventory {
-                Some(inventory) if flags.secure => {
-                    let uri = inventory.hypervisor.uri();
-                    let opened = Hypervisor::open(Some(uri), Access::ReadWrite);
-                    Some(opened.map_err(|error| {
-                        error.failure("secrets need a connection that may write")
-                    })?)
+            // The form that can move has secrets in it, too: libvirt tells it to nobody else.
+            let machine = match inventory {
+                Some(inventory) if flags.secure || flags.migratable => {
+                    inventory.writable(machine).map_err(|error| {
+                        error.failure(
+                            "this form has secrets in it, and needs a connection that may write",
+                        )
+                    })?
                 }
-                _ => None,
-            };
-            let writable = writer
-                .as_ref()
-                .map(|writer| writer.machine_by_id(machine.id()));
-            let machine = match writable {
-                Some(found) => found.ok().flatten().unwrap_or_else(|| machine.clone()),
-                None => machine.clone(),
+                _ => machine.clone(),
             };
             machine
                 .xml_of(flags)
@@ -281,7 +279,7 @@ fn differences(
         let entries = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
         entries
             .into_iter()
-            .filter_map(|entry| Some((entry.definition.clone()?, entry)))
+            .filter_map(|entry| Some((*entry.definition.clone()?, entry)))
             .collect()
     } else {
         let entries = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;

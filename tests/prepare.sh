@@ -36,6 +36,7 @@ need libvirt0 test -e /usr/share/libvirt/schemas/domain.rng
 need libxml2-utils command -v xmllint
 need bsdutils command -v script
 need git command -v git
+need qemu-utils command -v qemu-img
 need perl-base command -v perl
 [ -n "$missing" ] || exit 0
 

@@ -264,25 +264,6 @@ impl Binding<'_> {
         )
     }
 
-    /// Ties a size to an element with a unit, such as `memory`.
-    ///
-    /// # Errors
-    /// A number or a unit that is none.
-    pub(super) fn memory(&mut self, path: &str, field: &mut Option<MemorySize>) -> Result {
-        self.by(
-            field,
-            |element| element.find(path).map(memory_of).transpose(),
-            |element, size| match size {
-                Some(size) => {
-                    let element = element.ensure(path);
-                    element.set_attribute("unit", Some("KiB"));
-                    element.set_text(&size.kib().to_string());
-                }
-                None => put(element, path, None, None),
-            },
-        )
-    }
-
     /// Ties a list to the elements of one kind. An entry belongs to the element that has its key; what
     /// has no element gets a new one, an element without an entry goes.
     ///

@@ -50,7 +50,10 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
         &mut vm.interfaces,
         |device| device.is("interface"),
         |card| card.mac_address.clone(),
-        |_| Element::new("interface").with("type", "network"),
+        |card| {
+            let kind = card.source_type.get_or_insert_with(|| "network".to_owned());
+            Element::new("interface").with("type", kind)
+        },
         bind_interface,
     )?;
     binding.by(
@@ -550,9 +553,11 @@ fn source_host(host: &Element) -> Option<String> {
         return Some(socket.to_owned());
     }
     let name = host.attribute("name")?;
-    let name = match name.contains(':') && !name.starts_with('[') {
-        true => format!("[{name}]"),
-        false => name.to_owned(),
+    let is_address = name.contains(':') && !name.starts_with('[');
+    let name = if is_address {
+        format!("[{name}]")
+    } else {
+        name.to_owned()
     };
     Some(match host.attribute("port") {
         Some(port) => format!("{name}:{port}"),
@@ -730,9 +735,6 @@ fn disk_letters(number: usize) -> String {
 
 fn bind_interface(binding: &mut Binding<'_>, card: &mut VmNetworkInterface) -> Result {
     binding.field("@type", &mut card.source_type)?;
-    if binding.direction == Direction::Write && card.source_type.is_none() {
-        binding.element.set_attribute("type", Some("network"));
-    }
     binding.by(
         &mut card.mac_address,
         |element| {
@@ -820,7 +822,7 @@ fn alias_id(device: &Element) -> Option<Uuid> {
 
 /// Gives the disks, network cards and devices the names and UUIDs that follow from what they are, where
 /// the XML gives none, and lists the devices.
-pub(super) fn name_what_has_no_name(domain: &Element, vm: &mut VmStatic) {
+pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, vm: &mut VmStatic) {
     let vm_id = vm.id.unwrap_or_default();
     let is_live = domain.attribute("id").is_some();
     for disk in &mut vm.images {
@@ -837,7 +839,8 @@ pub(super) fn name_what_has_no_name(domain: &Element, vm: &mut VmStatic) {
                 &format!("disk/{}", disk.target_dev.as_deref().unwrap_or_default()),
             )
         };
-        disk.id = of_serial.or_else(|| vm.id.map(|_| made()));
+        // oVirt's metadata may have told it already.
+        disk.id = of_serial.or(disk.id).or_else(|| vm.id.map(|_| made()));
         disk.plugged = is_live.then_some(true);
     }
     for (number, card) in (1..).zip(&mut vm.interfaces) {
@@ -880,11 +883,11 @@ pub(super) fn name_what_has_no_name(domain: &Element, vm: &mut VmStatic) {
     {
         let mut device = read_device(element, is_live);
         let device_id = alias_id(element);
-        let place = place_of(element, number);
-        device.id = vm.id.map(|vm_id| VmDeviceId {
-            device_id: device_id.unwrap_or_else(|| made_id(vm_id, &place)),
-            vm_id,
-        });
+        device.id = vm.id.map(|vm_id| device_id_of(element, number, vm_id));
+        if let Some(told) = told_of(ovirt, element) {
+            device.logical_name = ovirt_text(told, "guestName");
+            device.custom_properties = custom_of(told).unwrap_or_default();
+        }
         match device_id {
             Some(id) => {
                 vm.managed_device_map.insert(id, device);
@@ -897,6 +900,42 @@ pub(super) fn name_what_has_no_name(domain: &Element, vm: &mut VmStatic) {
 /// The same UUID for the same device, at each look.
 fn made_id(vm: Uuid, place: &str) -> Uuid {
     Uuid::new_v5(&vm, place.as_bytes())
+}
+
+/// Which device this is: the alias that somebody chose tells it, else it is made.
+fn device_id_of(element: &Element, number: usize, vm_id: Uuid) -> VmDeviceId {
+    let made = || made_id(vm_id, &place_of(element, number));
+    VmDeviceId {
+        device_id: alias_id(element).unwrap_or_else(made),
+        vm_id,
+    }
+}
+
+/// What oVirt's metadata says of a device, which it knows by its target, its hardware address or its
+/// alias.
+fn told_of<'a>(ovirt: Option<&'a Element>, device: &Element) -> Option<&'a Element> {
+    let part = |name, key| device.child(name).and_then(|part| part.attribute(key));
+    let target = part("target", "dev").filter(|_| device.is("disk"));
+    let keys = [
+        ("name", target),
+        ("mac_address", part("mac", "address")),
+        ("alias", part("alias", "name")),
+    ];
+    let is_same = |told: &&Element| {
+        keys.iter().any(|(key, of_device)| {
+            let (told, of_device) = (told.attribute(key), of_device.as_deref());
+            told.zip(of_device)
+                .is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+        })
+    };
+    ovirt?.elements().find(is_same)
+}
+
+/// oVirt's custom properties in what it says of a device.
+fn custom_of(told: &Element) -> Option<BTreeMap<String, String>> {
+    let custom = told.elements().find(|part| part.name() == "custom")?;
+    let property = |one: &Element| (one.name().to_owned(), one.text().trim().to_owned());
+    Some(custom.elements().map(property).collect())
 }
 
 /// What tells a device from its siblings: its target or hardware address, else its place in the XML.
@@ -1078,6 +1117,10 @@ pub(super) fn agent_is_connected(domain: &Element, name: &str) -> Option<bool> {
 /// The CD or floppy with which the guest is initialized: oVirt's, or one of vmlife's making.
 fn payload(domain: &Element, ovirt: Option<&Element>) -> Option<VmPayload> {
     let devices = domain.child("devices")?;
+    let vm_id = domain
+        .child("uuid")
+        .and_then(|id| id.text().trim().parse().ok());
+    let id_of = |disk: &Element| Some(device_id_of(disk, 0, vm_id?));
     let mut removable = devices
         .children("disk")
         .filter(|disk| matches!(disk.attribute("device"), Some("cdrom" | "floppy")));
@@ -1101,6 +1144,7 @@ fn payload(domain: &Element, ovirt: Option<&Element>) -> Option<VmPayload> {
             .elements()
             .filter(|element| element.name() == "file");
         return Some(VmPayload {
+            id: id_of(disk),
             device: disk.attribute("device").map(str::to_owned),
             volume_id: ovirt_text(payload, "volId"),
             files: files
@@ -1112,11 +1156,11 @@ fn payload(domain: &Element, ovirt: Option<&Element>) -> Option<VmPayload> {
                 })
                 .collect(),
             image_path: disk_path(disk).map(PathBuf::from),
-            ..VmPayload::default()
         });
     }
     let disk = removable.find(|disk| alias(disk) == Some(PAYLOAD_ALIAS))?;
     Some(VmPayload {
+        id: id_of(disk),
         device: disk.attribute("device").map(str::to_owned),
         image_path: disk_path(disk).map(PathBuf::from),
         ..VmPayload::default()
@@ -1141,9 +1185,7 @@ pub(super) fn custom_properties(
     let devices = ovirt.into_iter().flat_map(Element::elements);
     devices
         .filter_map(|device| {
-            let custom = device
-                .elements()
-                .find(|element| element.name() == "custom")?;
+            let properties = custom_of(device)?;
             let vm_id: Uuid = vm_id?;
             let key = device
                 .attribute("mac_address")
@@ -1152,15 +1194,6 @@ pub(super) fn custom_properties(
                 .strip_prefix("ua-")
                 .and_then(|id| id.parse().ok())
                 .unwrap_or_else(|| made_id(vm_id, &format!("interface/{}", key.to_lowercase())));
-            let properties = custom
-                .elements()
-                .map(|property| {
-                    (
-                        property.name().to_owned(),
-                        property.text().trim().to_owned(),
-                    )
-                })
-                .collect();
             Some((VmDeviceId { device_id, vm_id }, properties))
         })
         .collect()

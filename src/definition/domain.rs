@@ -38,7 +38,7 @@ pub(super) fn bind(domain: &mut Element, direction: Direction, vm: &mut Vm) -> R
     devices::bind_payload(binding, vm, ovirt)?;
     if direction == Direction::Read {
         let domain = &*binding.element;
-        devices::name_what_has_no_name(domain, &mut vm.vm_static);
+        devices::name_what_has_no_name(domain, ovirt(domain), &mut vm.vm_static);
         vm.vm_dynamic = domain
             .attribute("id")
             .is_some()
@@ -94,7 +94,21 @@ fn os_id(domain: &Element) -> Option<i32> {
 }
 
 fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
-    binding.memory("maxMemory", &mut vm.max_memory_size_mb)?;
+    binding.by(
+        &mut vm.max_memory_size_mb,
+        |domain| domain.child("maxMemory").map(memory_of).transpose(),
+        |domain, size| {
+            let Some(size) = size else {
+                return put(domain, "maxMemory", None, None);
+            };
+            let most = domain.ensure("maxMemory");
+            if most.attribute("slots").is_none() {
+                most.set_attribute("slots", Some("16"));
+            }
+            most.set_attribute("unit", Some("KiB"));
+            most.set_text(&size.kib().to_string());
+        },
+    )?;
     binding.by(
         &mut vm.mem_size_mb,
         |domain| domain.child("memory").map(memory_of).transpose(),
@@ -119,16 +133,6 @@ fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result 
             }
         },
     )?;
-    if vm.max_memory_size_mb.is_some() {
-        let mut slots = Some(16_u32);
-        let has_slots = binding
-            .element
-            .find("maxMemory")
-            .is_some_and(|most| most.attribute("slots").is_some());
-        if binding.direction == Direction::Write && !has_slots {
-            binding.field("maxMemory/@slots", &mut slots)?;
-        }
-    }
     let mut topology = Topology {
         sockets: vm.num_of_sockets,
         cores: vm.cpu_per_socket,
@@ -734,7 +738,6 @@ fn bind_ovirt(binding: &mut Binding<'_>, vm: &mut VmStatic) {
         .map(MemorySize::from_mib);
     vm.custom_compatibility_version = text("clusterVersion");
     vm.run_and_pause = is_true("launchPaused").unwrap_or(vm.run_and_pause);
-    vm.balloon_enabled = is_true("ballooningEnabled").unwrap_or(vm.balloon_enabled);
     if let Some(behavior) = text("resumeBehavior") {
         vm.resume_behavior = VmResumeBehavior::from_libvirt(&behavior);
     }
@@ -768,6 +771,18 @@ fn bind_ovirt(binding: &mut Binding<'_>, vm: &mut VmStatic) {
         disk.storage_ids = id("domainID").into_iter().collect();
         disk.storage_pool_id = id("poolID");
         disk.logical_name = ovirt_text(told, "guestName");
+    }
+    for card in &mut vm.interfaces {
+        let of_card = |element: &&Element| {
+            let address = element.attribute("mac_address").map(str::to_lowercase);
+            address.is_some() && address == card.mac_address
+        };
+        let told = metadata.elements().find(of_card);
+        let mirrors = |told: &Element| {
+            let mut parts = told.elements();
+            parts.any(|part| part.is_of(OVIRT, "portMirroring"))
+        };
+        card.port_mirroring = told.is_some_and(mirrors);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::binding::Scalar;
 use super::tree::{Document, Element};
-use crate::entity::{DiskImage, QcowCompat, Secret, Snapshot, SnapshotType};
+use crate::entity::{DiskImage, QcowCompat, Secret, Snapshot, SnapshotType, Vm};
 use jiff::Timestamp;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -38,31 +38,30 @@ pub fn read_snapshot(name: &str, is_current: bool, xml: &str) -> Snapshot {
             _ => None,
         }
     });
-    let disks = root
-        .child("disks")
-        .into_iter()
-        .flat_map(|disks| disks.children("disk"));
-    snapshot.disk_images = disks
-        .map(|disk| {
-            let source = disk.child("source");
-            let path =
-                source.and_then(|source| source.attribute("file").or(source.attribute("dev")));
-            DiskImage {
-                target_dev: disk.attribute("name").map(str::to_owned),
-                source_type: disk.attribute("snapshot").map(str::to_owned),
-                image_path: path.map(str::to_owned),
-                ..DiskImage::default()
-            }
-        })
-        .collect();
+    let mut then = Vm::default();
     if let Some(domain) = root.child("domain") {
         snapshot.vm_configuration_available = true;
         let configuration = domain.to_string();
         let read = super::read_domain(&configuration);
         snapshot.vm_configuration_broken = read.is_err();
-        snapshot.vm_id = read.ok().and_then(|vm| vm.id());
+        then = read.unwrap_or_default();
+        snapshot.vm_id = then.id();
         snapshot.vm_configuration = Some(Secret::new(configuration));
     }
+    let disks = root.child("disks").into_iter();
+    snapshot.disk_images = disks
+        .flat_map(|disks| disks.children("disk"))
+        .filter(|disk| disk.attribute("snapshot") != Some("no"))
+        .map(|disk| {
+            let target = disk.attribute("name").map(str::to_owned);
+            let mut disks = then.vm_static.images.iter();
+            let known = disks.find(|known| known.target_dev == target).cloned();
+            known.unwrap_or(DiskImage {
+                target_dev: target,
+                ..DiskImage::default()
+            })
+        })
+        .collect();
     snapshot
 }
 
@@ -85,8 +84,12 @@ pub fn read_volume(xml: &str) -> VolumeFacts {
     };
     let text = |path| document.root.find(path).map(Element::text);
     let time = |path| text(path).and_then(|time| Scalar::read(&time).ok());
+    let format = document.root.find("target/format");
+    let is_qcow2 = format.and_then(|format| format.attribute("type")) == Some("qcow2");
+    let version = text("target/compat").map(|version| QcowCompat::from_libvirt(version.trim()));
     VolumeFacts {
-        compat: text("target/compat").map(|version| QcowCompat::from_libvirt(version.trim())),
+        // libvirt names the newer version only.
+        compat: version.or(is_qcow2.then_some(QcowCompat::Qcow2V2)),
         created: time("target/timestamps/btime"),
         modified: time("target/timestamps/mtime"),
     }

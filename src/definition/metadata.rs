@@ -23,7 +23,7 @@ const KEYS: [(&str, &str); 3] = [
 /// What is observed of a VM's configuration, and so never kept.
 const OBSERVED: [&str; 3] = ["diskList", "managedDeviceMap", "unmanagedDeviceList"];
 /// What is observed of a disk or network card, and so never kept.
-const OBSERVED_OF_DEVICES: [&str; 27] = [
+const OBSERVED_OF_DEVICES: [&str; 26] = [
     "active",
     "actualDiskWithSnapshotsSize",
     "actualSizeInBytes",
@@ -47,7 +47,6 @@ const OBSERVED_OF_DEVICES: [&str; 27] = [
     "vmId",
     "vmName",
     "volumeClassification",
-    "volumeType",
     "writeLatency",
     "writeOps",
     "writeRate",
@@ -138,6 +137,8 @@ impl Metadata {
         configured.retain(|name, _| !OF_VM.contains(&name.as_str()));
         of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
         let mut misfits = Vec::new();
+        // What is laid over goes by way of text, in which hidden secrets would be lost.
+        vm.reveal_secrets();
         if !configured.is_empty() {
             misfits.extend(overlay(&mut vm.vm_static, &configured));
         }
@@ -148,6 +149,7 @@ impl Metadata {
             let dynamic = vm.vm_dynamic.get_or_insert_default();
             misfits.extend(overlay(dynamic, &remembered));
         }
+        vm.hide_secrets();
         let mistake = misfits.into_iter().find(Misfit::is_known)?;
         Some((mistake.field, mistake.why))
     }

@@ -23,6 +23,7 @@ pub(crate) use yaml::values as yaml_values;
 pub(crate) use yaml::yaml_flaw;
 
 use crate::entity::{ArchitectureType, Secret, SerialNumberPolicy, Vm, VmNumaNode};
+use crate::words::quoted;
 use binding::Direction;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -49,6 +50,18 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// What its owner should mend, though it can be used.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let file = &self.origin.file;
+        self.secrets_are_open.then(|| {
+            format!(
+                "{file} holds secrets, and others than its owner may use it: chmod 600 {}",
+                quoted(file)
+            )
+        })
+    }
+
     /// The domain XML that libvirt is to be given: the text itself, or one made from the model.
     ///
     /// # Errors

@@ -157,7 +157,16 @@ fn wrong_word(problem: &str) -> Option<String> {
         .or_else(|| problem.split_once("unknown variant `"))?
         .1;
     let (wrong, rest) = rest.split_once("`, expected ")?;
-    let right: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let all: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    // Older spellings are read, not recommended.
+    let is_older = |word: &&str| {
+        let mut modern = (*word).to_owned();
+        if let Some(first) = modern.get_mut(..1) {
+            first.make_ascii_lowercase();
+        }
+        *word != modern && all.contains(&modern.as_str())
+    };
+    let right: Vec<&str> = all.iter().filter(|word| !is_older(word)).copied().collect();
     let help = match nearest(wrong, right.iter().copied()).first() {
         Some(near) => format!("did you mean '{near}'?"),
         None => format!("there are: {}", right.join(", ")),

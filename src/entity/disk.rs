@@ -27,8 +27,8 @@ entity! {
         /// The kind of that place in libvirt's words: `file`, `block`, `network`, `volume` … None means
         /// `file`. Not an oVirt field. Source: `disk/@type`.
         pub source_type: Option<String>,
-        /// The servers that a disk of the network lies on, `host:port`. Not an oVirt field. Source:
-        /// `disk/source/host`.
+        /// The servers that a disk of the network lies on, `host:port`, `[address]:port` or the path of a
+        /// socket. Not an oVirt field. Source: `disk/source/host`.
         pub source_hosts: Vec<String>,
         /// The name of the disk in libvirt, such as `vda`. Not an oVirt field. Source:
         /// `disk/target/@dev`.
@@ -69,7 +69,8 @@ entity! {
         pub image_id: Option<Uuid>,
         /// The volume's format. Source: `disk/driver/@type`.
         pub volume_format: Option<VolumeFormat>,
-        /// Whether its space is set aside. Source: `block.N.allocation`, `block.N.capacity`.
+        /// Whether its space is set aside; that of a QCOW2 never is. Source: `disk/driver/@type`,
+        /// `block.N.allocation`, `block.N.capacity`.
         pub volume_type: Option<VolumeType>,
         /// Which layer it is. Source: its place in the chain.
         pub volume_classification: Option<VolumeClassification>,

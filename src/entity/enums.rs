@@ -19,7 +19,7 @@ ovirt_enum! {
     pub open enum OriginType {
         /// Red Hat Virtualization.
         Rhev = 0 "RHEV",
-        /// VMware.
+        /// `VMware`.
         Vmware = 1 "VMWARE",
         /// Xen.
         Xen = 2 "XEN",
@@ -37,7 +37,7 @@ ovirt_enum! {
         PhysicalMachine = 8 "PHYSICAL_MACHINE",
         /// Hyper-V.
         Hyperv = 9 "HYPERV",
-        /// KubeVirt.
+        /// `KubeVirt`.
         Kubevirt = 10 "KUBEVIRT",
     }
 }
@@ -235,7 +235,7 @@ ovirt_enum! {
     pub open enum Ipv6BootProtocol {
         /// Not at all.
         None = 0 "NONE",
-        /// By DHCPv6.
+        /// By DHCP.
         Dhcp = 1 "DHCP",
         /// By router advertisements.
         Autoconf = 2 "AUTOCONF",
@@ -249,7 +249,7 @@ ovirt_enum! {
 ovirt_enum! {
     /// oVirt's `CloudInitNetworkProtocol`: in which form cloud-init is told of the network.
     pub open enum CloudInitNetworkProtocol {
-        /// As network_data.json.
+        /// As `network_data.json`.
         OpenstackMetadata = 0 "OPENSTACK_METADATA",
         /// As Debian's interfaces file.
         Eni = 1 "ENI",
@@ -447,7 +447,7 @@ ovirt_enum! {
         Image = 0 "IMAGE",
         /// A device, or a network's target.
         Lun = 1 "LUN",
-        /// An OpenStack volume.
+        /// A volume of Cinder.
         Cinder = 2 "CINDER",
         /// A volume of a storage driver.
         ManagedBlockStorage = 3 "MANAGED_BLOCK_STORAGE",

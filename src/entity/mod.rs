@@ -89,7 +89,8 @@ entity! {
         /// floppy of vmlife's making, else metadata.
         #[serde(alias = "VmPayload")]
         pub vm_payload: Option<VmPayload>,
-        /// The snapshots, the oldest first, and the present. Source: `virDomainListAllSnapshots`.
+        /// The snapshots, the oldest first, the present, and the next run where that is to
+        /// be otherwise. Source: `virDomainListAllSnapshots`.
         pub snapshots: Vec<Snapshot>,
         /// How initialization data reaches the guest. Source: the payload's label, else metadata.
         #[serde(alias = "InitializationType")]
@@ -141,6 +142,15 @@ impl Vm {
 
     /// From now on its secrets may be written out.
     pub fn reveal_secrets(&mut self) {
+        self.secrets().for_each(Secret::reveal);
+    }
+
+    /// From now on its secrets may not be written out.
+    pub fn hide_secrets(&mut self) {
+        self.secrets().for_each(Secret::hide);
+    }
+
+    fn secrets(&mut self) -> impl Iterator<Item = &mut Secret> {
         let init = self.vm_static.vm_init.iter_mut().flat_map(|init| {
             [
                 &mut init.authorized_keys,
@@ -165,7 +175,6 @@ impl Vm {
             .chain(configurations)
             .flatten()
             .chain(files)
-            .for_each(Secret::reveal);
     }
 
     /// Whether it holds the text of secrets. Public keys are none that must be kept.

@@ -39,6 +39,11 @@ impl Secret {
         self.revealed = true;
     }
 
+    /// From now on it may not be written out.
+    pub fn hide(&mut self) {
+        self.revealed = false;
+    }
+
     /// The text, if it may be written out.
     #[must_use]
     pub fn revealed(&self) -> Option<&str> {

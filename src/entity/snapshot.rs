@@ -55,7 +55,8 @@ entity! {
         /// `/domainsnapshot/memory/@snapshot`, `/domainsnapshot/memory/@file`; of the present the
         /// hibernation image.
         pub memory: Option<PathBuf>,
-        /// Its disks. Source: `/domainsnapshot/disks/disk`.
+        /// The disks that it holds, as they were configured then. Source: `/domainsnapshot/disks/disk`,
+        /// `/domainsnapshot/domain`.
         pub disk_images: Vec<DiskImage>,
         /// What it changes, if it is for the next run. Source: the live XML beside the persistent one.
         pub changed_fields: BTreeSet<String>,

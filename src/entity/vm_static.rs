@@ -67,7 +67,8 @@ entity! {
         /// Its NUMA nodes. Source: `/domain/cpu/numa/cell`.
         #[serde(rename = "vNumaNodeList")]
         pub v_numa_node_list: Vec<VmNumaNode>,
-        /// How its memory is placed on the host's nodes. Source: `/domain/numatune/memory/@mode`.
+        /// How its memory is placed on the host's nodes. Source: `/domain/numatune/memory/@mode`, else
+        /// metadata.
         pub numa_tune_mode: Option<NumaTuneMode>,
 
         /// The machine type asked for; none means the hypervisor's default. Source:
@@ -107,7 +108,7 @@ entity! {
         /// The disks that are files or volumes, without the layers below. Source: as `images`; it is
         /// not read from a definition.
         pub disk_list: Vec<DiskImage>,
-        /// The CD in the first drive. Source: `/domain/devices/disk[@device='cdrom']/source`.
+        /// The CD in the first drive: a path, `volume:pool/volume`, or `protocol://host/name`. Source: `/domain/devices/disk[@device='cdrom']/source`.
         pub iso_path: Option<PathBuf>,
         /// The network cards. Source: `/domain/devices/interface`.
         pub interfaces: Vec<VmNetworkInterface>,
@@ -212,7 +213,7 @@ entity! {
         pub dedicated_vm_for_vds_list: Vec<Uuid>,
         /// Whether it goes back to its host when that returns; oVirt has given it up. Source: metadata.
         pub fail_back: bool,
-        /// Whether it may migrate. Source: PINNED_TO_HOST if `/domain/devices/hostdev` passes through
+        /// Whether it may migrate. Source: `PINNED_TO_HOST` if `/domain/devices/hostdev` passes through
         /// what is no USB device, else metadata.
         pub migration_support: MigrationSupport = MigrationSupport::Migratable,
         /// How it migrates. Source: metadata.

@@ -10,6 +10,7 @@ mod save;
 mod switch;
 mod watch;
 
+use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, ImageFlags};
 use crate::image::{Holder, Lock, LockError};
@@ -17,7 +18,6 @@ use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
-use crate::words::quoted;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,14 +105,10 @@ impl Run<'_> {
                 outcome
             }
         };
-        let definition = entry.definition.as_ref();
-        if let Some(open) = definition.filter(|definition| definition.secrets_are_open) {
-            let file = &open.origin.file;
-            outcome.warnings.push(format!(
-                "{file} holds secrets, and others than its owner may use it: chmod 600 {}",
-                quoted(file)
-            ));
-        }
+        let definition = entry.definition.as_deref();
+        outcome
+            .warnings
+            .extend(definition.and_then(Definition::warning));
         outcome
     }
 
@@ -215,8 +211,12 @@ impl Run<'_> {
         }
     }
 
-    /// The VM as it is now: time has passed since it was selected.
+    /// The VM as it is now: time has passed since it was selected. What is only rehearsed is told of as
+    /// it was then.
     fn look_again(&self, entry: &Entry) -> Result<Entry, Failure> {
+        if self.options.dry_run {
+            return Ok(entry.clone());
+        }
         let unreadable = |error: HypervisorError| error.failure("its state could not be read");
         let hypervisor = &self.inventory.hypervisor;
         let machine = match (&entry.machine, entry.vm.id()) {

@@ -243,7 +243,7 @@ impl Run<'_> {
         entry: &Entry,
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
-        let definition = entry.definition.as_ref().ok_or_else(|| {
+        let definition = entry.definition.as_deref().ok_or_else(|| {
             Failure::new(
                 Kind::NotFound,
                 "cannot be started: there is no definition of it",

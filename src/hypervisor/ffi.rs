@@ -190,42 +190,6 @@ pub(super) fn guest_vcpus(domain: &Domain) -> Result<Record, Error> {
     Ok(parameters.record())
 }
 
-/// `virDomainGetSchedulerParameters`; the wrapper in `virt` knows some of them only.
-pub(super) fn scheduler(domain: &Domain) -> Result<Record, Error> {
-    let mut count = 0;
-    // SAFETY: `domain` holds a reference during the call; the integer outlives it.
-    let kind = unsafe { sys::virDomainGetSchedulerType(domain.as_ptr(), &raw mut count) };
-    if kind.is_null() {
-        return Err(Error::last_error());
-    }
-    // SAFETY: libvirt allocated the name of the scheduler with malloc and left it to the caller.
-    unsafe { libc::free(kind.cast()) };
-    let length = usize::try_from(count).unwrap_or_default();
-    if length == 0 {
-        // libvirt refuses an array of no length.
-        return Ok(Record::default());
-    }
-    let empty = sys::virTypedParameter {
-        field: [0; sys::VIR_TYPED_PARAM_FIELD_LENGTH as usize],
-        type_: 0,
-        value: sys::_virTypedParameter__bindgen_ty_1 { ul: 0 },
-    };
-    let mut parameters = vec![empty; length];
-    // SAFETY: `parameters` has room for `count`, and outlives the call. libvirt lowers `count` to as
-    // many as it fills in.
-    let result = unsafe {
-        sys::virDomainGetSchedulerParameters(
-            domain.as_ptr(),
-            parameters.as_mut_ptr(),
-            &raw mut count,
-        )
-    };
-    minus_one_is_failure(result)?;
-    // SAFETY: libvirt filled in `count` of them. None is a string, which would have to be freed: this
-    // call has no flag with which one could ask for such.
-    Ok(unsafe { record(parameters.as_ptr(), count) })
-}
-
 /// Statistics that libvirt allocated; freed with this.
 struct Statistics {
     first: *mut sys::virDomainStatsRecordPtr,
@@ -300,13 +264,6 @@ pub(super) fn statistics(
     Ok(found.into_iter().next().map(|(_, record)| record))
 }
 
-/// `virDomainAgentSetResponseTimeout`.
-pub(super) fn limit_agent(domain: &Domain, seconds: i32) -> Result<(), Error> {
-    // SAFETY: `domain` holds a reference during the call.
-    let result = unsafe { sys::virDomainAgentSetResponseTimeout(domain.as_ptr(), seconds, 0) };
-    minus_one_is_failure(result).map(drop)
-}
-
 /// `virDomainInterfaceAddresses`; the wrapper in `virt` leaks the interfaces.
 pub(super) fn interface_addresses(
     domain: &Domain,
@@ -374,17 +331,9 @@ pub(super) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)
     Ok((found > 0).then_some((info.cur, info.end)))
 }
 
-/// `virDomainMigrateGetMaxDowntime`.
-pub(super) fn max_downtime(domain: &Domain) -> Result<u64, Error> {
-    let mut milliseconds = 0;
-    // SAFETY: `domain` holds a reference during the call; the number outlives it.
-    let result =
-        unsafe { sys::virDomainMigrateGetMaxDowntime(domain.as_ptr(), &raw mut milliseconds, 0) };
-    minus_one_is_failure(result).map(|_| milliseconds)
-}
-
-/// `virDomainGetDiskErrors`: what ails the disks of a domain that paused on an I/O error.
-pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
+/// `virDomainGetDiskErrors`: what ails the disks of a domain that paused on an I/O error, with their
+/// targets.
+pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<(String, DiskError)>, Error> {
     // SAFETY: `domain` holds a reference during the call; with no array libvirt only counts.
     let result = unsafe { sys::virDomainGetDiskErrors(domain.as_ptr(), ptr::null_mut(), 0, 0) };
     let most = minus_one_is_failure(result)?;
@@ -410,18 +359,20 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<DiskError>, Error> {
         )
     };
     let found = usize::try_from(minus_one_is_failure(result)?).unwrap_or_default();
-    for error in errors.iter().take(found) {
-        // SAFETY: libvirt allocated the name with malloc and left it to the caller.
-        unsafe { libc::free(error.disk.cast()) };
-    }
-    Ok(errors
-        .iter()
-        .take(found)
-        .map(|error| match c_uint::try_from(error.error) {
+    let errors = errors.iter().take(found).map(|error| {
+        let kind = match c_uint::try_from(error.error) {
             Ok(sys::VIR_DOMAIN_DISK_ERROR_NO_SPACE) => DiskError::NoSpace,
             _ => DiskError::Unspecified,
-        })
-        .collect())
+        };
+        // SAFETY: libvirt allocated the name with malloc and left it to the caller; it ends with NUL.
+        let target = unsafe {
+            let target = CStr::from_ptr(error.disk).to_string_lossy().into_owned();
+            libc::free(error.disk.cast());
+            target
+        };
+        (target, kind)
+    });
+    Ok(errors.collect())
 }
 
 /// An object of libvirt's whose release never panics. The wrapper's own `Drop` does when libvirt

@@ -15,16 +15,21 @@ pub use record::{
 
 use crate::definition::read_domain;
 use crate::entity::{
-    DomainState, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic, VmStatus, vm_exit,
-    vm_pause_status, vm_status,
+    DomainState, ImageStatus, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic,
+    VmStatus, vm_exit, vm_pause_status, vm_status,
 };
+use crate::interrupt::within;
 use crate::report::Kind;
 use ffi::{ConnectHandle, DomainHandle};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
+
+/// How long one who only looks waits for a VM whose lock is held.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
 type Result<T> = std::result::Result<T, HypervisorError>;
 
@@ -126,19 +131,6 @@ impl Hypervisor {
         ))
     }
 
-    /// All domains, by name (`virConnectListAllDomains`).
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn machines(&self) -> Result<Vec<Machine>> {
-        let mut machines = Vec::new();
-        for domain in self.connection.list_all_domains(0)? {
-            machines.push(Machine::new(domain)?);
-        }
-        machines.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(machines)
-    }
-
     /// The domain of this name (`virDomainLookupByName`), if there is one.
     ///
     /// # Errors
@@ -147,7 +139,7 @@ impl Hypervisor {
         if name.contains('\0') {
             return Ok(None);
         }
-        found(self.connection.lookup_domain_by_name(name))
+        self.found(self.connection.lookup_domain_by_name(name))
     }
 
     /// The domain of this UUID (`virDomainLookupByUUID`), if there is one.
@@ -155,7 +147,27 @@ impl Hypervisor {
     /// # Errors
     /// What else libvirt says.
     pub fn machine_by_id(&self, id: Uuid) -> Result<Option<Machine>> {
-        found(self.connection.lookup_domain_by_uuid(id))
+        self.found(self.connection.lookup_domain_by_uuid(id))
+    }
+
+    /// The same domain as seen over this connection.
+    ///
+    /// # Errors
+    /// What libvirt says, also if it does not know the domain any more.
+    pub fn same(&self, machine: &Machine) -> Result<Machine> {
+        let domain = self.connection.lookup_domain_by_uuid(machine.id)?;
+        Machine::of(DomainHandle::new(domain), self.access)
+    }
+
+    fn found(
+        &self,
+        domain: std::result::Result<Domain, virt::error::Error>,
+    ) -> Result<Option<Machine>> {
+        match domain.map_err(HypervisorError::from) {
+            Ok(domain) => Machine::of(DomainHandle::new(domain), self.access).map(Some),
+            Err(error) if error.is_no_domain() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The running domain of this number (`virDomainLookupByID`), if there is one.
@@ -163,7 +175,7 @@ impl Hypervisor {
     /// # Errors
     /// What else libvirt says.
     pub fn machine_by_number(&self, number: u32) -> Result<Option<Machine>> {
-        found(self.connection.lookup_domain_by_id(number))
+        self.found(self.connection.lookup_domain_by_id(number))
     }
 
     /// Defines a domain (`virDomainDefineXML`).
@@ -171,7 +183,8 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says of the XML.
     pub fn define(&self, xml: &str) -> Result<Machine> {
-        Machine::new(self.connection.define_domain_xml(xml)?)
+        let domain = self.connection.define_domain_xml(xml)?;
+        Machine::of(DomainHandle::new(domain), self.access)
     }
 
     /// The domain that an image on the daemon's host describes (`virDomainSaveImageGetXMLDesc`).
@@ -191,14 +204,6 @@ impl Hypervisor {
         Ok(self
             .connection
             .restore_domain_flags(path, None, flags.bits())?)
-    }
-}
-
-fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Option<Machine>> {
-    match domain.map_err(HypervisorError::from) {
-        Ok(domain) => Machine::new(domain).map(Some),
-        Err(error) if error.is_no_domain() => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
@@ -271,17 +276,15 @@ pub struct Machine {
     domain: Arc<DomainHandle>,
     name: String,
     id: Uuid,
+    access: Access,
 }
 
 impl Machine {
-    fn new(domain: Domain) -> Result<Self> {
-        Self::of(DomainHandle::new(domain))
-    }
-
-    fn of(domain: DomainHandle) -> Result<Self> {
+    fn of(domain: DomainHandle, access: Access) -> Result<Self> {
         Ok(Self {
             name: domain.name()?,
             id: domain.uuid()?,
+            access,
             domain: Arc::new(domain),
         })
     }
@@ -344,7 +347,19 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn observe(&self, images: Vec<SavedImage>) -> Result<Vm> {
-        let state = self.state()?;
+        self.observe_in(self.state()?, images)
+    }
+
+    /// The same, where a record of `virConnectGetAllDomainStats` has told the state of all domains at
+    /// once.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn observe_record(&self, record: &Record, images: Vec<SavedImage>) -> Result<Vm> {
+        self.observe_in(self.state_in(record)?, images)
+    }
+
+    fn observe_in(&self, state: DomainState, images: Vec<SavedImage>) -> Result<Vm> {
         // What libvirt prints and we cannot read must not hide the VM: name, UUID and state remain.
         let vm = read_domain(&self.xml()?).unwrap_or_else(|_| Vm {
             vm_static: VmStatic {
@@ -365,27 +380,18 @@ impl Machine {
     /// # Errors
     /// What libvirt says.
     pub fn observe_line(&self, record: &Record, images: Vec<SavedImage>) -> Result<Vm> {
-        let number = |key: &str| {
-            record
-                .integer(key)
-                .and_then(|number| i32::try_from(number).ok())
-        };
-        let state = match (number("state.state"), number("state.reason")) {
-            (Some(state), Some(reason)) => DomainState { state, reason },
-            _ => self.state()?,
-        };
+        let state = self.state_in(record)?;
         let count = |key: &str| {
             record
                 .unsigned(key)
                 .and_then(|count| u32::try_from(count).ok())
         };
         let told = count("vcpu.current").zip(record.unsigned("balloon.maximum"));
-        let (plugged, memory) = match told {
-            Some(told) => told,
-            None => {
-                let info = self.domain.info()?;
-                (info.nr_virt_cpu, info.max_mem)
-            }
+        let (plugged, memory) = if let Some(told) = told {
+            told
+        } else {
+            let info = self.domain.info()?;
+            (info.nr_virt_cpu, info.max_mem)
         };
         let most = count("vcpu.maximum").unwrap_or(plugged);
         let vm = Vm {
@@ -402,6 +408,19 @@ impl Machine {
         self.in_state(state, vm, images)
     }
 
+    /// The state that a record tells; a driver that leaves it out is asked.
+    fn state_in(&self, record: &Record) -> Result<DomainState> {
+        let number = |key: &str| {
+            record
+                .integer(key)
+                .and_then(|number| i32::try_from(number).ok())
+        };
+        match (number("state.state"), number("state.reason")) {
+            (Some(state), Some(reason)) => Ok(DomainState { state, reason }),
+            _ => self.state(),
+        }
+    }
+
     /// A VM of which the configuration is known, in a state, with its images.
     fn in_state(&self, state: DomainState, mut vm: Vm, mut images: Vec<SavedImage>) -> Result<Vm> {
         if state.stopped_without_save() {
@@ -416,7 +435,7 @@ impl Machine {
         let status = if state.job_matters() {
             match self.operation() {
                 Ok(job) => vm_status(state, job, has_image),
-                // Something has held its lock for 30 s.
+                // Something has held its lock for all that time.
                 Err(error) if error.kind() == Kind::Busy => VmStatus::NotResponding,
                 Err(error) => return Err(error),
             }
@@ -435,6 +454,13 @@ impl Machine {
         } else {
             Vec::new()
         };
+        for (target, _) in &disk_errors {
+            let mut disks = vm.vm_static.images.iter_mut();
+            if let Some(disk) = disks.find(|disk| disk.target_dev.as_ref() == Some(target)) {
+                disk.image_status = Some(ImageStatus::Illegal);
+            }
+        }
+        let disk_errors: Vec<_> = disk_errors.into_iter().map(|(_, error)| error).collect();
         let dynamic = vm.vm_dynamic.get_or_insert_default();
         dynamic.id = Some(self.id);
         dynamic.domain_id = self.domain_id().filter(|_| state.is_active());
@@ -451,8 +477,24 @@ impl Machine {
     }
 
     /// What the running job does, if one runs and the driver tells.
+    ///
+    /// Who acts waits until the lock of the VM is free, as libvirt does, for 30 s at most. Who only looks
+    /// does not: a QEMU that hangs holds its VM's lock.
     fn operation(&self) -> Result<Option<JobOperation>> {
-        match self.job() {
+        let job = match self.access {
+            Access::ReadWrite => self.job(),
+            Access::ReadOnly => {
+                let machine = self.clone();
+                within(LOOK_LIMIT, move || machine.job()).unwrap_or_else(|| {
+                    Err(HypervisorError {
+                        code: sys::VIR_ERR_OPERATION_TIMEOUT,
+                        domain: sys::VIR_FROM_DOM,
+                        message: "the monitor does not answer".to_owned(),
+                    })
+                })
+            }
+        };
+        match job {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
             Err(error) if error.is_no_support() || error.kind() == Kind::State => Ok(None),

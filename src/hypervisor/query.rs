@@ -24,7 +24,7 @@ impl Hypervisor {
     pub fn statistics(&self, groups: StatisticsGroups) -> Result<Vec<(Machine, Record)>> {
         without_waiting(|flags| ffi::all_statistics(&self.connection, groups.0, flags))?
             .into_iter()
-            .map(|(domain, record)| Ok((Machine::of(domain)?, record)))
+            .map(|(domain, record)| Ok((Machine::of(domain, self.access)?, record)))
             .collect()
     }
 
@@ -109,8 +109,8 @@ impl Machine {
         self.domain.id()
     }
 
-    /// What the agent in the guest tells of it (`virDomainGetGuestInfo`). It waits for the agent: see
-    /// [`Machine::limit_agent`]. It needs a connection that may write.
+    /// What the agent in the guest tells of it (`virDomainGetGuestInfo`). It waits for the agent, some seconds
+    /// if that does not answer. It needs a connection that may write.
     ///
     /// Of an agent that stops answering libvirt can report one success with nothing in it, before it
     /// reports errors: an absent key means that nothing is known.
@@ -120,16 +120,6 @@ impl Machine {
     /// does not know one of the groups, unless `groups` is the default.
     pub fn guest_info(&self, groups: GuestGroups) -> Result<Record> {
         Ok(ffi::guest_info(&self.domain, groups.0)?)
-    }
-
-    /// How many seconds libvirt waits for an answer of the domain's agent
-    /// (`virDomainAgentSetResponseTimeout`). It holds for all clients, until it is set again or the
-    /// domain ends. -1 is libvirt's default (5 s); -2 is for ever.
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn limit_agent(&self, seconds: i32) -> Result<()> {
-        Ok(ffi::limit_agent(&self.domain, seconds)?)
     }
 
     /// Its network cards with their addresses (`virDomainInterfaceAddresses`). The agent is asked over
@@ -190,15 +180,6 @@ impl Machine {
         Ok(self.domain.xml_desc(flags.bits())?)
     }
 
-    /// Whether libvirt says that it was changed after it was defined (`virDomainIsUpdated`). QEMU's
-    /// driver does not keep track of that, and says no.
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn is_updated(&self) -> Result<bool> {
-        Ok(self.domain.is_updated()?)
-    }
-
     /// The element that a program keeps with the domain under a namespace of its own
     /// (`virDomainGetMetadata`), if there is one: of the definition (`config`), or of the domain that
     /// runs.
@@ -243,24 +224,6 @@ impl Machine {
     /// What libvirt says.
     pub fn block_job_progress(&self, disk: &str) -> Result<Option<(u64, u64)>> {
         Ok(ffi::block_job(&self.domain, disk)?)
-    }
-
-    /// How the host's scheduler treats it (`virDomainGetSchedulerParameters`): `cpu_shares`,
-    /// `vcpu_period` and others. Empty where the host cannot tell.
-    ///
-    /// # Errors
-    /// What libvirt says; also from every session daemon, which has no say in that.
-    pub fn scheduler(&self) -> Result<Record> {
-        Ok(ffi::scheduler(&self.domain)?)
-    }
-
-    /// For how many milliseconds the guest may stand still at the end of a live migration
-    /// (`virDomainMigrateGetMaxDowntime`).
-    ///
-    /// # Errors
-    /// What libvirt says; also if it does not run.
-    pub fn max_downtime(&self) -> Result<u64> {
-        Ok(ffi::max_downtime(&self.domain)?)
     }
 }
 

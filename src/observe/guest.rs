@@ -72,12 +72,12 @@ pub(super) fn apply(vm: &mut Vm, info: &Record) {
         statistics.disks_usage = file_systems;
     }
     for disk in &mut vm.vm_static.images {
-        let named = entries(info.unsigned("disk.count")).find_map(|number| {
+        let found = entries(info.unsigned("disk.count")).find_map(|number| {
             let alias = info.text(&format!("disk.{number}.alias"));
             let name = info.text(&format!("disk.{number}.name"))?;
             (alias.is_some() && alias == disk.target_dev.as_deref()).then(|| name.to_owned())
         });
-        disk.logical_name = disk.logical_name.take().or(named);
+        disk.logical_name = disk.logical_name.take().or(found);
     }
 }
 

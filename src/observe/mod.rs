@@ -11,12 +11,11 @@ use crate::definition::{
     next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
 };
 use crate::entity::{
-    GuestAgentStatus, ImageStatus, JobOperation, LockInfo, Seconds, Snapshot, SnapshotStatus,
-    SnapshotType, Vm, VmStatistics, VmStatus,
+    DiskImage, GuestAgentStatus, ImageStatus, JobOperation, LockInfo, Seconds, Snapshot,
+    SnapshotStatus, SnapshotType, Vm, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
-    Access, AddressSource, ControlState, GuestGroups, Hypervisor, Machine, Record,
-    StatisticsGroups, XmlFlags,
+    AddressSource, ControlState, GuestGroups, Machine, Record, StatisticsGroups, XmlFlags,
 };
 use crate::image::{ImageFile, holder};
 use crate::interrupt::within;
@@ -53,9 +52,33 @@ pub struct Wishes {
 pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes) {
     let observer = Observer {
         inventory,
-        writer: writer(inventory, entries, wishes),
         host: host(inventory, entries),
     };
+    for entry in entries.iter_mut() {
+        if let Some(machine) = &entry.machine {
+            observer.compare_runs(machine, &mut entry.vm, wishes);
+        }
+    }
+    measure(inventory, entries, wishes);
+    for entry in entries {
+        let Some(machine) = entry.machine.clone() else {
+            continue;
+        };
+        let vm = &mut entry.vm;
+        observer.ask_guest(&machine, vm);
+        observer.look_at_jobs(&machine, vm);
+        observer.look_at_storage(&machine, vm);
+        observer.look_at_run(vm);
+        list_disks(vm);
+        list_snapshots(&machine, vm);
+        if wishes.secrets {
+            vm.reveal_secrets();
+        }
+    }
+}
+
+/// Fills in the statistics alone.
+pub fn measure(inventory: &Inventory, entries: &mut [Entry], wishes: Wishes) {
     let began = Instant::now();
     let before = wishes.sample.map(|apart| {
         let sample = sample(inventory, entries);
@@ -65,38 +88,13 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
     let ago = began.elapsed();
     let now = sample(inventory, entries);
     for entry in entries {
-        let Some(machine) = entry.machine.clone() else {
-            continue;
-        };
-        let vm = &mut entry.vm;
-        observer.compare_runs(&machine, vm, wishes);
-        if let Some(now) = now.get(&machine.id()) {
-            let before = before.as_ref().and_then(|all| all.get(&machine.id()));
-            statistics::apply(vm, now, before.map(|record| Before { record, ago }));
-        }
-        observer.ask_guest(&machine, vm);
-        observer.look_at_jobs(&machine, vm);
-        observer.look_at_storage(&machine, vm);
-        observer.look_at_run(vm);
-        list_snapshots(&machine, vm);
-        if wishes.secrets {
-            vm.reveal_secrets();
+        let id = entry.machine.as_ref().map(Machine::id);
+        if let Some((id, now)) = id.and_then(|id| Some((id, now.get(&id)?))) {
+            let before = before.as_ref().and_then(|all| all.get(&id));
+            let before = before.map(|record| Before { record, ago });
+            statistics::apply(&mut entry.vm, now, before);
         }
     }
-}
-
-/// A connection that may write, where something is to be asked that libvirt tells to such only: the
-/// guest's agent, and secrets. Where there is none, these stay unknown.
-fn writer(inventory: &Inventory, entries: &[Entry], wishes: Wishes) -> Option<Hypervisor> {
-    let asks = |entry: &Entry| wishes.secrets || agent_answers(&entry.vm);
-    if !entries.iter().any(asks) {
-        return None;
-    }
-    let uri = inventory.hypervisor.uri().to_owned();
-    within(HOST_LIMIT, move || {
-        Hypervisor::open(Some(&uri), Access::ReadWrite)
-    })?
-    .ok()
 }
 
 /// The host's UUID, if a VM runs on it.
@@ -130,6 +128,11 @@ fn sample(inventory: &Inventory, entries: &[Entry]) -> BTreeMap<Uuid, Record> {
         .collect()
 }
 
+/// Whether it runs, and its monitor answers: else what is asked of it only waits.
+fn answers(vm: &Vm) -> bool {
+    vm.status().is_active() && vm.status() != VmStatus::NotResponding
+}
+
 /// Whether the guest's agent can be asked: a paused guest would only make us wait.
 fn agent_answers(vm: &Vm) -> bool {
     vm.status() == VmStatus::Up
@@ -140,16 +143,10 @@ fn agent_answers(vm: &Vm) -> bool {
 
 struct Observer<'a> {
     inventory: &'a Inventory,
-    writer: Option<Hypervisor>,
     host: Option<Uuid>,
 }
 
 impl Observer<'_> {
-    /// The machine on the connection that may write.
-    fn writable(&self, machine: &Machine) -> Option<Machine> {
-        self.writer.as_ref()?.machine_by_id(machine.id()).ok()?
-    }
-
     /// Compares what runs with what the next run will be.
     fn compare_runs(&self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
         if wishes.secrets && !wishes.inactive {
@@ -158,14 +155,20 @@ impl Observer<'_> {
                 ..XmlFlags::default()
             };
             let xml = self
+                .inventory
                 .writable(machine)
-                .and_then(|machine| machine.xml_of(secure).ok());
+                .and_then(|machine| machine.xml_of(secure))
+                .ok();
             let told = xml
                 .and_then(|xml| read_domain(&xml).ok())
                 .and_then(|vm| vm.vm_dynamic);
             if let (Some(dynamic), Some(told)) = (&mut vm.vm_dynamic, told) {
                 dynamic.graphics_infos = told.graphics_infos;
             }
+        }
+        // What neither runs nor will come back is its own next run.
+        if !wishes.inactive && !vm.status().is_active() && vm.restorable_image().is_none() {
+            return;
         }
         let inactive = XmlFlags {
             inactive: true,
@@ -246,7 +249,9 @@ impl Observer<'_> {
 
     /// Asks the guest's agent, and for addresses also those who give them out.
     fn ask_guest(&self, machine: &Machine, vm: &mut Vm) {
-        let asked = agent_answers(vm).then(|| self.writable(machine)).flatten();
+        let asked = agent_answers(vm)
+            .then(|| self.inventory.writable(machine).ok())
+            .flatten();
         if let Some(machine) = asked {
             let questions = machine.clone();
             let info = within(AGENT_LIMIT, move || {
@@ -293,7 +298,9 @@ impl Observer<'_> {
 
     /// What is being done with the VM, and who holds it for that.
     fn look_at_jobs(&self, machine: &Machine, vm: &mut Vm) {
-        let job = machine.job_record().ok().flatten();
+        // What does not run has no job, and no monitor.
+        let running = answers(vm).then_some(machine);
+        let job = running.and_then(|machine| machine.job_record().ok().flatten());
         let operation = job.as_ref().and_then(|job| job.integer("operation"));
         let word = operation.map(job_word);
         if let Some(job) = &job {
@@ -309,7 +316,7 @@ impl Observer<'_> {
         let holder = (self.inventory.hypervisor.is_local())
             .then(|| holder(&place.lock_file(machine.id())))
             .flatten();
-        let control = machine.control().ok();
+        let control = running.and_then(|machine| machine.control().ok());
         let is_busy = control.as_ref().is_some_and(|control| {
             matches!(control.state, ControlState::Job | ControlState::Occupied)
         });
@@ -344,9 +351,9 @@ impl Observer<'_> {
 
     /// Where the disks lie, and what goes on with them.
     fn look_at_storage(&self, machine: &Machine, vm: &mut Vm) {
-        let is_active = vm.status().is_active();
+        let answers = answers(vm);
         for disk in &mut vm.vm_static.images {
-            if let Some(target) = disk.target_dev.as_deref().filter(|_| is_active)
+            if let Some(target) = disk.target_dev.as_deref().filter(|_| answers)
                 && let Ok(Some((done, all))) = machine.block_job_progress(target)
             {
                 let percent = (done.saturating_mul(100))
@@ -417,7 +424,25 @@ fn job_word(operation: i64) -> &'static str {
     }
 }
 
-/// Lists the snapshots, the oldest first, and the present.
+/// Says of the disks in the other lists what is known by now of them.
+fn list_disks(vm: &mut Vm) {
+    let images = &vm.vm_static.images;
+    for (id, disk) in &mut vm.disk_map {
+        let same = images.iter().find(|image| image.id == Some(*id));
+        disk.size = same.and_then(|image| image.size);
+    }
+    for disk in &mut vm.vm_static.disk_list {
+        let same = |image: &&DiskImage| image.id == disk.id && image.target_dev == disk.target_dev;
+        if let Some(image) = images.iter().find(same) {
+            *disk = DiskImage {
+                snapshots: Vec::new(),
+                ..image.clone()
+            };
+        }
+    }
+}
+
+/// Lists the snapshots, the oldest first, the present, and the next run.
 fn list_snapshots(machine: &Machine, vm: &mut Vm) {
     let Ok(found) = machine.snapshots() else {
         return;
@@ -427,7 +452,9 @@ fn list_snapshots(machine: &Machine, vm: &mut Vm) {
         .map(|found| read_snapshot(&found.name, found.is_current, &found.xml))
         .collect();
     snapshots.sort_by(|a, b| (a.creation_date, &a.name).cmp(&(b.creation_date, &b.name)));
-    let operation = machine.job().ok().flatten().and_then(|job| job.operation);
+    let operation = (!snapshots.is_empty())
+        .then(|| machine.job().ok().flatten()?.operation)
+        .flatten();
     let is_worked_on = matches!(operation, Some(JobOperation::Other(6 | 7 | 10)));
     for snapshot in &mut snapshots {
         snapshot.vm_id = vm.vm_static.id;
@@ -448,5 +475,15 @@ fn list_snapshots(machine: &Machine, vm: &mut Vm) {
         ..Snapshot::default()
     };
     snapshots.push(present);
+    if vm.next_run_configuration_exists {
+        snapshots.push(Snapshot {
+            snapshot_type: Some(SnapshotType::NextRun),
+            vm_id: vm.vm_static.id,
+            status: Some(SnapshotStatus::Ok),
+            changed_fields: vm.next_run_changed_fields.clone(),
+            vm_configuration_available: true,
+            ..Snapshot::default()
+        });
+    }
     vm.snapshots = snapshots;
 }

@@ -1,8 +1,8 @@
 //! Statistics, as libvirt counts them, into the model.
 
 use crate::entity::{
-    Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, Percent, Seconds,
-    Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeType,
+    Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, MemorySize, Percent,
+    Seconds, Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeFormat, VolumeType,
 };
 use crate::hypervisor::Record;
 use std::time::Duration;
@@ -16,28 +16,10 @@ pub(super) struct Before<'a> {
 
 /// Fills in what a record of `virConnectGetAllDomainStats` tells of a VM; rates need an earlier one.
 pub(super) fn apply(vm: &mut Vm, now: &Record, before: Option<Before<'_>>) {
-    let memory_kib = vm.vm_static.mem_size_mb.map(|size| size.kib());
+    let memory_kib = vm.vm_static.mem_size_mb.map(MemorySize::kib);
     let is_active = vm.status().is_active();
     for disk in &mut vm.vm_static.images {
         apply_to_disk(disk, now, before);
-    }
-    for (id, disk) in &mut vm.disk_map {
-        let same = |image: &&DiskImage| image.id == Some(*id);
-        disk.size = vm
-            .vm_static
-            .images
-            .iter()
-            .find(same)
-            .and_then(|image| image.size);
-    }
-    for disk in &mut vm.vm_static.disk_list {
-        let same = |image: &&DiskImage| image.id == disk.id && image.target_dev == disk.target_dev;
-        if let Some(image) = vm.vm_static.images.iter().find(same) {
-            *disk = DiskImage {
-                snapshots: Vec::new(),
-                ..image.clone()
-            };
-        }
     }
     // Of a domain that is off the counters mean nothing.
     if !is_active {
@@ -181,8 +163,10 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
         image.size = capacity.map(Bytes);
         image.actual_size_in_bytes = if is_device { physical } else { allocation }.map(Bytes);
         image.apparent_size_in_bytes = physical.map(Bytes);
+        // What is allocated of a QCOW2 can be more than its capacity: it holds snapshots, too.
+        let grows = image.volume_format == Some(VolumeFormat::Cow);
         image.volume_type = allocation.zip(capacity).map(|(allocation, capacity)| {
-            if allocation < capacity {
+            if grows || allocation < capacity {
                 VolumeType::Sparse
             } else {
                 VolumeType::Preallocated
@@ -203,7 +187,10 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
         .map(|size| size.map(|size| size.0))
         .sum();
     disk.actual_disk_with_snapshots_size = all.map(Bytes);
-    disk.image_status = disk.size.map(|_| ImageStatus::Ok);
+    disk.image_status = disk
+        .image_status
+        .take()
+        .or(disk.size.map(|_| ImageStatus::Ok));
     let key = |name: &str| format!("block.{number}.{name}");
     disk.read_ops = now.unsigned(&key("rd.reqs"));
     disk.write_ops = now.unsigned(&key("wr.reqs"));
@@ -232,7 +219,7 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::{MemorySize, VmDynamic, VmInterfaceType, VmStatic, VmStatus};
+    use crate::entity::{VmDynamic, VmInterfaceType, VmStatic, VmStatus};
     use crate::hypervisor::Value;
 
     fn record(values: &[(&str, u64)], names: &[(&str, &str)]) -> Record {

@@ -85,7 +85,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "CPU%",
         help: "Use of its vCPUs in percent; needs --sample",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -96,7 +96,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "MEM%",
         help: "Use of its memory in percent",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -107,7 +107,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "NET%",
         help: "Use of its busiest network card in percent; needs --sample",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -136,31 +136,31 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "AGENT",
         help: "Whether the QEMU guest agent is connected",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| dynamic(vm)?.qemu_guest_agent_status.as_ref().map(agent),
     },
     Column {
         name: "STARTED",
         help: "When it was last started or restored",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, view| dynamic(vm)?.last_start_time.map(|at| view.time(at)),
     },
     Column {
         name: "STOPPED",
         help: "When it last ended or was hibernated",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, view| dynamic(vm)?.last_stop_time.map(|at| view.time(at)),
     },
     Column {
         name: "DISKS",
         help: "How many disks, and the size of all of them",
-        needs: Depth::Whole,
+        needs: Depth::Statistics,
         cell: |vm, _| Some(disks(&vm.vm_static.images)),
     },
     Column {
         name: "NETWORKS",
         help: "What its network cards are plugged into",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| {
             let cards = vm.vm_static.interfaces.iter();
             words(
@@ -172,7 +172,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "MAC",
         help: "The hardware addresses of its network cards",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| {
             let cards = vm.vm_static.interfaces.iter();
             words(cards.filter_map(|card| card.mac_address.clone()), ",")
@@ -187,25 +187,25 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "PRIORITY",
         help: "How much it matters, 0 to 100",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| Some(vm.vm_static.priority.to_string()),
     },
     Column {
         name: "GROUP",
         help: "Its group",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.vm_group_name.clone(),
     },
     Column {
         name: "TEMPLATE",
         help: "The template that it was first made from",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.original_template_name.clone(),
     },
     Column {
         name: "MACHINE",
         help: "The machine type",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| machine(vm),
     },
     Column {
@@ -223,13 +223,13 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "COMMENT",
         help: "A short remark",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| Some(vm.vm_static.comment.clone()),
     },
     Column {
         name: "DESCRIPTION",
         help: "The first line of its description",
-        needs: Depth::Line,
+        needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.description.lines().next().map(str::to_owned),
     },
 ];
@@ -309,12 +309,15 @@ fn disks(images: &[DiskImage]) -> String {
     }
 }
 
-/// The snapshots that somebody made; the one that stands for the present is none of them.
+/// The snapshots that somebody made; those that stand for the present and the next run are none of them.
 pub(super) fn snapshots(vm: &Vm) -> impl Iterator<Item = &Snapshot> {
-    let is_active = |snapshot: &&Snapshot| snapshot.snapshot_type == Some(SnapshotType::Active);
-    vm.snapshots
-        .iter()
-        .filter(move |snapshot| !is_active(snapshot))
+    let is_made = |snapshot: &&Snapshot| {
+        !matches!(
+            snapshot.snapshot_type,
+            Some(SnapshotType::Active | SnapshotType::NextRun)
+        )
+    };
+    vm.snapshots.iter().filter(is_made)
 }
 
 /// The machine type in use, else the one that is asked for.
@@ -417,6 +420,18 @@ mod tests {
                 Depth::Line,
             ),
             (
+                Form::Table,
+                vec![column("NAME"), column("MAC")],
+                false,
+                Depth::Definition,
+            ),
+            (
+                Form::Table,
+                vec![column("MAC"), column("DISKS")],
+                false,
+                Depth::Statistics,
+            ),
+            (
                 Form::Wide,
                 vec![column("NAME"), column("IP")],
                 false,
@@ -444,7 +459,7 @@ IMAGE          286.00 MiB, 3 hours old,
                used; managed by libvirt
 
 NAME           bare
-STATE          Unassigned
+STATE          as defined
 VCPUS          1
 "
         );
@@ -452,10 +467,10 @@ VCPUS          1
 
     const USUAL_LIST: &str = r"NAME   STATE          ID  VCPUS  MEMORY    IMAGE
 web-1  Up (restored)  7   2      2.00 GiB  286.00 MiB, 3 hours old, used; managed by libvirt
-bare   Unassigned     -   1      -         -
+bare   as defined     -   1      -         -
 ";
     const WIDE_LIST: &str = r"NAME   STATE          ID  VCPUS  MEMORY    IMAGE                                              UUID                                  CPU%  MEM%  IP                                      DISKS          SNAPSHOTS  PRIORITY  GROUP  DESCRIPTION
 web-1  Up (restored)  7   2      2.00 GiB  286.00 MiB, 3 hours old, used; managed by libvirt  6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11  12    60    192.168.122.10 fe80::5054:ff:fe12:3456  2 (20.00 GiB)  3          50        shop   The shop's front.
-bare   Unassigned     -   1      -         -                                                  -                                     -     -     -                                       0              0          0         -      -
+bare   as defined     -   1      -         -                                                  -                                     -     -     -                                       0              0          0         -      -
 ";
 }

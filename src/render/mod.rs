@@ -147,6 +147,11 @@ impl Output {
         }
     }
 
+    /// Says what somebody should mend.
+    pub fn warning(&mut self, warning: &str) {
+        say(&format!("warning: {}", harmless(warning)));
+    }
+
     /// The kind of end that the writing itself came to. A reader that went away wanted no more: that
     /// is no failure.
     #[must_use]

@@ -951,7 +951,7 @@ mod tests {
         let vm: Vm = serde_json::from_str(r#"{"vmStatic": {"name": "bare"}}"#).unwrap();
         assert_eq!(
             page(&vm, &at_width(Some(80))),
-            "bare: Unassigned\n\n  vCPUs          1\n  boot order     disk\n"
+            "bare: as defined\n\n  vCPUs          1\n  boot order     disk\n"
         );
     }
 

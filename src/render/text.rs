@@ -72,7 +72,7 @@ pub(super) fn treacherous(character: char) -> bool {
 pub(super) fn state(vm: &Vm) -> String {
     let status = vm.status();
     let Some(dynamic) = &vm.vm_dynamic else {
-        return status.to_string();
+        return "as defined".to_owned();
     };
     let reason = match status {
         _ if dynamic.asleep => "suspended itself".to_owned(),

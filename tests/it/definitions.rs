@@ -267,6 +267,10 @@ fn what_fuzzers_found_is_read_without_harm() {
             for definition in parse("/v/vm", text).unwrap_or_default() {
                 let yaml = to_yaml(&definition.vm);
                 parse("/v/vm", &yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+                if text.trim_start().starts_with('<') {
+                    let same = update(text, &definition.vm).expect("it was read");
+                    assert_eq!(same, text, "{}", name(&file));
+                }
                 if let Ok(xml) = definition.domain_xml() {
                     read_domain(&xml).unwrap_or_else(|error| panic!("{error}\n{xml}"));
                 }

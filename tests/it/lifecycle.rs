@@ -213,7 +213,7 @@ fn a_definition_is_enough_to_start_a_vm_and_to_name_it() {
     assert_eq!(host.virsh(["domstate", "two & <co>"]), "running");
     assert!(
         host.virsh(["dumpxml", "one"])
-            .contains("<vmlife:priority type='int'>7</vmlife:priority>")
+            .contains("<vmlife:priority type=\"int\">7</vmlife:priority>")
     );
     assert!(
         host.virsh(["dumpxml", "two & <co>"])

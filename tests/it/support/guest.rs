@@ -66,6 +66,20 @@ impl<'a> Linux<'a> {
         }
     }
 
+    /// Boots one that has much of all that a guest can have: `tests/fields/rich.xml`, whose disks lie in
+    /// the session's folder `data`.
+    pub(crate) fn dressed(session: &'a Session, name: &str) -> Self {
+        Self::bring(session);
+        let folder = session.folder().to_str().expect("text");
+        let xml = include_str!("../../fields/rich.xml").replace("FOLDER", folder);
+        let file = session.write(&format!("{name}.xml"), xml);
+        session.virsh(["define".as_ref(), file.as_os_str()]);
+        session.vmlife(["restore", name, "--or-start"]).succeeds();
+        let guest = Self::defined(session, name);
+        guest.ticks_beyond(0);
+        guest
+    }
+
     /// Puts its kernel (`vmlinuz`) and its memory disk (`initrd.img`) into the session's folder.
     pub(crate) fn bring(session: &Session) {
         let built = project().join("target/guest");

@@ -1,0 +1,46 @@
+#!/bin/sh
+# The benchmark: vmlife beside virsh, on a private libvirt, in one run.
+#
+#     sh tests/bench/run.sh [--many] [PAIRS]
+#
+# Prints a Markdown table. Each row runs PAIRS (11) times, vmlife and its rival in turns, so that whatever else
+# the machine does meets both. --many adds 10,000 VMs, which take a while to define.
+set -eu
+cd "$(dirname "$0")/../.."
+sizes='1 100 1000'
+if [ "${1-}" = --many ]; then
+    sizes="$sizes 10000"
+    shift
+fi
+pairs=${1:-11}
+
+sh tests/prepare.sh
+cargo build --quiet --release
+program=${CARGO_TARGET_DIR:-target}/release/vmlife
+
+# The private libvirt lives as long as we hold the pipe to its supervisor.
+folder=$(mktemp -d /tmp/vlb-XXXXXX)
+work=$(mktemp -d)
+mkfifo "$work/orders"
+export VMLIFE_TEST_QEMU_CACHE="$work/qemu"
+sh tests/session.sh "$folder" <"$work/orders" >"$work/answers" &
+supervisor=$!
+exec 3>"$work/orders"
+clean_up() {
+    exec 3>&-
+    wait "$supervisor" || :
+    rm -rf "$work" "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+until grep -q ready "$work/answers"; do
+    kill -0 "$supervisor" 2>/dev/null || { echo 'the private libvirt did not start' >&2; exit 1; }
+    sleep 0.1
+done
+
+# Its user may not be able to look into the project. All is measured from within, where no wrapper is in the
+# way.
+cp "$program" tests/bench/measure.pl "$folder"
+chmod a+rx "$folder/vmlife" "$folder/measure.pl"
+"$folder/in-session" perl "$folder/measure.pl" "$folder" "$pairs" $sizes

@@ -1,0 +1,91 @@
+//! How many calls of libvirt a look takes, counted in the log of libvirt's own client library.
+
+use super::support::session::Session;
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use vmlife::hypervisor::{Access, Hypervisor};
+
+const FEW: usize = 10;
+const MANY: usize = 160;
+
+/// Defines VMs that only exist, each with a disk.
+fn define(host: &Session, numbers: Range<usize>) {
+    let socket = host.path("run/libvirt/libvirt-sock");
+    let uri = format!("qemu+unix:///session?socket={}", socket.display());
+    let hypervisor = Hypervisor::open(Some(&uri), Access::ReadWrite).expect("the daemon answers");
+    for number in numbers {
+        let xml = format!(
+            "<domain type='qemu'><name>vm-{number:03}</name><memory unit='MiB'>16</memory>
+            <os><type arch='x86_64' machine='pc'>hvm</type></os><devices><disk type='file'>
+            <source file='/nowhere/{number}.raw'/><target dev='vda'/></disk></devices></domain>"
+        );
+        hypervisor.define(&xml).expect("it is well");
+    }
+}
+
+/// How often each remote procedure is called by a command.
+#[track_caller]
+fn calls(host: &Session, words: &[&str]) -> BTreeMap<String, usize> {
+    let log = host.path("tmp/calls.log");
+    let mut command = host.vmlife_command(words);
+    command.env("LIBVIRT_LOG_FILTERS", "1:rpc");
+    command.env("LIBVIRT_LOG_OUTPUTS", format!("1:file:{}", log.display()));
+    let output = command.output().expect("vmlife runs");
+    // A guest that is off cannot be paused; that is seen by looking, too.
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 5)), "{words:?}: {output:?}");
+    let text = fs::read_to_string(&log).expect("there is a log");
+    fs::remove_file(&log).expect("it can go");
+    let mut calls = BTreeMap::new();
+    for line in text.lines().filter(|line| line.contains("_MSG_TX_QUEUE:")) {
+        let procedure = line.split(' ').find_map(|word| word.strip_prefix("proc="));
+        *calls
+            .entry(procedure.expect("a number").to_owned())
+            .or_default() += 1;
+    }
+    assert!(!calls.is_empty(), "libvirt's log has changed: {text}");
+    calls
+}
+
+fn all(calls: &BTreeMap<String, usize>) -> usize {
+    calls.values().sum()
+}
+
+#[test]
+fn a_look_at_many_vms_asks_only_for_what_it_prints() {
+    // Each look, and how many calls it may take for each VM.
+    let looks: [(&[&str], usize); 13] = [
+        (&["show"], 0),
+        (&["show", "-o", "name"], 0),
+        (&["show", "-o", "name", "vm-*"], 0),
+        (&["show", "--columns", "NAME,STATE,MEMORY"], 0),
+        // The definition.
+        (&["show", "--columns", "NAME,MAC,DESCRIPTION"], 1),
+        (&["show", "--columns", "NAME,STATE,MEMORY,DISKS"], 1),
+        // The snapshots, too, and the pool and the volume of the disk.
+        (&["show", "-o", "wide"], 4),
+        (&["show", "-o", "json"], 4),
+        (&["show", "-o", "xml"], 1),
+        (&["pause", "--all", "-n"], 1),
+        (&["pause", "vm-*", "-n"], 1),
+        (&["hibernate", "--all", "-n"], 1),
+        (&["restore", "--all", "-n"], 1),
+    ];
+    let Some(host) = Session::start() else { return };
+    define(&host, 0..FEW);
+    let few = looks.map(|(words, _)| calls(&host, words));
+    define(&host, FEW..MANY);
+    for ((words, each), few) in looks.into_iter().zip(few) {
+        let many = calls(&host, words);
+        assert!(
+            all(&many) <= all(&few) + each * (MANY - FEW),
+            "{words:?} for {FEW} VMs: {few:?}, for {MANY}: {many:?}"
+        );
+        // Opening the connection, a list, and what a word that is no name costs.
+        let once = all(&few).saturating_sub(each * FEW);
+        assert!(once <= 8, "{words:?}: {few:?}");
+    }
+    let page = calls(&host, &["show", "vm-001"]);
+    assert!(all(&page) <= 13, "{page:?}");
+}

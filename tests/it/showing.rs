@@ -1,0 +1,273 @@
+//! Looking: files without a daemon, differences, secrets, and what is remembered of a VM's runs.
+
+use super::support::guest::{boot_empty, define_empty};
+use super::support::session::Session;
+use super::support::{Ran, project, vmlife, vmlife_command};
+use std::fs;
+
+const TICKET: &str = "t1cket-9";
+
+/// vmlife where there is no libvirt at all.
+fn without_daemon(words: &[&str]) -> Ran {
+    let mut command = vmlife_command(words);
+    command.env(
+        "LIBVIRT_DEFAULT_URI",
+        "qemu+unix:///system?socket=/nonexistent",
+    );
+    Ran::of(command.output().expect("vmlife runs"))
+}
+
+/// A domain with all kinds of secrets.
+fn secretive(name: &str) -> String {
+    format!(
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>{name}</name>
+  <memory unit='MiB'>16</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
+  <devices>
+    <graphics type='vnc' autoport='yes' passwd='{TICKET}'/>
+    <controller type='usb' model='none'/>
+    <memballoon model='none'/>
+  </devices>
+  <qemu:commandline>
+    <qemu:arg value='-object'/>
+    <qemu:arg value='secret,id=s0,data={TICKET}'/>
+  </qemu:commandline>
+</domain>
+"
+    )
+}
+
+#[test]
+fn a_definition_is_shown_without_a_daemon_in_every_form() {
+    let yaml = project().join("examples/quickstart.yaml");
+    let yaml = yaml.to_str().expect("text");
+    without_daemon(&["show", yaml])
+        .succeeds()
+        .says("quickstart: as defined");
+    without_daemon(&["show", yaml, "-o", "name"])
+        .succeeds()
+        .says("quickstart\n");
+    without_daemon(&["show", yaml, "-o", "xml"])
+        .succeeds()
+        .says("<name>quickstart</name>");
+    let shown = without_daemon(&["show", yaml, "-o", "json"])
+        .succeeds()
+        .json();
+    assert_eq!(shown["vms"][0]["vmStatic"]["name"], "quickstart");
+    assert_eq!(
+        shown["vms"][0].get("vmDynamic"),
+        None,
+        "nothing was observed"
+    );
+    without_daemon(&["show", "-f", yaml]).ends_with(10);
+}
+
+#[test]
+fn an_image_is_shown_without_a_daemon_and_keeps_its_secrets() {
+    let Some(host) = Session::start() else { return };
+    let xml = host.write(
+        "vm.xml",
+        secretive("vm")
+            .replace("xmlns:qemu", "xmlns:q")
+            .replace("qemu:", "q:"),
+    );
+    host.virsh(["define".as_ref(), xml.as_os_str()]);
+    host.virsh(["start", "vm"]);
+    let image = host.path("vm.vmsave");
+    let image = image.to_str().expect("text");
+    host.vmlife(["hibernate", "vm", "--to", image]).ends_with(0);
+    let elsewhere = [
+        "-c",
+        "qemu+unix:///system?socket=/nonexistent",
+        "show",
+        image,
+    ];
+    host.vmlife(elsewhere)
+        .succeeds()
+        .says("vm: Suspended")
+        .says("good");
+    let xml = host
+        .vmlife(elsewhere.iter().chain(&["-o", "xml"]))
+        .succeeds();
+    assert!(
+        !xml.stdout.contains(TICKET) && xml.stdout.contains("hidden"),
+        "{xml:?}"
+    );
+    let all = host
+        .vmlife(elsewhere.iter().chain(&["-o", "xml", "--security-info"]))
+        .succeeds();
+    assert_eq!(all.stdout.matches(TICKET).count(), 2, "{all:?}");
+    let broken = host.write("broken.vmsave", "LibvirtQemudSave and no more");
+    let broken = broken.to_str().expect("text");
+    host.vmlife(["show", broken]).refuses(7, "no image");
+}
+
+#[test]
+fn secrets_of_a_running_vm_are_shown_to_nobody_who_does_not_ask() {
+    let Some(host) = Session::start() else { return };
+    let xml = host.write("vm.xml", secretive("vm"));
+    host.virsh(["define".as_ref(), xml.as_os_str()]);
+    host.virsh(["start", "vm"]);
+    let file = xml.to_str().expect("text");
+    for form in ["table", "wide", "json", "yaml", "xml"] {
+        for target in ["vm", file] {
+            let shown = host.vmlife(["show", target, "-v", "-o", form]).ends_with(0);
+            assert!(
+                !shown.stdout.contains(TICKET) && !shown.stderr.contains(TICKET),
+                "{shown:?}"
+            );
+        }
+        let migratable = host
+            .vmlife(["show", "vm", "--migratable", "-o", form])
+            .ends_with(0);
+        assert!(!migratable.stdout.contains(TICKET), "{migratable:?}");
+    }
+    for form in ["json", "yaml", "xml"] {
+        host.vmlife(["show", "vm", "-o", form, "--security-info"])
+            .ends_with(0)
+            .says(TICKET);
+    }
+    let errors = host.vmlife(["show", "vm", "--columns", TICKET]);
+    assert_eq!(errors.code, 2, "a mistake of one's own may be quoted");
+}
+
+#[test]
+fn a_vm_is_as_its_own_yaml_says_and_otherwise_where_that_was_changed() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let yaml = host.vmlife(["show", "vm", "-o", "yaml"]).succeeds().stdout;
+    let same = host.write("vm.yaml", &yaml);
+    let same = same.to_str().expect("text");
+    host.vmlife(["show", same, "--diff"])
+        .succeeds()
+        .says("vm is as defined");
+    host.vmlife(["show", "--diff", "-f", same]).succeeds();
+    let changed = yaml.replace("memSizeMb: 16\n", "memSizeMb: 32\n  priority: 50\n");
+    let changed = host.write("changed.yaml", changed);
+    let changed = format!("--diff={}", changed.display());
+    let ran = host.vmlife(["show", "vm", &changed]).ends_with(1);
+    let ran = ran.says("vmStatic.memSizeMb").says("vmStatic.priority");
+    assert!(ran.stderr.is_empty(), "{ran:?}");
+    let json = host
+        .vmlife(["show", "vm", &changed, "-o", "json"])
+        .ends_with(1)
+        .json();
+    assert_eq!(json["differences"][0]["defined"], "32");
+    assert_eq!(json["differences"][0]["found"], "16");
+    host.vmlife(["show", "vm", "--diff"])
+        .refuses(2, "from which definition");
+    host.vmlife(["show", "--diff", "/nonexistent.yaml"])
+        .refuses(2, "No such file");
+}
+
+#[test]
+fn the_next_run_is_told_where_it_will_be_otherwise() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let before = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+    assert_eq!(
+        before["vms"][0].get("nextRunChangedFields"),
+        None,
+        "{before}"
+    );
+    host.virsh(["setmaxmem", "vm", "32M", "--config"]);
+    host.virsh(["desc", "vm", "another", "--config"]);
+    let after = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+    let vm = &after["vms"][0];
+    assert_eq!(vm["nextRunConfigurationExists"], true);
+    assert_eq!(
+        vm["nextRunChangedFields"],
+        serde_json::json!(["description", "memSizeMb"])
+    );
+    assert_eq!(vm["vmStatic"]["memSizeMb"], 16, "what runs");
+    let next = host
+        .vmlife(["show", "vm", "-o", "json", "--inactive"])
+        .succeeds()
+        .json();
+    assert_eq!(
+        next["vms"][0]["vmStatic"]["memSizeMb"], 32,
+        "what is configured"
+    );
+    // A hibernated VM comes back as it was, so that the change waits on.
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    let asleep = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+    assert_eq!(asleep["vms"][0]["nextRunConfigurationExists"], true);
+}
+
+#[test]
+fn the_times_of_a_vms_runs_survive_in_both_of_its_definitions() {
+    let Some(host) = Session::start() else { return };
+    let id = define_empty(&host, "vm");
+    let metadata = "<priority type='int'>7</priority><other>kept</other>";
+    let ours = format!("<vm>{metadata}</vm>");
+    let key = [
+        "--uri",
+        "urn:vmlife:vm:1",
+        "--key",
+        "vmlife",
+        "--set",
+        &ours,
+    ];
+    host.virsh(["metadata", "vm"].iter().chain(&key));
+    host.vmlife(["restore", "vm", "--or-start"]).ends_with(0);
+    let read = |which: &str| host.virsh(["metadata", "vm", "--uri", "urn:vmlife:vm:1", which]);
+    for which in ["--live", "--config"] {
+        let found = read(which);
+        for word in ["<bootTime>", "<lastStartTime>", "kept", ">7<"] {
+            assert!(found.contains(word), "{which}: {found}");
+        }
+    }
+    let booted = |text: &str| text.split("bootTime>").nth(1).expect("a time").to_owned();
+    let boot_time = booted(&read("--live"));
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    assert!(read("--config").contains("<lastStopTime>"));
+    let asleep = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+    assert!(
+        asleep["vms"][0]["vmDynamic"]["lastStopTime"].is_string(),
+        "{asleep}"
+    );
+    assert_eq!(asleep["vms"][0]["vmStatic"]["priority"], 7);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    host.vmlife(["restore", "vm"]).ends_with(0);
+    for which in ["--live", "--config"] {
+        assert_eq!(
+            booted(&read(which)),
+            boot_time,
+            "hibernation does not end a run"
+        );
+    }
+    let awake = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+    let dynamic = &awake["vms"][0]["vmDynamic"];
+    assert!(
+        dynamic["downtime"].as_u64().expect("a number") >= 1000,
+        "{dynamic}"
+    );
+    assert!(awake["vms"][0]["vmStatistics"]["elapsedTime"].is_number());
+    assert!(
+        !host.images().iter().any(|file| file.contains(&id)),
+        "it is used up"
+    );
+}
+
+#[test]
+fn a_definition_with_open_secrets_draws_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("vm.yaml");
+    let text = "vmStatic:\n  name: vm\n  vmInit: { rootPassword: s3cret }\n";
+    fs::write(&file, text).expect("it can be written");
+    let file = file.to_str().expect("text");
+    let open = vmlife(["show", file]).ends_with(0);
+    assert!(open.stderr.contains("chmod 600"), "{open:?}");
+    assert!(
+        !open.stdout.contains("s3cret") && !open.stderr.contains("s3cret"),
+        "{open:?}"
+    );
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(file, mode).expect("a mode");
+    vmlife(["show", file]).succeeds();
+    vmlife(["show", file, "-o", "yaml", "--security-info"])
+        .succeeds()
+        .says("s3cret");
+}
