@@ -298,7 +298,9 @@ fn whatever_is_edited_of_whatever_domain_it_stays_valid_by_libvirts_own_schema()
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
-    let known = edited().filter(|(file, ..)| !name(file).starts_with("newer-"));
+    // Every third will do: each edit is seen on twenty domains then, and xmllint is slow.
+    let some = edited().step_by(3);
+    let known = some.filter(|(file, ..)| !name(file).starts_with("newer-"));
     let write = |(number, (file, .., edited)): (usize, (PathBuf, _, _, _, String))| {
         let path = folder.path().join(format!("{number}-{}", name(&file)));
         fs::write(&path, edited).expect("a file");
