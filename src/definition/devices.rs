@@ -95,6 +95,11 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
         },
     )?;
     bind_console(binding, vm)?;
+    bind_others(binding, vm, cd_bus)
+}
+
+/// Devices that are there or not.
+fn bind_others(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Result {
     binding.presence("tpm", &mut vm.tpm_enabled, || {
         let model = if cd_bus == "sata" {
             "tpm-crb"
@@ -445,7 +450,7 @@ fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Result {
                 "target",
                 Some("bus"),
                 bus.as_ref().map(DiskInterface::libvirt).as_deref(),
-            )
+            );
         },
     )?;
     binding.field("serial", &mut disk.serial)?;
@@ -486,7 +491,7 @@ fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Result {
     binding.flag("boot/@order", "1", None, &mut disk.boot)?;
     binding.by(
         &mut disk.disk_storage_type,
-        |element| Ok(storage_type(element)),
+        |element| Ok(Some(storage_type(element))),
         |element, kind| {
             if element.attribute("type") == Some("block") {
                 let device = if *kind == Some(DiskStorageType::Lun) {
@@ -565,14 +570,14 @@ fn source_host(host: &Element) -> Option<String> {
     })
 }
 
-fn storage_type(disk: &Element) -> Option<DiskStorageType> {
+fn storage_type(disk: &Element) -> DiskStorageType {
     let is_lun =
         disk.attribute("device") == Some("lun") || disk.attribute("type") == Some("network");
-    Some(if is_lun {
+    if is_lun {
         DiskStorageType::Lun
     } else {
         DiskStorageType::Image
-    })
+    }
 }
 
 /// A layer below a disk's top one.
@@ -749,10 +754,9 @@ fn bind_interface(binding: &mut Binding<'_>, card: &mut VmNetworkInterface) -> R
         &mut card.network_name,
         |element| {
             let source = element.child("source");
-            let keys = ["network", "bridge", "dev"].into_iter();
+            let mut keys = ["network", "bridge", "dev"].into_iter();
             Ok(source.and_then(|source| {
-                keys.filter_map(|key| source.attribute(key))
-                    .next()
+                keys.find_map(|key| source.attribute(key))
                     .map(str::to_owned)
             }))
         },
@@ -801,7 +805,7 @@ fn bind_interface(binding: &mut Binding<'_>, card: &mut VmNetworkInterface) -> R
                 "link",
                 Some("state"),
                 Some(if *linked { "up" } else { "down" }),
-            )
+            );
         },
     )?;
     binding.told(&mut card.target_dev, |element| {
@@ -810,7 +814,7 @@ fn bind_interface(binding: &mut Binding<'_>, card: &mut VmNetworkInterface) -> R
             .and_then(|target| target.attribute("dev"))
             .map(str::to_owned)
     });
-    binding.told(&mut card.id, |element| alias_id(element));
+    binding.told(&mut card.id, alias_id);
     Ok(())
 }
 

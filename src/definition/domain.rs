@@ -133,6 +133,10 @@ fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result 
             }
         },
     )?;
+    bind_cpus(binding, vm)
+}
+
+fn bind_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     let mut topology = Topology {
         sockets: vm.num_of_sockets,
         cores: vm.cpu_per_socket,
@@ -140,7 +144,7 @@ fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result 
         plugged: vm.cpu_count(),
     };
     binding.by(&mut topology, Topology::of, |domain, topology| {
-        topology.put(domain)
+        topology.put(domain);
     })?;
     vm.num_of_sockets = topology.sockets;
     vm.cpu_per_socket = topology.cores;
@@ -322,7 +326,7 @@ fn bind_boot(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.by(
         &mut vm.bios_type,
         |domain| Ok(bios_type(domain)),
-        put_bios_type,
+        |domain, wanted| put_bios_type(domain, wanted.as_ref()),
     )?;
     binding.field("os/kernel", &mut vm.kernel_url)?;
     binding.field("os/initrd", &mut vm.initrd_url)?;
@@ -430,7 +434,7 @@ fn bios_type(domain: &Element) -> Option<BiosType> {
     }
 }
 
-fn put_bios_type(domain: &mut Element, wanted: &Option<BiosType>) {
+fn put_bios_type(domain: &mut Element, wanted: Option<&BiosType>) {
     let (machine, is_uefi, is_secure) = match wanted {
         Some(BiosType::I440fxSeaBios) => ("pc", false, false),
         Some(BiosType::Q35SeaBios) => ("q35", false, false),
@@ -530,7 +534,7 @@ fn put_boot_sequence(domain: &mut Element, sequence: &BootSequence) {
 
 fn bind_numa(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.by(&mut vm.v_numa_node_list, numa_nodes, |domain, nodes| {
-        put_numa_nodes(domain, nodes)
+        put_numa_nodes(domain, nodes);
     })?;
     binding.by(
         &mut vm.numa_tune_mode,
