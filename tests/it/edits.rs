@@ -17,21 +17,21 @@ type Edit = (&'static str, fn(&mut VmStatic));
 const EDITS: &[Edit] = &[
     ("name", |vm| vm.name = "another & <one>".into()),
     ("id", |vm| {
-        vm.id = "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aff".parse().ok()
+        vm.id = "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aff".parse().ok();
     }),
     ("description", |vm| vm.description = "two\nlines".into()),
     ("comment", |vm| vm.comment = "a remark".into()),
     ("no description", |vm| vm.description.clear()),
     ("domainType", |vm| vm.domain_type = Some("qemu".into())),
     ("memSizeMb", |vm| {
-        vm.mem_size_mb = Some(MemorySize::from_mib(777))
+        vm.mem_size_mb = Some(MemorySize::from_mib(777));
     }),
     ("maxMemorySizeMb", |vm| {
-        vm.max_memory_size_mb = Some(MemorySize::from_mib(1 << 20))
+        vm.max_memory_size_mb = Some(MemorySize::from_mib(1 << 20));
     }),
     ("no maxMemorySizeMb", |vm| vm.max_memory_size_mb = None),
     ("balloonEnabled", |vm| {
-        vm.balloon_enabled = !vm.balloon_enabled
+        vm.balloon_enabled = !vm.balloon_enabled;
     }),
     ("topology", |vm| {
         (vm.num_of_sockets, vm.cpu_per_socket, vm.threads_per_cpu) = (4, 3, 2);
@@ -39,16 +39,16 @@ const EDITS: &[Edit] = &[
     }),
     ("numOfIoThreads", |vm| vm.num_of_io_threads += 3),
     ("customCpuName", |vm| {
-        vm.custom_cpu_name = Some("Nehalem,+aes,-vmx".into())
+        vm.custom_cpu_name = Some("Nehalem,+aes,-vmx".into());
     }),
     ("no customCpuName", |vm| vm.custom_cpu_name = None),
     ("useHostCpuFlags", |vm| {
-        vm.use_host_cpu_flags = !vm.use_host_cpu_flags
+        vm.use_host_cpu_flags = !vm.use_host_cpu_flags;
     }),
     ("cpuPinning", |vm| vm.cpu_pinning = Some("0#1-2".into())),
     ("no cpuPinning", |vm| vm.cpu_pinning = None),
     ("cpuPinningPolicy", |vm| {
-        vm.cpu_pinning_policy = CpuPinningPolicy::Dedicated
+        vm.cpu_pinning_policy = CpuPinningPolicy::Dedicated;
     }),
     ("cpuShares", |vm| vm.cpu_shares = 777),
     ("no cpuShares", |vm| vm.cpu_shares = 0),
@@ -63,7 +63,7 @@ const EDITS: &[Edit] = &[
     }),
     ("no vNumaNodeList", |vm| vm.v_numa_node_list.clear()),
     ("numaTuneMode", |vm| {
-        vm.numa_tune_mode = Some(NumaTuneMode::Interleave)
+        vm.numa_tune_mode = Some(NumaTuneMode::Interleave);
     }),
     ("customEmulatedMachine", |vm| {
         vm.custom_emulated_machine = Some("pc-q35-7.0".into());
@@ -75,10 +75,10 @@ const EDITS: &[Edit] = &[
     }),
     ("tpmEnabled", |vm| vm.tpm_enabled = !vm.tpm_enabled),
     ("defaultBootSequence", |vm| {
-        vm.default_boot_sequence = BootSequence::Ndc
+        vm.default_boot_sequence = BootSequence::Ndc;
     }),
     ("bootMenuEnabled", |vm| {
-        vm.boot_menu_enabled = !vm.boot_menu_enabled
+        vm.boot_menu_enabled = !vm.boot_menu_enabled;
     }),
     ("kernelUrl", |vm| {
         vm.kernel_url = Some("/a/kernel".into());
@@ -97,11 +97,11 @@ const EDITS: &[Edit] = &[
         vm.serial_number_policy = Some(SerialNumberPolicy::Custom);
     }),
     ("serialNumberPolicy", |vm| {
-        vm.serial_number_policy = Some(SerialNumberPolicy::HostId)
+        vm.serial_number_policy = Some(SerialNumberPolicy::HostId);
     }),
     ("isoPath", |vm| vm.iso_path = Some("/a/cd.iso".into())),
     ("isoPath on the web", |vm| {
-        vm.iso_path = Some("https://example.org:443/cd.iso".into())
+        vm.iso_path = Some("https://example.org:443/cd.iso".into());
     }),
     ("no isoPath", |vm| vm.iso_path = None),
     ("images", |vm| {
@@ -146,15 +146,15 @@ const EDITS: &[Edit] = &[
         }
     }),
     ("graphicsTypes", |vm| {
-        vm.graphics_types = vec![GraphicsType::Vnc, GraphicsType::Spice]
+        vm.graphics_types = vec![GraphicsType::Vnc, GraphicsType::Spice];
     }),
     ("no graphicsTypes", |vm| vm.graphics_types.clear()),
     ("defaultDisplayType", |vm| {
-        vm.default_display_type = Some(DisplayType::Bochs)
+        vm.default_display_type = Some(DisplayType::Bochs);
     }),
     ("numOfMonitors", |vm| vm.num_of_monitors = 3),
     ("vncKeyboardLayout", |vm| {
-        vm.vnc_keyboard_layout = Some("de".into())
+        vm.vnc_keyboard_layout = Some("de".into());
     }),
     ("usbPolicy", |vm| {
         vm.usb_policy = match vm.usb_policy {
@@ -163,21 +163,21 @@ const EDITS: &[Edit] = &[
         };
     }),
     ("smartcardEnabled", |vm| {
-        vm.smartcard_enabled = !vm.smartcard_enabled
+        vm.smartcard_enabled = !vm.smartcard_enabled;
     }),
     ("spiceFileTransferEnabled", |vm| {
-        vm.spice_file_transfer_enabled = false
+        vm.spice_file_transfer_enabled = false;
     }),
     ("spiceCopyPasteEnabled", |vm| {
-        vm.spice_copy_paste_enabled = false
+        vm.spice_copy_paste_enabled = false;
     }),
     ("serialLogPath", |vm| {
-        vm.serial_log_path = Some("/a/serial.log".into())
+        vm.serial_log_path = Some("/a/serial.log".into());
     }),
     ("priority", |vm| vm.priority = 99),
     ("stateless", |vm| vm.stateless = true),
     ("resumeBehavior", |vm| {
-        vm.resume_behavior = VmResumeBehavior::Kill
+        vm.resume_behavior = VmResumeBehavior::Kill;
     }),
     ("origin", |vm| vm.origin = Some(OriginType::Xen)),
     ("customProperties", |vm| vm.custom_properties = "a=b".into()),
