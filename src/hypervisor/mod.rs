@@ -18,18 +18,13 @@ use crate::entity::{
     DomainState, ImageStatus, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic,
     VmStatus, vm_exit, vm_pause_status, vm_status,
 };
-use crate::interrupt::within;
 use crate::report::Kind;
 use ffi::{ConnectHandle, DomainHandle};
 use std::sync::Arc;
-use std::time::Duration;
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
-
-/// How long one who only looks waits for a VM whose lock is held.
-const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
 type Result<T> = std::result::Result<T, HypervisorError>;
 
@@ -139,7 +134,7 @@ impl Hypervisor {
         if name.contains('\0') {
             return Ok(None);
         }
-        self.found(self.connection.lookup_domain_by_name(name))
+        found(self.connection.lookup_domain_by_name(name))
     }
 
     /// The domain of this UUID (`virDomainLookupByUUID`), if there is one.
@@ -147,7 +142,7 @@ impl Hypervisor {
     /// # Errors
     /// What else libvirt says.
     pub fn machine_by_id(&self, id: Uuid) -> Result<Option<Machine>> {
-        self.found(self.connection.lookup_domain_by_uuid(id))
+        found(self.connection.lookup_domain_by_uuid(id))
     }
 
     /// The same domain as seen over this connection.
@@ -155,19 +150,7 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says, also if it does not know the domain any more.
     pub fn same(&self, machine: &Machine) -> Result<Machine> {
-        let domain = self.connection.lookup_domain_by_uuid(machine.id)?;
-        Machine::of(DomainHandle::new(domain), self.access)
-    }
-
-    fn found(
-        &self,
-        domain: std::result::Result<Domain, virt::error::Error>,
-    ) -> Result<Option<Machine>> {
-        match domain.map_err(HypervisorError::from) {
-            Ok(domain) => Machine::of(DomainHandle::new(domain), self.access).map(Some),
-            Err(error) if error.is_no_domain() => Ok(None),
-            Err(error) => Err(error),
-        }
+        Machine::new(self.connection.lookup_domain_by_uuid(machine.id)?)
     }
 
     /// The running domain of this number (`virDomainLookupByID`), if there is one.
@@ -175,7 +158,7 @@ impl Hypervisor {
     /// # Errors
     /// What else libvirt says.
     pub fn machine_by_number(&self, number: u32) -> Result<Option<Machine>> {
-        self.found(self.connection.lookup_domain_by_id(number))
+        found(self.connection.lookup_domain_by_id(number))
     }
 
     /// Defines a domain (`virDomainDefineXML`).
@@ -183,8 +166,7 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says of the XML.
     pub fn define(&self, xml: &str) -> Result<Machine> {
-        let domain = self.connection.define_domain_xml(xml)?;
-        Machine::of(DomainHandle::new(domain), self.access)
+        Machine::new(self.connection.define_domain_xml(xml)?)
     }
 
     /// The domain that an image on the daemon's host describes (`virDomainSaveImageGetXMLDesc`).
@@ -204,6 +186,14 @@ impl Hypervisor {
         Ok(self
             .connection
             .restore_domain_flags(path, None, flags.bits())?)
+    }
+}
+
+fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Option<Machine>> {
+    match domain.map_err(HypervisorError::from) {
+        Ok(domain) => Machine::new(domain).map(Some),
+        Err(error) if error.is_no_domain() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -276,15 +266,17 @@ pub struct Machine {
     domain: Arc<DomainHandle>,
     name: String,
     id: Uuid,
-    access: Access,
 }
 
 impl Machine {
-    fn of(domain: DomainHandle, access: Access) -> Result<Self> {
+    fn new(domain: Domain) -> Result<Self> {
+        Self::of(DomainHandle::new(domain))
+    }
+
+    fn of(domain: DomainHandle) -> Result<Self> {
         Ok(Self {
             name: domain.name()?,
             id: domain.uuid()?,
-            access,
             domain: Arc::new(domain),
         })
     }
@@ -435,7 +427,7 @@ impl Machine {
         let status = if state.job_matters() {
             match self.operation() {
                 Ok(job) => vm_status(state, job, has_image),
-                // Something has held its lock for all that time.
+                // Something has held its lock for 30 s.
                 Err(error) if error.kind() == Kind::Busy => VmStatus::NotResponding,
                 Err(error) => return Err(error),
             }
@@ -477,24 +469,8 @@ impl Machine {
     }
 
     /// What the running job does, if one runs and the driver tells.
-    ///
-    /// Who acts waits until the lock of the VM is free, as libvirt does, for 30 s at most. Who only looks
-    /// does not: a QEMU that hangs holds its VM's lock.
     fn operation(&self) -> Result<Option<JobOperation>> {
-        let job = match self.access {
-            Access::ReadWrite => self.job(),
-            Access::ReadOnly => {
-                let machine = self.clone();
-                within(LOOK_LIMIT, move || machine.job()).unwrap_or_else(|| {
-                    Err(HypervisorError {
-                        code: sys::VIR_ERR_OPERATION_TIMEOUT,
-                        domain: sys::VIR_FROM_DOM,
-                        message: "the monitor does not answer".to_owned(),
-                    })
-                })
-            }
-        };
-        match job {
+        match self.job() {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
             Err(error) if error.is_no_support() || error.kind() == Kind::State => Ok(None),

@@ -24,7 +24,7 @@ impl Hypervisor {
     pub fn statistics(&self, groups: StatisticsGroups) -> Result<Vec<(Machine, Record)>> {
         without_waiting(|flags| ffi::all_statistics(&self.connection, groups.0, flags))?
             .into_iter()
-            .map(|(domain, record)| Ok((Machine::of(domain, self.access)?, record)))
+            .map(|(domain, record)| Ok((Machine::of(domain)?, record)))
             .collect()
     }
 

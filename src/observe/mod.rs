@@ -128,11 +128,6 @@ fn sample(inventory: &Inventory, entries: &[Entry]) -> BTreeMap<Uuid, Record> {
         .collect()
 }
 
-/// Whether it runs, and its monitor answers: else what is asked of it only waits.
-fn answers(vm: &Vm) -> bool {
-    vm.status().is_active() && vm.status() != VmStatus::NotResponding
-}
-
 /// Whether the guest's agent can be asked: a paused guest would only make us wait.
 fn agent_answers(vm: &Vm) -> bool {
     vm.status() == VmStatus::Up
@@ -299,7 +294,7 @@ impl Observer<'_> {
     /// What is being done with the VM, and who holds it for that.
     fn look_at_jobs(&self, machine: &Machine, vm: &mut Vm) {
         // What does not run has no job, and no monitor.
-        let running = answers(vm).then_some(machine);
+        let running = vm.status().is_active().then_some(machine);
         let job = running.and_then(|machine| machine.job_record().ok().flatten());
         let operation = job.as_ref().and_then(|job| job.integer("operation"));
         let word = operation.map(job_word);
@@ -351,9 +346,9 @@ impl Observer<'_> {
 
     /// Where the disks lie, and what goes on with them.
     fn look_at_storage(&self, machine: &Machine, vm: &mut Vm) {
-        let answers = answers(vm);
+        let is_active = vm.status().is_active();
         for disk in &mut vm.vm_static.images {
-            if let Some(target) = disk.target_dev.as_deref().filter(|_| answers)
+            if let Some(target) = disk.target_dev.as_deref().filter(|_| is_active)
                 && let Ok(Some((done, all))) = machine.block_job_progress(target)
             {
                 let percent = (done.saturating_mul(100))
