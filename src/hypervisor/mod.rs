@@ -459,6 +459,9 @@ impl Machine {
 
     /// What the running job does, if one runs and the driver tells.
     fn operation(&self) -> Result<Option<JobOperation>> {
+        if self.is_stuck() {
+            return Ok(None);
+        }
         match self.job() {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
