@@ -123,7 +123,8 @@ impl Inventory {
         let state = StatisticsGroups::STATE;
         let hypervisor = Arc::clone(&self.hypervisor);
         let all = within(LIST_LIMIT, move || {
-            hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)
+            let all = state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON;
+            hypervisor.apart().statistics(all)
         });
         match all {
             Some(Ok(found)) => Ok(found),

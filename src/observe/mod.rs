@@ -88,14 +88,14 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
 
 /// A connection that may write, where something is to be asked that libvirt tells to such only: the
 /// guest's agent, and secrets. Where there is none, these stay unknown.
-fn writer(inventory: &Inventory, entries: &[Entry], wishes: Wishes) -> Option<Hypervisor> {
+fn writer(inventory: &Inventory, entries: &[Entry], wishes: Wishes) -> Option<Arc<Hypervisor>> {
     let asks = |entry: &Entry| wishes.secrets || agent_answers(&entry.vm);
     if !entries.iter().any(asks) {
         return None;
     }
     let uri = inventory.hypervisor.uri().to_owned();
     within(HOST_LIMIT, move || {
-        Hypervisor::open(Some(&uri), Access::ReadWrite)
+        Hypervisor::open(Some(&uri), Access::ReadWrite).map(Arc::new)
     })?
     .ok()
 }
@@ -106,7 +106,7 @@ fn host(inventory: &Inventory, entries: &[Entry]) -> Option<Uuid> {
         return None;
     }
     let hypervisor = Arc::clone(&inventory.hypervisor);
-    let capabilities = within(HOST_LIMIT, move || hypervisor.capabilities())?.ok()?;
+    let capabilities = within(HOST_LIMIT, move || hypervisor.apart().capabilities())?.ok()?;
     read_host_uuid(&capabilities)
 }
 
@@ -114,15 +114,15 @@ fn host(inventory: &Inventory, entries: &[Entry]) -> Option<Uuid> {
 fn sample(inventory: &Inventory, entries: &[Entry]) -> BTreeMap<Uuid, Record> {
     let all = StatisticsGroups::default();
     let mut machines = entries.iter().filter_map(|entry| entry.machine.clone());
+    let hypervisor = Arc::clone(&inventory.hypervisor);
     let found = match (machines.next(), machines.next()) {
         (None, _) => None,
         (Some(machine), None) => within(STATISTICS_LIMIT, move || {
+            let other = hypervisor.apart().machine_by_id(machine.id())?;
+            let machine = other.unwrap_or(machine);
             Ok(vec![(machine.clone(), machine.statistics(all)?)])
         }),
-        _ => {
-            let hypervisor = Arc::clone(&inventory.hypervisor);
-            within(STATISTICS_LIMIT, move || hypervisor.statistics(all))
-        }
+        _ => within(STATISTICS_LIMIT, move || hypervisor.apart().statistics(all)),
     };
     let found = found.and_then(Result::ok).unwrap_or_default();
     found
@@ -141,14 +141,15 @@ fn agent_answers(vm: &Vm) -> bool {
 
 struct Observer<'a> {
     inventory: &'a Inventory,
-    writer: Option<Hypervisor>,
+    writer: Option<Arc<Hypervisor>>,
     host: Option<Uuid>,
 }
 
 impl Observer<'_> {
-    /// The machine on the connection that may write.
+    /// The machine on a connection of its own that may write.
     fn writable(&self, machine: &Machine) -> Option<Machine> {
-        self.writer.as_ref()?.machine_by_id(machine.id()).ok()?
+        let writer = self.writer.as_ref()?.apart();
+        writer.machine_by_id(machine.id()).ok()?
     }
 
     /// Compares what runs with what the next run will be.
