@@ -8,7 +8,7 @@ use crate::interrupt::within;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -24,8 +24,6 @@ pub struct Inventory {
     pub place: ImagePlace,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
-    /// A connection that may write, beside one that may not, once somebody has needed it.
-    writer: OnceLock<Result<Arc<Hypervisor>, HypervisorError>>,
 }
 
 /// How closely VMs are looked at.
@@ -61,11 +59,10 @@ impl Inventory {
             hypervisor: Arc::new(hypervisor),
             place,
             from,
-            writer: OnceLock::new(),
         }
     }
 
-    /// The same domain on a connection that may write. Some things libvirt tells to such only: what the
+    /// The same domain on a connection of its own that may write. Some things libvirt tells to such only: what the
     /// guest's agent knows, and secrets.
     ///
     /// # Errors
@@ -74,10 +71,7 @@ impl Inventory {
         if self.hypervisor.access() == Access::ReadWrite {
             return Ok(machine.clone());
         }
-        let open =
-            || Hypervisor::open(Some(self.hypervisor.uri()), Access::ReadWrite).map(Arc::new);
-        let writer = self.writer.get_or_init(open).clone()?;
-        writer.same(machine)
+        Hypervisor::open(Some(self.hypervisor.uri()), Access::ReadWrite)?.same(machine)
     }
 
     /// Whether image files can be looked at directly: the daemon is here, and it is one whose format
@@ -155,7 +149,8 @@ impl Inventory {
         }
         let hypervisor = Arc::clone(&self.hypervisor);
         let all = within(LIST_LIMIT, move || {
-            hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)
+            let all = state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON;
+            hypervisor.apart().statistics(all)
         });
         match all {
             Some(Ok(found)) => Ok(found),

@@ -173,7 +173,7 @@ entity! {
     /// oVirt's `LockInfo`: who holds the VM now.
     pub struct LockInfo {
         /// Whether nobody else may do anything with it. Source: vmlife's lock, else
-        /// `virDomainGetControlInfo`.
+        /// `virDomainGetJobStats`, `virDomainGetControlInfo`.
         pub exclusive: bool = true,
         /// What it is held for. Source: vmlife's lock, else `virDomainGetJobStats`.
         pub messages: BTreeSet<String>,

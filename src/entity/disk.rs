@@ -69,8 +69,8 @@ entity! {
         pub image_id: Option<Uuid>,
         /// The volume's format. Source: `disk/driver/@type`.
         pub volume_format: Option<VolumeFormat>,
-        /// Whether its space is set aside; that of a QCOW2 never is. Source: `disk/driver/@type`,
-        /// `block.N.allocation`, `block.N.capacity`.
+        /// Whether its space is set aside; that of a QCOW2 never is. Source: `block.N.allocation`,
+        /// `block.N.capacity`.
         pub volume_type: Option<VolumeType>,
         /// Which layer it is. Source: its place in the chain.
         pub volume_classification: Option<VolumeClassification>,

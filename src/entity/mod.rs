@@ -104,7 +104,8 @@ entity! {
         pub next_run_configuration_exists: bool,
         /// Whether the VM runs on a snapshot for a look. Source: metadata.
         pub preview_snapshot: bool,
-        /// Who holds the VM now. Source: vmlife's lock, else `virDomainGetControlInfo`.
+        /// Who holds the VM now. Source: vmlife's lock, else `virDomainGetJobStats`,
+        /// `virDomainGetControlInfo`.
         pub lock_info: Option<LockInfo>,
         /// How far a job on it is, in percent. oVirt has -1 where there is none. Source:
         /// `virDomainGetJobStats`.

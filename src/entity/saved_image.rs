@@ -37,7 +37,7 @@ entity! {
         pub verdict: Verdict = Verdict::Unreadable,
         /// What is wrong with it, if something is. Source: as the verdict.
         pub flaw: Option<String>,
-        /// Bytes that it takes up. Source: the file.
+        /// Its length, in bytes. Source: the file.
         pub size_bytes: Option<u64>,
         /// When it was written. Source: the file's time of modification.
         pub saved_at: Option<Timestamp>,

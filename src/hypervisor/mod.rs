@@ -39,7 +39,8 @@ pub enum Access {
 
 /// A connection to one host's libvirt.
 ///
-/// The calls block until the daemon answers. It may be shared between threads.
+/// The calls block until the daemon answers. It may be shared between threads; but see
+/// [`Hypervisor::apart`].
 #[derive(Debug)]
 pub struct Hypervisor {
     connection: ConnectHandle,
@@ -75,6 +76,20 @@ impl Hypervisor {
             uri,
             access,
         })
+    }
+
+    /// Another connection to the same daemon, for a call that goes on while others are made; this one
+    /// where there can be no other.
+    ///
+    /// Of two threads that call over one connection the second can wait until the first is done, for its
+    /// call is not even sent: libvirt before 10.1 loses the wake-up if the first is just going to wait.
+    #[must_use]
+    pub fn apart(self: &Arc<Self>) -> Arc<Self> {
+        // The test driver's domains are each connection's own.
+        let other = self
+            .is_qemu()
+            .then(|| Self::open(Some(&self.uri), self.access).ok());
+        other.flatten().map_or_else(|| Arc::clone(self), Arc::new)
     }
 
     /// The URI of the connection, as libvirt completed it (`virConnectGetURI`).
@@ -470,6 +485,9 @@ impl Machine {
 
     /// What the running job does, if one runs and the driver tells.
     fn operation(&self) -> Result<Option<JobOperation>> {
+        if self.is_stuck() {
+            return Ok(None);
+        }
         match self.job() {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.

@@ -155,6 +155,12 @@ impl Machine {
         Ok(ffi::control(&self.domain)?)
     }
 
+    /// Whether what needs its QEMU would wait behind another question that has waited long already.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.control().is_ok_and(Control::is_stuck)
+    }
+
     /// The guest's view of its virtual CPUs (`virDomainGetGuestVcpus`): `vcpus`, `online` and
     /// `offlinable`, each a set such as `0-2,5`. The agent is asked, over a connection that may write.
     ///

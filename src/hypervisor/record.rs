@@ -213,6 +213,17 @@ pub struct Control {
     pub milliseconds: u64,
 }
 
+impl Control {
+    /// Whether another question has waited for QEMU so long that one more would only wait behind it,
+    /// for libvirt's 30 s.
+    #[must_use]
+    pub fn is_stuck(self) -> bool {
+        const LONG_MILLISECONDS: u64 = 2_000;
+        matches!(self.state, ControlState::Job | ControlState::Occupied)
+            && self.milliseconds > LONG_MILLISECONDS
+    }
+}
+
 /// What the way to a domain's QEMU is doing (`virDomainControlState`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ControlState {

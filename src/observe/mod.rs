@@ -11,11 +11,11 @@ use crate::definition::{
     next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
 };
 use crate::entity::{
-    DiskImage, GuestAgentStatus, ImageStatus, JobOperation, LockInfo, Seconds, Snapshot,
-    SnapshotStatus, SnapshotType, Vm, VmStatistics, VmStatus,
+    DiskImage, GuestAgentStatus, ImageStatus, LockInfo, Seconds, Snapshot, SnapshotStatus,
+    SnapshotType, Vm, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
-    AddressSource, ControlState, GuestGroups, Machine, Record, StatisticsGroups, XmlFlags,
+    AddressSource, Control, ControlState, GuestGroups, Machine, Record, StatisticsGroups, XmlFlags,
 };
 use crate::image::{ImageFile, holder};
 use crate::interrupt::within;
@@ -66,11 +66,11 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
         };
         let vm = &mut entry.vm;
         observer.ask_guest(&machine, vm);
-        observer.look_at_jobs(&machine, vm);
+        let job = observer.look_at_jobs(&machine, vm);
         observer.look_at_storage(&machine, vm);
         observer.look_at_run(vm);
         list_disks(vm);
-        list_snapshots(&machine, vm);
+        list_snapshots(&machine, vm, job);
         if wishes.secrets {
             vm.reveal_secrets();
         }
@@ -103,7 +103,7 @@ fn host(inventory: &Inventory, entries: &[Entry]) -> Option<Uuid> {
         return None;
     }
     let hypervisor = Arc::clone(&inventory.hypervisor);
-    let capabilities = within(HOST_LIMIT, move || hypervisor.capabilities())?.ok()?;
+    let capabilities = within(HOST_LIMIT, move || hypervisor.apart().capabilities())?.ok()?;
     read_host_uuid(&capabilities)
 }
 
@@ -111,15 +111,15 @@ fn host(inventory: &Inventory, entries: &[Entry]) -> Option<Uuid> {
 fn sample(inventory: &Inventory, entries: &[Entry]) -> BTreeMap<Uuid, Record> {
     let all = StatisticsGroups::default();
     let mut machines = entries.iter().filter_map(|entry| entry.machine.clone());
+    let hypervisor = Arc::clone(&inventory.hypervisor);
     let found = match (machines.next(), machines.next()) {
         (None, _) => None,
         (Some(machine), None) => within(STATISTICS_LIMIT, move || {
+            let other = hypervisor.apart().machine_by_id(machine.id())?;
+            let machine = other.unwrap_or(machine);
             Ok(vec![(machine.clone(), machine.statistics(all)?)])
         }),
-        _ => {
-            let hypervisor = Arc::clone(&inventory.hypervisor);
-            within(STATISTICS_LIMIT, move || hypervisor.statistics(all))
-        }
+        _ => within(STATISTICS_LIMIT, move || hypervisor.apart().statistics(all)),
     };
     let found = found.and_then(Result::ok).unwrap_or_default();
     found
@@ -291,11 +291,14 @@ impl Observer<'_> {
         }
     }
 
-    /// What is being done with the VM, and who holds it for that.
-    fn look_at_jobs(&self, machine: &Machine, vm: &mut Vm) {
+    /// What is being done with the VM, and who holds it for that; gives the operation's number.
+    fn look_at_jobs(&self, machine: &Machine, vm: &mut Vm) -> Option<i64> {
         // What does not run has no job, and no monitor.
         let running = vm.status().is_active().then_some(machine);
-        let job = running.and_then(|machine| machine.job_record().ok().flatten());
+        let control = running.and_then(|machine| machine.control().ok());
+        let is_stuck = control.is_some_and(Control::is_stuck);
+        let asked = running.filter(|_| !is_stuck);
+        let job = asked.and_then(|machine| machine.job_record().ok().flatten());
         let operation = job.as_ref().and_then(|job| job.integer("operation"));
         let word = operation.map(job_word);
         if let Some(job) = &job {
@@ -311,10 +314,10 @@ impl Observer<'_> {
         let holder = (self.inventory.hypervisor.is_local())
             .then(|| holder(&place.lock_file(machine.id())))
             .flatten();
-        let control = running.and_then(|machine| machine.control().ok());
-        let is_busy = control.as_ref().is_some_and(|control| {
-            matches!(control.state, ControlState::Job | ControlState::Occupied)
-        });
+        let is_busy = job.is_some()
+            || control.is_some_and(|control| {
+                matches!(control.state, ControlState::Job | ControlState::Occupied)
+            });
         let mut messages: Vec<String> = holder
             .map(|holder| {
                 format!(
@@ -342,13 +345,14 @@ impl Observer<'_> {
         {
             dynamic.status = VmStatus::NotResponding;
         }
+        operation
     }
 
     /// Where the disks lie, and what goes on with them.
     fn look_at_storage(&self, machine: &Machine, vm: &mut Vm) {
-        let is_active = vm.status().is_active();
+        let may_have_jobs = vm.status().is_active() && !machine.is_stuck();
         for disk in &mut vm.vm_static.images {
-            if let Some(target) = disk.target_dev.as_deref().filter(|_| is_active)
+            if let Some(target) = disk.target_dev.as_deref().filter(|_| may_have_jobs)
                 && let Ok(Some((done, all))) = machine.block_job_progress(target)
             {
                 let percent = (done.saturating_mul(100))
@@ -438,7 +442,7 @@ fn list_disks(vm: &mut Vm) {
 }
 
 /// Lists the snapshots, the oldest first, the present, and the next run.
-fn list_snapshots(machine: &Machine, vm: &mut Vm) {
+fn list_snapshots(machine: &Machine, vm: &mut Vm, job: Option<i64>) {
     let Ok(found) = machine.snapshots() else {
         return;
     };
@@ -447,10 +451,7 @@ fn list_snapshots(machine: &Machine, vm: &mut Vm) {
         .map(|found| read_snapshot(&found.name, found.is_current, &found.xml))
         .collect();
     snapshots.sort_by(|a, b| (a.creation_date, &a.name).cmp(&(b.creation_date, &b.name)));
-    let operation = (!snapshots.is_empty())
-        .then(|| machine.job().ok().flatten()?.operation)
-        .flatten();
-    let is_worked_on = matches!(operation, Some(JobOperation::Other(6 | 7 | 10)));
+    let is_worked_on = matches!(job, Some(6 | 7 | 10));
     for snapshot in &mut snapshots {
         snapshot.vm_id = vm.vm_static.id;
         snapshot.status = Some(if is_worked_on {
