@@ -23,7 +23,7 @@ const KEYS: [(&str, &str); 3] = [
 /// What is observed of a VM's configuration, and so never kept.
 const OBSERVED: [&str; 3] = ["diskList", "managedDeviceMap", "unmanagedDeviceList"];
 /// What is observed of a disk or network card, and so never kept.
-const OBSERVED_OF_DEVICES: [&str; 26] = [
+const OBSERVED_OF_DEVICES: [&str; 27] = [
     "active",
     "actualDiskWithSnapshotsSize",
     "actualSizeInBytes",
@@ -47,6 +47,7 @@ const OBSERVED_OF_DEVICES: [&str; 26] = [
     "vmId",
     "vmName",
     "volumeClassification",
+    "volumeType",
     "writeLatency",
     "writeOps",
     "writeRate",

@@ -125,8 +125,7 @@ fn each_field_with_a_source_is_compared_or_excepted_for_a_reason() {
 /// What vmlife says of a field; a list in words, or how many entries there are.
 fn told(vm: &Value, field: &str) -> Option<String> {
     let mut value = vm.clone();
-    let mut steps = field.split('.');
-    while let Some(step) = steps.next() {
+    for step in field.split('.') {
         let (name, at) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
             Some((name, at)) => (name, at.parse::<usize>().ok()),
             None => (step, None),
