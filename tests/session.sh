@@ -152,10 +152,14 @@ capabilities=$dir/cache/libvirt/qemu/cache/capabilities
 mkdir "$dir/run" "$dir/state" "$dir/data" "$dir/tmp"
 mkdir -p "$dir/c/libvirt" "$capabilities"
 chmod 0700 "$dir/run"
+# Consoles' ports of its own: a daemon knows only those that its own guests have.
+ports=$((5900 + $$ % 590 * 100))
 # No virtlogd for the guests' output, no security labels.
 cat >"$dir/c/libvirt/qemu.conf" <<END
 stdio_handler = "file"
 security_driver = "none"
+remote_display_port_min = $ports
+remote_display_port_max = $((ports + 99))
 END
 # To standard error, which is libvirtd.log: so it also has what comes earlier
 # than the settings are read, and what the loader says when it cannot start.

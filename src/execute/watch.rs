@@ -36,8 +36,9 @@ impl Run<'_> {
         let (sender, receiver) = mpsc::channel();
         let over = Arc::new(AtomicBool::new(false));
         if let Some(machine) = job {
-            let (machine, over) = (self.apart(machine), Arc::clone(&over));
+            let (apart, over) = (self.apart(machine), Arc::clone(&over));
             thread::spawn(move || {
+                let machine = apart();
                 let mut begun = false;
                 while !over.load(Ordering::SeqCst) {
                     if let Ok(job) = machine.job() {
@@ -97,17 +98,21 @@ impl Run<'_> {
         ended
     }
 
-    /// The same machine over a connection of its own, so that nothing waits for the call that is watched.
-    fn apart(&self, machine: &Machine) -> Machine {
-        let other = self.inventory.hypervisor.apart();
-        let found = other.machine_by_id(machine.id()).ok().flatten();
-        found.unwrap_or_else(|| machine.clone())
+    /// Opens a connection of its own to the same machine, so that nothing waits for the call that is
+    /// watched. A daemon that hangs may not answer to that: it is for a thread to do.
+    fn apart(&self, machine: &Machine) -> impl FnOnce() -> Machine + Send + 'static {
+        let (hypervisor, machine) = (Arc::clone(&self.inventory.hypervisor), machine.clone());
+        move || {
+            let found = hypervisor.apart().machine_by_id(machine.id());
+            found.ok().flatten().unwrap_or(machine)
+        }
     }
 }
 
 /// Asks for the abort of a job until it is over: in its first moments there is none to abort yet.
-fn abort_until(machine: Machine, over: Arc<AtomicBool>) {
+fn abort_until(apart: impl FnOnce() -> Machine + Send + 'static, over: Arc<AtomicBool>) {
     thread::spawn(move || {
+        let machine = apart();
         while !over.load(Ordering::SeqCst) && machine.abort_job().is_err() {
             thread::sleep(POLL);
         }

@@ -37,7 +37,10 @@ fn a_killed_qemu_during_a_save_is_told_as_the_loss_that_it_is() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    eventually("libvirt saves it, and waits for QEMU", || {
+        let control = host.virsh(["domcontrol", "vm"]);
+        control.contains("background job").then_some(())
+    });
     qemu.signal("KILL");
     let ran = super::support::Ran::of(saving.wait_with_output().unwrap());
     ran.refuses(

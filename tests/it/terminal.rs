@@ -2,8 +2,9 @@
 
 use super::support::guest::Linux;
 use super::support::session::Session;
-use super::support::vmlife_command;
+use super::support::{eventually, vmlife_command};
 use std::process::Command;
+use std::time::Duration;
 
 /// Runs a command line of the shell on a terminal of this width, and gives all that it shows.
 fn on_terminal(mut shell: Command, line: &str, columns: u16) -> String {
@@ -22,7 +23,15 @@ fn a_hibernation_shows_a_bar_and_what_it_does_at_the_end() {
     let vmlife = host.path("vmlife");
     let mut script = host.command("script");
     script.env("TERM", "xterm");
-    let shown = on_terminal(script, &format!("{} hibernate vm", vmlife.display()), 100);
+    // The image's writer stands still for a moment: on a busy machine the save might be over before it
+    // was looked at.
+    let line = format!("{} hibernate vm", vmlife.display());
+    let terminal = std::thread::spawn(move || on_terminal(script, &line, 100));
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    std::thread::sleep(Duration::from_secs(2));
+    writer.signal("CONT");
+    let shown = terminal.join().expect("script runs");
     assert!(shown.contains("vm: hibernating"), "{shown:?}");
     assert!(shown.contains(" %  "), "{shown:?}");
     assert!(shown.contains(" written"), "{shown:?}");
