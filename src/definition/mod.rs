@@ -348,7 +348,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
         for card in &mut definition.vm.vm_static.interfaces {
             card.mac_address = card.mac_address.take().map(|text| text.to_lowercase());
         }
-        check_identity(definition)?;
+        check_identity(definition, text)?;
         if definition.xml.is_none() {
             let folder = match Path::new(file).parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -385,30 +385,65 @@ fn plain(error: &io::Error) -> String {
     }
 }
 
-fn check_identity(definition: &Definition) -> Result<(), DefinitionError> {
+fn check_identity(definition: &Definition, text: &str) -> Result<(), DefinitionError> {
     let vm = &definition.vm;
     let problem = if vm.name().is_empty() && vm.id().is_none() {
         "it names no VM: vmStatic needs a name or an id (the UUID)".to_owned()
     } else if let Some(problem) = unfit_name(vm.name()) {
         problem
-    } else if let Some(target) = twice(
-        vm.vm_static
-            .images
-            .iter()
-            .filter_map(|disk| disk.target_dev.as_ref()),
-    ) {
-        format!("two disks have the target '{target}'")
-    } else if let Some(address) = twice(
-        vm.vm_static
-            .interfaces
-            .iter()
-            .filter_map(|card| card.mac_address.as_ref()),
-    ) {
-        format!("two network cards have the address '{address}'")
     } else {
-        return Ok(());
+        return check_twice(definition, text);
     };
     Err(definition.origin.error(problem))
+}
+
+/// No two of its devices may be one.
+fn check_twice(definition: &Definition, text: &str) -> Result<(), DefinitionError> {
+    let vm = &definition.vm.vm_static;
+    let targets = vm.images.iter().filter_map(|disk| disk.target_dev.as_ref());
+    let addresses = vm
+        .interfaces
+        .iter()
+        .filter_map(|card| card.mac_address.as_ref());
+    let (word, problem) = match (twice(targets), twice(addresses)) {
+        (Some(target), _) => (target, format!("two disks have the target '{target}'")),
+        (_, Some(address)) => (
+            address,
+            format!("two network cards have the address '{address}'"),
+        ),
+        _ => return Ok(()),
+    };
+    let error = definition.origin.error(problem);
+    Err(match second_place(text, definition.origin.line, word) {
+        Some((line, column)) => DefinitionError {
+            line: Some(line),
+            column: Some(column),
+            ..error
+        },
+        None => error,
+    })
+}
+
+/// Where a word stands for the second time, from a line on: a reader gives no places of what it has read.
+fn second_place(text: &str, from: u32, word: &str) -> Option<(u32, u32)> {
+    let is_apart = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric());
+    let mut places = (1..)
+        .zip(text.lines())
+        .filter(|(number, _)| *number >= from)
+        .flat_map(|(number, line)| {
+            let lower = line.to_lowercase();
+            let found: Vec<usize> = lower
+                .match_indices(&word.to_lowercase())
+                .filter(|(at, found)| {
+                    is_apart(lower[..*at].chars().next_back())
+                        && is_apart(lower[at + found.len()..].chars().next())
+                })
+                .map(|(at, _)| lower[..at].chars().count() + 1)
+                .collect();
+            found.into_iter().map(move |column| (number, column))
+        });
+    let (line, column) = places.nth(1)?;
+    Some((line, u32::try_from(column).ok()?))
 }
 
 /// Each definition is about a VM of its own.

@@ -316,7 +316,9 @@ fn what_no_domain_can_be_made_of_is_refused_by_the_name_of_its_field() {
         let text = format!("# a comment\nvmStatic: {{ name: a, {size}{said} }}\n");
         let refused = parse("vm.yaml", &text).and_then(|all| all[0].domain_xml());
         let told = refused.unwrap_or_else(|error| error.to_string());
-        if !told.starts_with(&format!("vm.yaml:2:1: {complaint}")) {
+        // Where a device is named twice is told, too.
+        let in_place = told.starts_with("vm.yaml:2:") && told.contains(&format!(": {complaint}"));
+        if !in_place {
             wrong.push(format!("{said}: {told}"));
         }
     }
