@@ -41,6 +41,29 @@ pub fn either<T: Display>(words: &[T]) -> String {
     }
 }
 
+/// Numbers with their neighbours drawn together: "0-3,7".
+#[must_use]
+pub fn ranges(numbers: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let runs: Vec<String> = runs
+        .into_iter()
+        .map(|(first, last)| {
+            if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            }
+        })
+        .collect();
+    runs.join(",")
+}
+
 /// A word as it can be typed in a shell.
 #[must_use]
 pub fn quoted(word: &str) -> String {
@@ -80,5 +103,17 @@ mod tests {
         assert_eq!(either(&["a"]), "a");
         assert_eq!(quoted("web-1"), "web-1");
         assert_eq!(quoted("web 1's"), "'web 1'\\''s'");
+    }
+
+    #[test]
+    fn neighbours_are_drawn_together() {
+        for (numbers, text) in [
+            (&[][..], ""),
+            (&[4], "4"),
+            (&[0, 1, 2, 3, 7], "0-3,7"),
+            (&[u32::MAX, 0], "4294967295,0"),
+        ] {
+            assert_eq!(ranges(numbers), text);
+        }
     }
 }

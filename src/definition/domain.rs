@@ -9,6 +9,7 @@ use crate::entity::{
     NumaTuneMode, OriginType, SerialNumberPolicy, Vm, VmDynamic, VmNumaNode, VmPayload,
     VmResumeBehavior, VmStatic,
 };
+use crate::words::ranges;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -687,28 +688,6 @@ pub(super) fn numbers(text: &str) -> Result<Vec<u32>, String> {
         }
     }
     Ok(all)
-}
-
-/// `0-3,8` of numbers.
-fn ranges(numbers: &[u32]) -> String {
-    let mut parts: Vec<(u32, u32)> = Vec::new();
-    for number in numbers {
-        match parts.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(*number) => *last = *number,
-            _ => parts.push((*number, *number)),
-        }
-    }
-    let words: Vec<String> = parts
-        .into_iter()
-        .map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
-        })
-        .collect();
-    words.join(",")
 }
 
 /// oVirt's metadata, if oVirt made the VM.

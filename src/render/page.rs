@@ -2,7 +2,7 @@
 
 use super::list::{agent, job, machine, operating_system, snapshots};
 use super::table::{Facts, indented, paragraph, table};
-use super::text::{View, ranges, seconds, state};
+use super::text::{View, seconds, state};
 use crate::entity::{
     BiosType, BootSequence, Bytes, BytesPerSecond, DiskImage, FileSystemUsage, GraphicsInfo,
     ImageStatus, InitializationType, InterfaceStatus, Kibibytes, MigrationSupport, NumaTuneMode,
@@ -10,7 +10,7 @@ use crate::entity::{
     VmDynamic, VmInit, VmInitNetwork, VmNetworkInterface, VmNumaNode, VmPauseStatus, VmStatic,
     VmStatistics, VmStatus, VmType,
 };
-use crate::words::{count, size};
+use crate::words::{count, ranges, size};
 use jiff::Timestamp;
 
 /// Deeper than this, a tree of snapshots goes down without going right.

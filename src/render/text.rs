@@ -120,29 +120,6 @@ pub(super) fn seconds(seconds: f64) -> String {
     }
 }
 
-/// Numbers with their neighbours drawn together: "0-3,7".
-#[must_use]
-pub(super) fn ranges(numbers: &[u32]) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for &number in numbers {
-        match runs.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
-            _ => runs.push((number, number)),
-        }
-    }
-    let runs: Vec<String> = runs
-        .into_iter()
-        .map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
-        })
-        .collect();
-    runs.join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,18 +135,6 @@ mod tests {
             ("\u{9b}31m", "\\u{9b}31m"),
         ] {
             assert_eq!(harmless(hostile), harmless_text);
-        }
-    }
-
-    #[test]
-    fn neighbours_are_drawn_together() {
-        for (numbers, text) in [
-            (&[][..], ""),
-            (&[4], "4"),
-            (&[0, 1, 2, 3, 7], "0-3,7"),
-            (&[u32::MAX, 0], "4294967295,0"),
-        ] {
-            assert_eq!(ranges(numbers), text);
         }
     }
 }
