@@ -12,8 +12,13 @@ use jiff::Timestamp;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// How long libvirt may take to see that a VM's process has gone, and how often that is looked at.
+const SETTLING: Duration = Duration::from_secs(5);
+const GLANCE: Duration = Duration::from_millis(50);
 
 impl Run<'_> {
     /// Writes the VM's memory to a file, and stops it.
@@ -174,7 +179,16 @@ impl Run<'_> {
         path: &Path,
         error: &HypervisorError,
     ) -> Result<Outcome, Failure> {
-        let now = self.inventory.observe(machine);
+        let mut now = self.inventory.observe(machine);
+        let began = Instant::now();
+        // What its process said last is not what becomes of it.
+        while error.is_process_lost()
+            && now.as_ref().is_ok_and(|vm| vm.status().is_active())
+            && began.elapsed() < SETTLING
+        {
+            thread::sleep(GLANCE);
+            now = self.inventory.observe(machine);
+        }
         let status = now.as_ref().ok().map(Vm::status);
         if status == Some(VmStatus::Suspended) {
             // Somebody else was quicker, with the same wish.

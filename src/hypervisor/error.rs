@@ -97,6 +97,21 @@ impl HypervisorError {
         self.code == code::OPERATION_ABORTED
     }
 
+    /// Whether libvirt says that it lost the VM's process while it talked to it. It may say so before it
+    /// has taken note of that itself: the VM's state can be an old one for a moment.
+    #[must_use]
+    pub fn is_process_lost(&self) -> bool {
+        [
+            "from monitor",
+            "closed the monitor",
+            "to monitor",
+            "QEMU monitor",
+            "qemu monitor",
+        ]
+        .iter()
+        .any(|words| self.message.contains(words))
+    }
+
     /// Whether the connection, not the VM, is in trouble.
     #[must_use]
     pub fn is_connection_lost(&self) -> bool {

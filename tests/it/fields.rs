@@ -25,6 +25,8 @@ enum Claim {
     Word(&'static str),
     /// It is not negative and not more than the judge says.
     AtMost,
+    /// It is about what the judge says: it goes up and down while it is asked.
+    About,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,11 +47,14 @@ fn section(name: &str) -> Vec<Row> {
         .map(|line| {
             let (field, question) = line.split_once(' ').expect("a field and a question");
             let question = question.trim();
-            let (question, claim) = match (question.split_once(" => "), question.strip_prefix("< "))
-            {
-                (Some((question, word)), _) => (question, Claim::Word(word)),
-                (None, Some(question)) => (question, Claim::AtMost),
-                (None, None) => (question, Claim::Same),
+            let (question, claim) = if let Some((question, word)) = question.split_once(" => ") {
+                (question, Claim::Word(word))
+            } else if let Some(question) = question.strip_prefix("< ") {
+                (question, Claim::AtMost)
+            } else if let Some(question) = question.strip_prefix("~ ") {
+                (question, Claim::About)
+            } else {
+                (question, Claim::Same)
             };
             Row {
                 field,
@@ -225,7 +230,8 @@ fn compare(name: &str, before: &str, vm: &Value, after: &str) {
         };
         let is_right = match row.claim {
             Claim::Word(word) => first == "true" && last == "true" && found == word,
-            _ => lies_between(&found, &first, &last),
+            Claim::About => lies_between(&found, &first, &last, 0.05),
+            _ => lies_between(&found, &first, &last, 0.0),
         };
         if !is_right {
             wrong.push(format!(
@@ -237,14 +243,15 @@ fn compare(name: &str, before: &str, vm: &Value, after: &str) {
     assert!(wrong.is_empty(), "of {name} vmlife is wrong: {wrong:#?}");
 }
 
-fn lies_between(found: &str, first: &str, last: &str) -> bool {
+fn lies_between(found: &str, first: &str, last: &str, share: f64) -> bool {
     const ROUNDING: f64 = 0.001;
     if first.is_empty() {
         return false;
     }
     match (number(found), number(first), number(last)) {
         (Some(found), Some(first), Some(last)) => {
-            found >= first.min(last) - ROUNDING && found <= first.max(last) + ROUNDING
+            let slack = ROUNDING + share * found;
+            found >= first.min(last) - slack && found <= first.max(last) + slack
         }
         _ => found == first || found == last,
     }
