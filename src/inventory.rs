@@ -149,12 +149,13 @@ impl Inventory {
         }
         let hypervisor = Arc::clone(&self.hypervisor);
         let all = within(LIST_LIMIT, move || {
-            let all = state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON;
-            hypervisor.apart().statistics(all)
+            hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)
         });
         match all {
             Some(Ok(found)) => Ok(found),
-            _ => self.hypervisor.statistics(state),
+            Some(Err(_)) => self.hypervisor.statistics(state),
+            // That call still waits: nothing more can be asked beside it.
+            None => self.hypervisor.apart().statistics(state),
         }
     }
 
