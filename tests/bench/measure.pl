@@ -147,8 +147,12 @@ open my $running, '>', $xml or die "$xml: $!";
 print $running "<domain type='qemu'><name>running</name><memory unit='MiB'>32</memory>",
     "<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>\n";
 close $running;
-seconds('virsh', 'create', $xml);
+seconds('virsh', 'define', $xml);
+seconds('virsh', 'start', 'running');
 row('`show NAME`, a page on one that runs: statistics, job, snapshots, host, too', ['vmlife', 'show', 'running'],
     ['virsh', 'dominfo', 'running']);
 row('`show NAME --columns ...`, it runs', ['vmlife', 'show', 'running', @few], ['virsh', 'dominfo', 'running']);
+my $image = "$folder/tmp/running.save";
+row('`hibernate` and `restore`, 32 MiB', ['sh', '-c', 'vmlife hibernate running && vmlife restore running'],
+    ['sh', '-c', "virsh save running $image && virsh restore $image", '`virsh save` and `virsh restore`']);
 seconds('virsh', 'destroy', 'running');
