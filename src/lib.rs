@@ -24,7 +24,7 @@
 //! - [`inventory`] puts together what libvirt and the image place know; [`select`] finds in it what
 //!   the user means.
 //! - [`plan`] decides, purely, what a verb means for a VM; [`execute`] does it; [`report`] holds what
-//!   became of it; [`render`] prints it, and nothing else prints.
+//!   became of it; [`render`] prints it, and nothing else prints; [`journal`] notes it for later.
 //!
 //! # Example
 //!
@@ -49,6 +49,7 @@ pub mod hypervisor;
 pub mod image;
 pub mod interrupt;
 pub mod inventory;
+pub mod journal;
 pub mod observe;
 pub mod payload;
 pub mod plan;

@@ -145,12 +145,26 @@ pub struct Failure {
     /// The words of the one who refused: libvirt's or the file system's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// libvirt's number of the error, if it was libvirt's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt_error: Option<LibvirtErrorNumber>,
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// What else there is to know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// The numbers of one of libvirt's errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LibvirtErrorNumber {
+    /// What went wrong (`virErrorNumber`).
+    pub code: u32,
+    /// The part of libvirt that says so (`virErrorDomain`).
+    pub domain: u32,
 }
 
 impl Failure {
@@ -161,6 +175,7 @@ impl Failure {
             kind,
             message: message.into(),
             cause: None,
+            libvirt_error: None,
             hint: None,
             warnings: Vec::new(),
         }
@@ -224,6 +239,9 @@ pub struct Outcome {
     pub step: Option<Step>,
     /// Whether the VM is another one now than before.
     pub changed: bool,
+    /// The status at the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_before: Option<VmStatus>,
     /// The status at the end, if it could be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<VmStatus>,
@@ -241,6 +259,9 @@ pub struct Outcome {
     /// Words of the one who refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// libvirt's number of the error, if it was libvirt's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt_error: Option<LibvirtErrorNumber>,
     /// What to do next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -258,12 +279,14 @@ impl Outcome {
             kind: Kind::Done,
             step: None,
             changed: false,
+            status_before: None,
             status: None,
             image: None,
             size_bytes: None,
             seconds: None,
             message: message.into(),
             cause: None,
+            libvirt_error: None,
             hint: None,
             warnings: Vec::new(),
         }
@@ -275,6 +298,7 @@ impl Outcome {
         Self {
             kind: failure.kind,
             cause: failure.cause,
+            libvirt_error: failure.libvirt_error,
             hint: failure.hint,
             warnings: failure.warnings,
             ..Self::done(vm, failure.message)

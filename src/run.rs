@@ -5,10 +5,11 @@ use crate::execute::{Options, execute};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::ImagePlace;
 use crate::interrupt::{Interrupt, within};
-use crate::inventory::{Depth, Entry, Inventory};
+use crate::inventory::{self, Depth, Inventory};
+use crate::journal::{Entry, Journal};
 use crate::plan::{Verb, Wishes};
 use crate::render::Output;
-use crate::report::{Failure, Kind};
+use crate::report::{Event, Failure, Kind, Sink};
 use crate::select::{Selection, select};
 use crate::show::show;
 use crate::words::count;
@@ -69,11 +70,46 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     if entries.is_empty() {
         output.words(&format!("no VM can be {}", verb.past()));
     }
-    let report = execute(&inventory, entries, &request.options, &interrupt, output);
+    let mut recorder = Recorder {
+        output,
+        journal: Journal::new(env::var_os("VMLIFE_JOURNAL")),
+        options: &request.options,
+        uri: inventory.hypervisor.uri(),
+    };
+    let report = execute(
+        &inventory,
+        entries,
+        &request.options,
+        &interrupt,
+        &mut recorder,
+    );
     output.report(&report);
     // Closing the connection would wait for a daemon that may never answer; the process ends now.
     std::mem::forget(inventory);
     Ok(report.kind())
+}
+
+/// Prints what happens, and notes in the journal what has been done.
+struct Recorder<'a> {
+    output: &'a mut Output,
+    journal: Journal,
+    options: &'a Options,
+    uri: &'a str,
+}
+
+impl Sink for Recorder<'_> {
+    fn emit(&mut self, event: Event<'_>) {
+        self.output.emit(event);
+        let Event::Finished(outcome) = event else {
+            return;
+        };
+        let entry = Entry::of(self.options.verb, self.uri, outcome);
+        if let Some(entry) = entry.filter(|_| !self.options.dry_run)
+            && !self.journal.note(&entry)
+        {
+            self.output.log(&entry.line());
+        }
+    }
 }
 
 /// Does something before a VM is touched, within the time limit and within a limit of its own.
@@ -104,7 +140,7 @@ pub(crate) fn in_time<T: Send + 'static>(
 fn one_file_for_one_vm(
     inventory: &Inventory,
     request: &Request,
-    entries: &[Entry],
+    entries: &[inventory::Entry],
 ) -> Result<(), Failure> {
     let Some(to) = request.options.to.as_deref().filter(|_| entries.len() > 1) else {
         return Ok(());

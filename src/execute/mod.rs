@@ -105,6 +105,7 @@ impl Run<'_> {
                 outcome
             }
         };
+        outcome.status_before = Some(before);
         let definition = entry.definition.as_deref();
         outcome
             .warnings

@@ -1,6 +1,6 @@
 //! What libvirt's errors mean for a user.
 
-use crate::report::{Failure, Kind};
+use crate::report::{Failure, Kind, LibvirtErrorNumber};
 use virt::error::Error;
 
 /// An error of libvirt's, in its own words.
@@ -215,6 +215,10 @@ impl HypervisorError {
     #[must_use]
     pub fn failure(&self, message: impl Into<String>) -> Failure {
         let mut failure = Failure::new(self.kind(), message).because(self);
+        failure.libvirt_error = Some(LibvirtErrorNumber {
+            code: self.code,
+            domain: self.domain,
+        });
         failure.hint = self.hint().map(str::to_owned);
         failure
     }

@@ -147,6 +147,13 @@ impl Output {
         }
     }
 
+    /// Says what was done, to those who want to know it all.
+    pub fn log(&mut self, line: &str) {
+        if self.verbose {
+            say(&harmless(line));
+        }
+    }
+
     /// Says what somebody should mend.
     pub fn warning(&mut self, warning: &str) {
         say(&format!("warning: {}", harmless(warning)));

@@ -13,6 +13,7 @@ mod failures;
 mod fields;
 mod from_yaml;
 mod interrupt;
+mod journal;
 mod lifecycle;
 mod payload;
 mod races;

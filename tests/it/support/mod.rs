@@ -87,6 +87,7 @@ pub(crate) fn vmlife_command<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>
         .env_clear()
         .env("LIBVIRT_DEFAULT_URI", "test:///default")
         .env("VMLIFE_IMAGES", "/nonexistent")
+        .env("VMLIFE_JOURNAL", "")
         .stdin(Stdio::null())
         .args(words);
     command
