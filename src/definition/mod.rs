@@ -2,7 +2,6 @@
 
 mod binding;
 mod check;
-mod devices;
 mod difference;
 mod domain;
 mod libvirt_xml;
@@ -508,7 +507,7 @@ fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
     .into_iter()
     .flatten()
     {
-        if !devices::is_elsewhere(&path.to_string_lossy()) {
+        if !domain::is_elsewhere(&path.to_string_lossy()) {
             *path = folder.join(&path);
         }
     }

@@ -364,15 +364,7 @@ pub(super) fn job(vm: &Vm) -> Option<String> {
 mod tests {
     use super::*;
     use crate::entity::sample;
-    use jiff::tz::TimeZone;
-
-    fn at_width(width: Option<u16>) -> View {
-        View {
-            width,
-            now: "2026-03-01T13:00:00Z".parse().unwrap(),
-            zone: TimeZone::UTC,
-        }
-    }
+    use crate::render::text::at_width;
 
     fn vms() -> [Vm; 2] {
         let bare = serde_json::from_str(r#"{"vmStatic": {"name": "bare"}}"#).unwrap();

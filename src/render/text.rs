@@ -42,6 +42,16 @@ impl View {
     }
 }
 
+/// A view for tests, of this width.
+#[cfg(test)]
+pub(super) fn at_width(width: Option<u16>) -> View {
+    View {
+        width,
+        now: "2026-03-01T13:00:00Z".parse().unwrap(),
+        zone: TimeZone::fixed(jiff::tz::offset(1)),
+    }
+}
+
 /// Spells out what could steer a terminal or mislead the eye: control characters, characters that
 /// turn the direction of writing, and such as have no width.
 #[must_use]

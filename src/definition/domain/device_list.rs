@@ -1,0 +1,289 @@
+//! The list of all devices, and names and UUIDs for those that have none.
+
+use super::disks::base_name;
+use super::ovirt_text;
+use crate::definition::tree::Element;
+use crate::entity::{
+    DiskImage, SpecParam, VmDevice, VmDeviceGeneralType, VmDeviceId, VmInterfaceType, VmStatic,
+};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The UUID in an alias that somebody chose.
+pub(super) fn alias_id(device: &Element) -> Option<Uuid> {
+    let alias = device.child("alias")?.attribute("name")?;
+    alias.strip_prefix("ua-")?.parse().ok()
+}
+
+/// Gives the disks, network cards and devices the names and UUIDs that follow from what they are, where
+/// the XML gives none, and lists the devices.
+pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, vm: &mut VmStatic) {
+    let vm_id = vm.id.unwrap_or_default();
+    let is_live = domain.attribute("id").is_some();
+    for disk in &mut vm.images {
+        if disk.disk_alias.is_empty() {
+            disk.disk_alias = base_name(disk.image_path.as_deref());
+        }
+        let of_serial = disk
+            .serial
+            .as_deref()
+            .and_then(|serial| serial.parse().ok());
+        let made = || {
+            made_id(
+                vm_id,
+                &format!("disk/{}", disk.target_dev.as_deref().unwrap_or_default()),
+            )
+        };
+        // oVirt's metadata may have told it already.
+        disk.id = of_serial.or(disk.id).or_else(|| vm.id.map(|_| made()));
+        disk.plugged = is_live.then_some(true);
+    }
+    for (number, card) in (1..).zip(&mut vm.interfaces) {
+        if card.name.is_empty() {
+            card.name = format!("nic{number}");
+        }
+        let key = card
+            .mac_address
+            .clone()
+            .unwrap_or_else(|| number.to_string());
+        card.id = card
+            .id
+            .or_else(|| vm.id.map(|_| made_id(vm_id, &format!("interface/{key}"))));
+        card.speed = card.interface_type.as_ref().and_then(|kind| match kind {
+            VmInterfaceType::Pv => Some(10_000),
+            VmInterfaceType::Rtl8139 => Some(100),
+            VmInterfaceType::Other(_) => None,
+            _ => Some(1_000),
+        });
+        card.vm_id = vm.id;
+        card.vm_name = Some(vm.name.clone());
+        card.plugged = is_live.then_some(true);
+    }
+    vm.disk_list = vm
+        .images
+        .iter()
+        .filter(|disk| !disk.is_lun())
+        .map(|disk| DiskImage {
+            snapshots: Vec::new(),
+            ..disk.clone()
+        })
+        .collect();
+    let devices = domain
+        .child("devices")
+        .into_iter()
+        .flat_map(Element::elements);
+    for (number, element) in devices
+        .filter(|element| !element.is("emulator"))
+        .enumerate()
+    {
+        let mut device = read_device(element, is_live);
+        let device_id = alias_id(element);
+        device.id = vm.id.map(|vm_id| device_id_of(element, number, vm_id));
+        if let Some(told) = told_of(ovirt, element) {
+            device.logical_name = ovirt_text(told, "guestName");
+            device.custom_properties = custom_of(told).unwrap_or_default();
+        }
+        match device_id {
+            Some(id) => {
+                vm.managed_device_map.insert(id, device);
+            }
+            None => vm.unmanaged_device_list.push(device),
+        }
+    }
+}
+
+/// The same UUID for the same device, at each look.
+fn made_id(vm: Uuid, place: &str) -> Uuid {
+    Uuid::new_v5(&vm, place.as_bytes())
+}
+
+/// Which device this is: the alias that somebody chose tells it, else it is made.
+pub(super) fn device_id_of(element: &Element, number: usize, vm_id: Uuid) -> VmDeviceId {
+    let made = || made_id(vm_id, &place_of(element, number));
+    VmDeviceId {
+        device_id: alias_id(element).unwrap_or_else(made),
+        vm_id,
+    }
+}
+
+/// What oVirt's metadata says of a device, which it knows by its target, its hardware address or its
+/// alias.
+fn told_of<'a>(ovirt: Option<&'a Element>, device: &Element) -> Option<&'a Element> {
+    let part = |name, key| device.child(name).and_then(|part| part.attribute(key));
+    let target = part("target", "dev").filter(|_| device.is("disk"));
+    let keys = [
+        ("name", target),
+        ("mac_address", part("mac", "address")),
+        ("alias", part("alias", "name")),
+    ];
+    let is_same = |told: &&Element| {
+        keys.iter().any(|(key, of_device)| {
+            let (told, of_device) = (told.attribute(key), of_device.as_deref());
+            told.zip(of_device)
+                .is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+        })
+    };
+    ovirt?.elements().find(is_same)
+}
+
+/// oVirt's custom properties in what it says of a device.
+fn custom_of(told: &Element) -> Option<BTreeMap<String, String>> {
+    let custom = told.elements().find(|part| part.name() == "custom")?;
+    let property = |one: &Element| (one.name().to_owned(), one.text().trim().to_owned());
+    Some(custom.elements().map(property).collect())
+}
+
+/// What tells a device from its siblings: its target or hardware address, else its place in the XML.
+fn place_of(element: &Element, number: usize) -> String {
+    let target = element
+        .child("target")
+        .and_then(|target| target.attribute("dev"));
+    let mac = element
+        .child("mac")
+        .and_then(|mac| mac.attribute("address"));
+    let key = match element.name() {
+        "disk" => target,
+        "interface" => mac,
+        _ => None,
+    };
+    match key {
+        Some(key) => format!("{}/{}", element.name(), key.to_lowercase()),
+        None => format!("{}/{number}", element.name()),
+    }
+}
+
+fn read_device(element: &Element, is_live: bool) -> VmDevice {
+    let class = match (element.name(), element.attribute("type")) {
+        ("hostdev", Some("mdev")) => VmDeviceGeneralType::Mdev,
+        ("serial" | "console", _) => VmDeviceGeneralType::Console,
+        (name, _) => VmDeviceGeneralType::from_libvirt(name),
+    };
+    let model = element
+        .child("model")
+        .and_then(|model| model.attribute("type"));
+    let what = match element.name() {
+        "disk" => Some(element.attribute("device").unwrap_or("disk")),
+        "video" => model,
+        "controller" => match (element.attribute("type"), element.attribute("model")) {
+            (Some("scsi"), Some(model)) => Some(model),
+            (kind, _) => kind,
+        },
+        "sound" | "watchdog" | "rng" | "panic" | "memory" | "tpm" | "memballoon" => {
+            element.attribute("model")
+        }
+        _ => element.attribute("type").or(element.attribute("model")),
+    };
+    let address = element.child("address").map(|address| {
+        let parts: Vec<String> = address
+            .attributes()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        format!("{{{}}}", parts.join(", "))
+    });
+    let boot = element
+        .child("boot")
+        .and_then(|boot| boot.attribute("order")?.parse().ok());
+    let alias = element
+        .child("alias")
+        .and_then(|alias| alias.attribute("name"))
+        .unwrap_or_default();
+    VmDevice {
+        general_type: Some(class),
+        device: what.map(str::to_owned),
+        address,
+        boot_order: boot.unwrap_or_default(),
+        spec_params: spec_params(element),
+        managed: alias.starts_with("ua-"),
+        plugged: is_live.then_some(true),
+        read_only: element
+            .is("disk")
+            .then(|| element.child("readonly").is_some()),
+        alias: alias.to_owned(),
+        host_device: host_device(element),
+        ..VmDevice::default()
+    }
+}
+
+/// What is set of a device beside what has a field of its own. What might be secret is left out.
+fn spec_params(element: &Element) -> BTreeMap<String, SpecParam> {
+    const OTHERS: [&str; 9] = [
+        "address",
+        "alias",
+        "boot",
+        "source",
+        "backingStore",
+        "auth",
+        "encryption",
+        "serial",
+        "readonly",
+    ];
+    let is_open = |name: &str| !name.starts_with("passwd");
+    let mut parameters: BTreeMap<String, SpecParam> = element
+        .attributes()
+        .filter(|(name, _)| is_open(name))
+        .map(|(name, value)| (name.to_owned(), SpecParam::Text(value.to_owned())))
+        .collect();
+    for child in element
+        .elements()
+        .filter(|child| child.is(child.name()) && !OTHERS.contains(&child.name()))
+    {
+        let mut group: BTreeMap<String, SpecParam> = child
+            .attributes()
+            .map(|(name, value)| (name.to_owned(), SpecParam::Text(value.to_owned())))
+            .collect();
+        let text = child.text();
+        if !text.trim().is_empty() {
+            group.insert("text".to_owned(), SpecParam::Text(text.trim().to_owned()));
+        }
+        if !group.is_empty() {
+            parameters
+                .entry(child.name().to_owned())
+                .or_insert(SpecParam::Group(group));
+        }
+    }
+    parameters
+}
+
+/// libvirt's name of the host's PCI device that is passed through.
+fn host_device(element: &Element) -> Option<String> {
+    if !element.is("hostdev") {
+        return None;
+    }
+    let address = element.find("source/address")?;
+    let number = |name: &str| {
+        let text = address.attribute(name)?;
+        u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+    };
+    Some(format!(
+        "pci_{:04x}_{:02x}_{:02x}_{:x}",
+        number("domain")?,
+        number("bus")?,
+        number("slot")?,
+        number("function")?
+    ))
+}
+
+/// oVirt's custom properties of devices.
+pub(super) fn custom_properties(
+    domain: &Element,
+    ovirt: Option<&Element>,
+) -> BTreeMap<VmDeviceId, BTreeMap<String, String>> {
+    let vm_id = domain
+        .child("uuid")
+        .and_then(|uuid| uuid.text().trim().parse().ok());
+    let devices = ovirt.into_iter().flat_map(Element::elements);
+    devices
+        .filter_map(|device| {
+            let properties = custom_of(device)?;
+            let vm_id: Uuid = vm_id?;
+            let key = device
+                .attribute("mac_address")
+                .or(device.attribute("alias"))?;
+            let device_id = key
+                .strip_prefix("ua-")
+                .and_then(|id| id.parse().ok())
+                .unwrap_or_else(|| made_id(vm_id, &format!("interface/{}", key.to_lowercase())));
+            Some((VmDeviceId { device_id, vm_id }, properties))
+        })
+        .collect()
+}

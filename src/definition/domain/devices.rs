@@ -1,0 +1,208 @@
+//! The mapping between `<devices>` and the model.
+
+use super::consoles::{bind_console, graphics_types};
+use super::disks::{bind_disk, cd_bus, cds, is_disk, iso_path, new_disk, put_iso};
+use super::interfaces::bind_interface;
+use crate::definition::binding::{Binding, Direction, put};
+use crate::definition::tree::{Element, Result};
+use crate::entity::{DisplayType, GraphicsType, MigrationSupport, UsbPolicy, VmStatic};
+use std::cell::RefCell;
+
+/// Whether it may migrate, as far as its devices tell.
+pub(super) fn migration_support(devices: &Element) -> MigrationSupport {
+    let is_bound = |device: &Element| {
+        device.is("hostdev") && device.attribute("type") != Some("usb")
+            || device.is("interface") && device.attribute("type") == Some("hostdev")
+    };
+    if devices.elements().any(is_bound) {
+        MigrationSupport::PinnedToHost
+    } else {
+        MigrationSupport::Migratable
+    }
+}
+
+/// Ties what is configured of devices to them.
+pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
+    let cd_bus = cd_bus(binding.element);
+    if binding.element.child("devices").is_some() {
+        let direction = binding.direction;
+        let element = binding.element.ensure("devices");
+        return bind_devices(&mut Binding { element, direction }, vm, cd_bus);
+    }
+    // Nothing to read; and where nothing comes of it, nothing is written either.
+    let mut devices = Element::new("devices");
+    let (element, direction) = (&mut devices, binding.direction);
+    bind_devices(&mut Binding { element, direction }, vm, cd_bus)?;
+    if devices.elements().next().is_some() {
+        binding.element.append(devices);
+    }
+    Ok(())
+}
+
+fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Result {
+    let taken = vm.images.iter().filter_map(|disk| disk.target_dev.clone());
+    let targets = RefCell::new(taken.collect::<Vec<String>>());
+    binding.list(
+        &mut vm.images,
+        is_disk,
+        |disk| disk.target_dev.clone(),
+        |disk| new_disk(disk, &mut targets.borrow_mut()),
+        bind_disk,
+    )?;
+    binding.by(
+        &mut vm.iso_path,
+        |devices| Ok(cds(devices).next().and_then(iso_path)),
+        |devices, iso| put_iso(devices, iso.as_deref(), cd_bus, &mut targets.borrow_mut()),
+    )?;
+    binding.list(
+        &mut vm.interfaces,
+        |device| device.is("interface"),
+        |card| card.mac_address.clone(),
+        |card| {
+            let kind = card.source_type.get_or_insert_with(|| "network".to_owned());
+            Element::new("interface").with("type", kind)
+        },
+        bind_interface,
+    )?;
+    binding.by(
+        &mut vm.graphics_types,
+        |devices| Ok(graphics_types(devices)),
+        |devices, wanted| {
+            devices.remove(|device| {
+                device.is("graphics") && {
+                    let kind = device.attribute("type").unwrap_or_default();
+                    !wanted.contains(&GraphicsType::from_libvirt(kind))
+                }
+            });
+            let there = graphics_types(devices);
+            for kind in wanted.iter().filter(|kind| !there.contains(kind)) {
+                devices.append(
+                    Element::new("graphics")
+                        .with("type", &kind.libvirt())
+                        .with("autoport", "yes"),
+                );
+            }
+        },
+    )?;
+    binding.by(
+        &mut vm.default_display_type,
+        |devices| {
+            let model = devices.find("video/model");
+            let kind = model.and_then(|model| model.attribute("type"));
+            Ok(kind.map(DisplayType::from_libvirt))
+        },
+        |devices, kind| {
+            let word = kind.as_ref().map(DisplayType::libvirt);
+            put(devices, "video/model", Some("type"), word.as_deref());
+            if *kind != Some(DisplayType::Qxl) {
+                // Memory of kinds that only QXL has.
+                for name in ["ram", "vram64", "vgamem"] {
+                    put(devices, "video/model", Some(name), None);
+                }
+            }
+        },
+    )?;
+    bind_console(binding, vm)?;
+    bind_others(binding, vm, cd_bus)
+}
+
+/// Devices that are there or not.
+fn bind_others(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Result {
+    binding.presence("tpm", &mut vm.tpm_enabled, || {
+        let model = if cd_bus == "sata" {
+            "tpm-crb"
+        } else {
+            "tpm-tis"
+        };
+        let mut tpm = Element::new("tpm").with("model", model);
+        tpm.append(
+            Element::new("backend")
+                .with("type", "emulator")
+                .with("version", "2.0"),
+        );
+        tpm
+    })?;
+    binding.presence("smartcard", &mut vm.smartcard_enabled, || {
+        Element::new("smartcard")
+            .with("mode", "passthrough")
+            .with("type", "spicevmc")
+    })?;
+    binding.by(
+        &mut vm.balloon_enabled,
+        |devices| {
+            let model = devices
+                .child("memballoon")
+                .and_then(|balloon| balloon.attribute("model"));
+            Ok(model != Some("none"))
+        },
+        |devices, wanted| {
+            let model = if *wanted { "virtio" } else { "none" };
+            put(devices, "memballoon", Some("model"), Some(model));
+        },
+    )?;
+    binding.by(
+        &mut vm.usb_policy,
+        |devices| {
+            let redirects =
+                |device: &Element| device.is("redirdev") && device.attribute("bus") == Some("usb");
+            Ok(if devices.elements().any(redirects) {
+                UsbPolicy::EnabledNative
+            } else {
+                UsbPolicy::Disabled
+            })
+        },
+        |devices, policy| {
+            devices.remove(|device| device.is("redirdev"));
+            if *policy == UsbPolicy::EnabledNative {
+                devices.append(
+                    Element::new("redirdev")
+                        .with("bus", "usb")
+                        .with("type", "spicevmc"),
+                );
+            }
+        },
+    )?;
+    let is_logged = vm.serial_log_path.is_some();
+    if binding.direction == Direction::Write
+        && is_logged
+        && binding.element.child("serial").is_none()
+    {
+        let port = Element::new("serial").with("type", "pty");
+        binding.element.append(port);
+    }
+    binding.field("serial/log/@file", &mut vm.serial_log_path)?;
+    if binding.direction == Direction::Write && vm.serial_log_path.is_some() {
+        let log = binding.element.ensure("serial/log");
+        if log.attribute("append").is_none() {
+            log.set_attribute("append", Some("on"));
+        }
+    }
+    binding.told(&mut vm.lease_storage_domain_id, |devices| {
+        devices
+            .child("lease")?
+            .child("lockspace")?
+            .text()
+            .trim()
+            .parse()
+            .ok()
+    });
+    binding.told(&mut vm.stateless, |devices| {
+        devices
+            .children("disk")
+            .any(|disk| disk.child("transient").is_some())
+    });
+    binding.told(&mut vm.migration_support, migration_support);
+    binding.told(&mut vm.multi_queues_enabled, |devices| {
+        devices.children("interface").any(|card| {
+            card.child("driver")
+                .is_some_and(|driver| driver.attribute("queues").is_some())
+        })
+    });
+    binding.told(&mut vm.virtio_scsi_multi_queues, |devices| {
+        let mut controllers = devices.children("controller");
+        let scsi = controllers.find(|controller| controller.attribute("type") == Some("scsi"));
+        let queues = scsi.and_then(|scsi| scsi.child("driver")?.attribute("queues")?.parse().ok());
+        queues.unwrap_or_default()
+    });
+    Ok(())
+}
