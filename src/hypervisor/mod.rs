@@ -18,13 +18,18 @@ use crate::entity::{
     DomainState, ImageStatus, JobOperation, MemorySize, SavedImage, Verdict, Vm, VmStatic,
     VmStatus, vm_exit, vm_pause_status, vm_status,
 };
+use crate::interrupt::within;
 use crate::report::Kind;
 use ffi::{ConnectHandle, DomainHandle};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
+
+/// How long a domain whose QEMU does not answer may take to tell what libvirt knows by itself.
+const STUCK_LIMIT: Duration = Duration::from_secs(2);
 
 type Result<T> = std::result::Result<T, HypervisorError>;
 
@@ -367,8 +372,16 @@ impl Machine {
     }
 
     fn observe_in(&self, state: DomainState, images: Vec<SavedImage>) -> Result<Vm> {
+        // Since libvirt 11 even the XML waits behind a question that QEMU does not answer.
+        let xml = if state.is_active() && self.is_stuck() {
+            let machine = self.clone();
+            within(STUCK_LIMIT, move || machine.xml()).and_then(Result::ok)
+        } else {
+            Some(self.xml()?)
+        };
         // What libvirt prints and we cannot read must not hide the VM: name, UUID and state remain.
-        let vm = read_domain(&self.xml()?).unwrap_or_else(|_| Vm {
+        let read = xml.and_then(|xml| read_domain(&xml).ok());
+        let vm = read.unwrap_or_else(|| Vm {
             vm_static: VmStatic {
                 name: self.name.clone(),
                 id: Some(self.id),

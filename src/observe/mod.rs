@@ -161,8 +161,11 @@ impl Observer<'_> {
                 dynamic.graphics_infos = told.graphics_infos;
             }
         }
-        // What neither runs nor will come back is its own next run.
-        if !wishes.inactive && !vm.status().is_active() && vm.restorable_image().is_none() {
+        // What neither runs nor will come back is its own next run; and of a QEMU that hangs not even
+        // the XML is told.
+        let is_active = vm.status().is_active();
+        let has_next_run = is_active || vm.restorable_image().is_some();
+        if !wishes.inactive && (!has_next_run || is_active && machine.is_stuck()) {
             return;
         }
         let inactive = XmlFlags {
