@@ -1,10 +1,10 @@
 //! What has no home in libvirt's XML lives in the domain's `<metadata>`, under vmlife's own namespace.
 //!
-//! No list says which fields these are: whatever a VM says that its XML alone does not tell is kept. So
-//! every field has a home, and one that libvirt learns to hold moves there by itself.
+//! Which fields these are, their documentation says, and lists here that a test holds to it. No other field is
+//! ever read from there: what libvirt's XML has a home for, it alone tells, whoever has written the metadata.
 
 use super::tree::Element;
-use crate::entity::{Vm, VmDynamic, VmStatic};
+use crate::entity::{DiskImage, Vm, VmDynamic, VmNetworkInterface, VmNumaNode, VmStatic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -77,6 +77,125 @@ const OF_VM: [&str; 4] = [
     "vmPayload",
 ];
 
+/// What is kept of a VM's configuration.
+const KEPT: [&str; 58] = [
+    "allowConsoleReconnect",
+    "autoConverge",
+    "autoStartup",
+    "clusterCompatibilityVersionOrigin",
+    "clusterId",
+    "consoleDisconnectAction",
+    "consoleDisconnectActionDelay",
+    "cpuPinningPolicy",
+    "cpuProfileId",
+    "createdByUserId",
+    "creationDate",
+    "customCompatibilityVersion",
+    "customProperties",
+    "dbGeneration",
+    "dedicatedVmForVdsList",
+    "deleteProtected",
+    "exportDate",
+    "failBack",
+    "imageTypeId",
+    "initialized",
+    "instanceTypeId",
+    "largeIconId",
+    "migrateCompressed",
+    "migrateEncrypted",
+    "migrationDowntime",
+    "migrationPolicyId",
+    "migrationSupport",
+    "minAllocatedMem",
+    "namespace",
+    "niceLevel",
+    "numaTuneMode",
+    "origin",
+    "originalTemplateGuid",
+    "originalTemplateName",
+    "osId",
+    "ovfVersion",
+    "parallelMigrations",
+    "predefinedProperties",
+    "priority",
+    "providerId",
+    "quotaDefault",
+    "quotaEnforcementType",
+    "quotaId",
+    "quotaName",
+    "resumeBehavior",
+    "runAndPause",
+    "serialNumberPolicy",
+    "smallIconId",
+    "ssoMethod",
+    "timeZone",
+    "tunnelMigration",
+    "useLatestVersion",
+    "userDefinedProperties",
+    "vmGroupId",
+    "vmGroupName",
+    "vmInit",
+    "vmType",
+    "vmtGuid",
+];
+/// What is kept of a disk.
+const KEPT_OF_DISKS: [&str; 37] = [
+    "appList",
+    "backup",
+    "backupMode",
+    "contentType",
+    "creationDate",
+    "diskAlias",
+    "diskDescription",
+    "diskProfileIds",
+    "diskProfileNames",
+    "generation",
+    "imageId",
+    "imageTransferBytesSent",
+    "imageTransferBytesTotal",
+    "imageTransferPhase",
+    "initialSizeInBytes",
+    "lastModified",
+    "leaseStatus",
+    "numberOfVms",
+    "quotaEnforcementType",
+    "quotaIds",
+    "quotaNames",
+    "remotePath",
+    "sequenceNumber",
+    "snapshotCreationDate",
+    "storageIds",
+    "storagePath",
+    "storagePoolId",
+    "storageTypes",
+    "storagesNames",
+    "templateImageId",
+    "templateVersionNames",
+    "transferType",
+    "vmEntityType",
+    "vmNames",
+    "vmSnapshotDescription",
+    "vmSnapshotId",
+    "wipeAfterDelete",
+];
+/// What is kept of a network card.
+const KEPT_OF_CARDS: [&str; 7] = [
+    "failoverVnicProfileName",
+    "name",
+    "portMirroring",
+    "qosName",
+    "remoteNetworkName",
+    "vnicProfileId",
+    "vnicProfileName",
+];
+/// What is kept of a NUMA node.
+const KEPT_OF_NODES: [&str; 1] = ["id"];
+/// What is kept of a payload.
+const KEPT_OF_PAYLOADS: [&str; 1] = ["volumeId"];
+/// Names, which follow from something else where none was given. Of all other fields the XML is believed
+/// first, where it says something.
+const NAMES: [&str; 3] = ["contentType", "diskAlias", "name"];
+
 /// The metadata of a domain: fields, by their names in YAML. Those of the static part stand directly in
 /// it, those of the observed part in `vmDynamic`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,8 +204,11 @@ pub struct Metadata(Map<String, Value>);
 impl Metadata {
     /// What stands in a domain.
     pub(super) fn of_domain(domain: &Element) -> Self {
-        let own = domain.child("metadata").and_then(own);
-        match own.map(value_of) {
+        Self::of_element(domain.child("metadata").and_then(own))
+    }
+
+    fn of_element(element: Option<&Element>) -> Self {
+        match element.map(value_of) {
             Some(Value::Object(fields)) => Self(fields),
             _ => Self::default(),
         }
@@ -96,36 +218,36 @@ impl Metadata {
     pub(super) fn beyond(vm: &Vm, base: &Vm) -> Self {
         let mut fields = configured(&vm.vm_static);
         subtract(&mut fields, &configured(&base.vm_static));
+        retain_kept(&mut fields);
         let (mut of_vm, of_base) = (object(vm), object(base));
-        of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
         subtract(&mut of_vm, &of_base);
+        of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
         fields.extend(of_vm);
+        retain_kept_of_payload(&mut fields);
         Self(fields)
     }
 
-    /// The same, with what nobody else remembers of the observed part.
-    pub(super) fn remembering(mut self, dynamic: Option<&VmDynamic>) -> Self {
-        let mut remembered = dynamic.map(object).unwrap_or_default();
+    /// The same, with what nobody else remembers of the observed part, and with what stands in `old` and
+    /// this program has no name for.
+    fn with(mut self, dynamic: &VmDynamic, old: &Self) -> Self {
+        let mut remembered = object(dynamic);
         remembered.retain(|name, _| REMEMBERED.contains(&name.as_str()));
-        if remembered.is_empty() {
-            self.0.remove("vmDynamic");
-        } else {
-            self.0.insert("vmDynamic".to_owned(), remembered.into());
+        if let Some(Value::Object(before)) = old.0.get("vmDynamic") {
+            let unknown = before
+                .iter()
+                .filter(|(name, value)| is_unknown::<VmDynamic>(name, value));
+            remembered.extend(unknown.map(|(name, value)| (name.clone(), value.clone())));
         }
-        self
-    }
-
-    /// The same, with what stands in `old` and this program has no name for.
-    pub(super) fn keeping_unknown(mut self, old: &Self) -> Self {
-        for (name, value) in &old.0 {
-            let is_known = name == "vmDynamic" || {
-                let one = Map::from_iter([(name.clone(), value.clone())]);
-                let misfits = overlay(&mut VmStatic::default(), &one);
-                OF_VM.contains(&name.as_str()) || misfits.iter().all(Misfit::is_known)
-            };
-            if !is_known {
-                self.0.insert(name.clone(), value.clone());
-            }
+        let unknown = old.0.iter().filter(|(name, value)| {
+            *name != "vmDynamic"
+                && !OF_VM.contains(&name.as_str())
+                && is_unknown::<VmStatic>(name, value)
+        });
+        self.0
+            .extend(unknown.map(|(name, value)| (name.clone(), value.clone())));
+        self.0.remove("vmDynamic");
+        if !remembered.is_empty() {
+            self.0.insert("vmDynamic".to_owned(), remembered.into());
         }
         self
     }
@@ -137,6 +259,20 @@ impl Metadata {
         let dynamic = configured.remove("vmDynamic");
         configured.retain(|name, _| !OF_VM.contains(&name.as_str()));
         of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
+        let misplaced = configured.iter().find_map(|(name, value)| {
+            let has_home = !is_kept(name) && !is_unknown::<VmStatic>(name, value);
+            let why = "it has its place in libvirt's own elements, which alone count";
+            has_home.then(|| (name.clone(), why.to_owned()))
+        });
+        retain_kept(&mut configured);
+        retain_silent(&mut configured, &vm.vm_static);
+        retain_kept_of_payload(&mut of_vm);
+        if vm.vm_payload.is_none() {
+            of_vm.remove("vmPayload");
+        }
+        if vm.initialization_type.is_some() {
+            of_vm.remove("initializationType");
+        }
         let mut misfits = Vec::new();
         // What is laid over goes by way of text, in which hidden secrets would be lost.
         vm.reveal_secrets();
@@ -146,18 +282,20 @@ impl Metadata {
         if !of_vm.is_empty() {
             misfits.extend(overlay(vm, &of_vm));
         }
-        if let Some(Value::Object(remembered)) = dynamic {
+        if let Some(Value::Object(mut remembered)) = dynamic {
+            remembered.retain(|name, _| REMEMBERED.contains(&name.as_str()));
             let dynamic = vm.vm_dynamic.get_or_insert_default();
             misfits.extend(overlay(dynamic, &remembered));
         }
         vm.hide_secrets();
-        let mistake = misfits.into_iter().find(Misfit::is_known)?;
-        Some((mistake.field, mistake.why))
+        let mistake = misfits.into_iter().find(Misfit::is_known);
+        let mistake = mistake.map(|mistake| (mistake.field, mistake.why));
+        misplaced.or(mistake)
     }
 
     /// The observed part that is remembered, also of a domain that is off.
     #[must_use]
-    pub fn remembered(&self) -> VmDynamic {
+    fn remembered(&self) -> VmDynamic {
         let mut dynamic = VmDynamic::default();
         if let Some(Value::Object(remembered)) = self.0.get("vmDynamic") {
             overlay(&mut dynamic, remembered);
@@ -165,52 +303,176 @@ impl Metadata {
         dynamic
     }
 
-    /// Puts it into a domain, in the place of what stands there.
-    pub(super) fn put(&self, domain: &mut Element) {
-        if self.0.is_empty() {
+    /// Puts what a VM says beyond its XML into its domain; what stands there and says the same keeps its
+    /// bytes.
+    pub(super) fn update(domain: &mut Element, vm: &Vm, base: &Vm) {
+        let old = Self::of_domain(domain);
+        let new = Self::beyond(vm, base);
+        let mut there = base.clone();
+        old.apply(&mut there);
+        if Self::beyond(&there, base) == new {
+            return;
+        }
+        let new = new.with(&old.remembered(), &old);
+        let is_own = |element: &Element| element.is_of(METADATA_NAMESPACE, "vm");
+        if new.0.is_empty() {
             if domain.child("metadata").is_some() {
-                let is_own = |element: &Element| element.is_of(METADATA_NAMESPACE, "vm");
                 domain.ensure("metadata").remove(is_own);
             }
             return;
         }
         let metadata = domain.ensure("metadata");
-        metadata.remove(|element| element.is_of(METADATA_NAMESPACE, "vm"));
-        metadata.append(self.element());
-    }
-
-    fn element(&self) -> Element {
-        let own = |name: &str| {
-            Element::new(&format!("{METADATA_PREFIX}:{name}")).in_namespace(METADATA_NAMESPACE)
-        };
-        let root = own("vm").with(&format!("xmlns:{METADATA_PREFIX}"), METADATA_NAMESPACE);
-        fill(root, &Value::Object(self.0.clone()), &own)
-    }
-
-    /// Reads it from what `virDomainGetMetadata` gives; rubbish is nothing.
-    #[must_use]
-    pub fn parse(xml: &str) -> Self {
-        match super::tree::Document::parse(xml).map(|document| value_of(&document.root)) {
-            Ok(Value::Object(fields)) => Self(fields),
-            _ => Self::default(),
+        if !metadata.elements().any(is_own) {
+            let root = Element::new(&format!("{METADATA_PREFIX}:vm"));
+            let root = root.in_namespace(METADATA_NAMESPACE);
+            metadata.append(root.with(&format!("xmlns:{METADATA_PREFIX}"), METADATA_NAMESPACE));
+        }
+        if let Some(element) = metadata.elements_mut().find(|element| is_own(element)) {
+            let prefix = element.prefix().to_owned();
+            let make = |name: &str| {
+                Element::new(&format!("{prefix}{name}")).in_namespace(METADATA_NAMESPACE)
+            };
+            rewrite(element, &new.0, &make);
         }
     }
 
-    /// The element for `virDomainSetMetadata`, which puts it into the namespace itself.
+    /// Changes what is remembered of a VM's runs in the element that `virDomainGetMetadata` gives, and
+    /// gives the one for `virDomainSetMetadata`, which puts it into the namespace itself.
     #[must_use]
-    pub fn to_xml(&self) -> String {
-        fill(
-            Element::new("vm"),
-            &Value::Object(self.0.clone()),
-            &Element::new,
-        )
-        .to_string()
+    pub fn remember(old: Option<&str>, change: impl FnOnce(&mut VmDynamic)) -> String {
+        let parsed = old.and_then(|xml| super::tree::Document::parse(xml).ok());
+        let mut root = parsed.map_or_else(|| Element::new("vm"), |document| document.root);
+        let old = Self::of_element(Some(&root));
+        let mut dynamic = old.remembered();
+        change(&mut dynamic);
+        let new = old.clone().with(&dynamic, &old);
+        rewrite(&mut root, &new.0, &Element::new);
+        root.to_string()
     }
+}
 
-    /// The same, remembering another observed part.
-    #[must_use]
-    pub fn with_remembered(self, dynamic: &VmDynamic) -> Self {
-        self.remembering(Some(dynamic))
+/// What a VM says that neither its XML can tell nor metadata keeps, such as `images[vda].sgio`.
+pub(super) fn homeless(vm: &Vm, base: &Vm) -> Vec<String> {
+    let mut all = configured(&vm.vm_static);
+    subtract(&mut all, &configured(&base.vm_static));
+    let mut kept = all.clone();
+    retain_kept(&mut kept);
+    subtract(&mut all, &kept);
+    let mut names = Vec::new();
+    for (name, value) in all {
+        match value {
+            Value::Object(entries) if kept_of(&name).is_some() => {
+                for (key, entry) in entries {
+                    let fields = entry.as_object().into_iter().flat_map(Map::keys);
+                    names.extend(fields.map(|field| format!("{name}[{key}].{field}")));
+                }
+            }
+            _ => names.push(name),
+        }
+    }
+    names
+}
+
+/// The lists of which something is kept, and what of each entry.
+fn kept_of(list: &str) -> Option<&'static [&'static str]> {
+    match list {
+        "images" => Some(&KEPT_OF_DISKS),
+        "interfaces" => Some(&KEPT_OF_CARDS),
+        "vNumaNodeList" => Some(&KEPT_OF_NODES),
+        _ => None,
+    }
+}
+
+fn is_kept(name: &str) -> bool {
+    KEPT.contains(&name) || kept_of(name).is_some()
+}
+
+/// Leaves of a VM's configuration what metadata keeps.
+fn retain_kept(fields: &mut Map<String, Value>) {
+    fields.retain(|name, value| {
+        let (Some(kept), Value::Object(entries)) = (kept_of(name), value) else {
+            return is_kept(name);
+        };
+        entries.retain(|_, entry| {
+            let Value::Object(entry) = entry else {
+                return false;
+            };
+            entry.retain(|name, _| kept.contains(&name.as_str()));
+            !entry.is_empty()
+        });
+        !entries.is_empty()
+    });
+}
+
+fn retain_kept_of_payload(fields: &mut Map<String, Value>) {
+    let Some(Value::Object(payload)) = fields.get_mut("vmPayload") else {
+        return;
+    };
+    payload.retain(|name, _| KEPT_OF_PAYLOADS.contains(&name.as_str()));
+    if payload.is_empty() {
+        fields.remove("vmPayload");
+    }
+}
+
+/// Leaves of what metadata says that of which the XML says nothing.
+fn retain_silent(fields: &mut Map<String, Value>, base: &VmStatic) {
+    let (base, default) = (configured(base), configured(&VmStatic::default()));
+    let is_silent = |name: &String, base: &Map<String, Value>, default: &Map<String, Value>| {
+        let said = base.get(name);
+        said.is_none() || said == default.get(name) || NAMES.contains(&name.as_str())
+    };
+    let defaults = [
+        ("images", object(&DiskImage::default())),
+        ("interfaces", object(&VmNetworkInterface::default())),
+        ("vNumaNodeList", object(&VmNumaNode::default())),
+    ];
+    fields.retain(|name, value| {
+        let list = defaults.iter().find(|(list, _)| list == name);
+        let (Some((_, default)), Value::Object(entries)) = (list, &mut *value) else {
+            return is_silent(name, &base, &default);
+        };
+        let there = base.get(name).and_then(Value::as_object);
+        for (key, entry) in entries.iter_mut() {
+            let there = there.and_then(|there| match place_of(key) {
+                Some(at) => there.values().nth(at),
+                None => there.get(key),
+            });
+            if let (Value::Object(entry), Some(Value::Object(there))) = (entry, there) {
+                entry.retain(|name, _| is_silent(name, there, default));
+            }
+        }
+        true
+    });
+}
+
+/// Whether a structure has no field of this name.
+fn is_unknown<T: Serialize + DeserializeOwned + Default>(name: &str, value: &Value) -> bool {
+    let one = Map::from_iter([(name.to_owned(), value.clone())]);
+    let misfits = overlay(&mut T::default(), &one);
+    misfits.iter().any(|misfit| !misfit.is_known())
+}
+
+/// Makes an element hold these fields: what holds one of them already stays as it is written.
+fn rewrite(element: &mut Element, fields: &Map<String, Value>, make: &impl Fn(&str) -> Element) {
+    let key_of = |field: &Element| field.attribute("key").unwrap_or(field.name()).to_owned();
+    element.remove(|field| !fields.contains_key(&key_of(field)));
+    let mut there = Vec::new();
+    for field in element.elements_mut() {
+        let key = key_of(field);
+        let Some(value) = fields.get(&key) else {
+            continue;
+        };
+        let before = value_of(field);
+        match (value, &before) {
+            (value, before) if value == before => {}
+            (value, before) if number_or_flag(before).as_ref() == Some(value) => {}
+            (Value::Object(fields), Value::Object(_)) => rewrite(field, fields, make),
+            (value, _) => *field = fill(named(&key, make), value, make),
+        }
+        there.push(key);
+    }
+    for (name, value) in fields.iter().filter(|(name, _)| !there.contains(name)) {
+        element.append(fill(named(name, make), value, make));
     }
 }
 
@@ -256,9 +518,13 @@ fn by_key(fields: &mut Map<String, Value>) {
     for (list, key) in KEYS {
         if let Some(Value::Array(entries)) = fields.get_mut(list) {
             let entries = std::mem::take(entries).into_iter().enumerate();
-            let keyed = entries.map(|(at, entry)| (key_of(&entry, key, at), entry));
-            let keyed = Value::Object(keyed.collect());
-            fields.insert(list.to_owned(), keyed);
+            let mut keyed = Map::new();
+            for (at, entry) in entries {
+                // libvirt lets two cards have one address.
+                let key = Some(key_of(&entry, key, at)).filter(|key| !keyed.contains_key(key));
+                keyed.insert(key.unwrap_or_else(|| format!("#{at}")), entry);
+            }
+            fields.insert(list.to_owned(), Value::Object(keyed));
         }
     }
 }
@@ -399,6 +665,18 @@ fn merge(fields: &mut Map<String, Value>, name: &str, value: &Value) {
     }
 }
 
+/// The element for a field; what cannot be a name stands in an attribute.
+fn named(name: &str, make: &impl Fn(&str) -> Element) -> Element {
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric())
+        && name != "entry";
+    if is_name {
+        make(name)
+    } else {
+        make("entry").with("key", name)
+    }
+}
+
 /// Makes XML of a value, with elements that `make` names: `type` tells what their text is, as in oVirt's
 /// metadata.
 fn fill(mut element: Element, value: &Value, make: &impl Fn(&str) -> Element) -> Element {
@@ -422,15 +700,7 @@ fn fill(mut element: Element, value: &Value, make: &impl Fn(&str) -> Element) ->
         }
         Value::Object(fields) => {
             for (name, value) in fields {
-                let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic())
-                    && name.chars().all(|c| c.is_ascii_alphanumeric())
-                    && name != "entry";
-                let inside = if is_name {
-                    make(name)
-                } else {
-                    make("entry").with("key", name)
-                };
-                element.append(fill(inside, value, make));
+                element.append(fill(named(name, make), value, make));
             }
             if fields.is_empty() {
                 element.set_attribute("type", Some("map"));
@@ -464,7 +734,9 @@ fn value_of(element: &Element) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::definition::tree::Document;
     use crate::definition::{parse, read_domain, update};
+    use crate::entity::OriginType;
     use crate::schema::sources;
     use std::collections::BTreeSet;
 
@@ -558,21 +830,58 @@ previewSnapshot: true
     }
 
     #[test]
-    fn what_is_remembered_of_runs_goes_through_libvirts_calls() {
-        let dynamic = VmDynamic {
-            last_stop_time: Some("2026-01-01T00:00:00Z".parse().unwrap()),
-            status_reason: "not to be remembered".to_owned(),
-            ..VmDynamic::default()
+    fn what_is_remembered_of_runs_goes_through_libvirts_calls_and_leaves_the_rest_as_it_is() {
+        let stopped = |dynamic: &mut VmDynamic| {
+            dynamic.last_stop_time = Some("2026-01-01T00:00:00Z".parse().unwrap());
+            dynamic.status_reason = "not to be remembered".to_owned();
         };
-        let metadata = Metadata::parse("<vm><priority type='int'>7</priority></vm>");
-        let xml = metadata.with_remembered(&dynamic).to_xml();
-        assert!(!xml.contains("xmlns"), "libvirt adds that: {xml}");
-        let again = Metadata::parse(&xml);
-        assert_eq!(again.remembered().last_stop_time, dynamic.last_stop_time);
+        let old = "<vm version='2'><!-- mine --><priority type='int'>7</priority><future a='b'>x<deep c='d'/></future>\
+            <vmDynamic><futureStat>5</futureStat></vmDynamic></vm>";
+        let xml = Metadata::remember(Some(old), stopped);
+        let added = "<lastStopTime>2026-01-01T00:00:00Z</lastStopTime></vmDynamic>";
+        assert_eq!(xml, old.replace("</vmDynamic>", added));
+        let again = Metadata::of_element(Some(&Document::parse(&xml).unwrap().root));
         assert_eq!(again.remembered().status_reason, "");
-        let mut vm = Vm::default();
-        assert_eq!(again.apply(&mut vm), None);
-        assert_eq!(vm.vm_static.priority, 7);
+        assert!(again.remembered().last_stop_time.is_some());
+        let first = Metadata::remember(None, stopped);
+        assert_eq!(
+            first,
+            format!("<vm><vmDynamic>{added}</vm>"),
+            "libvirt adds the namespace"
+        );
+    }
+
+    #[test]
+    fn metadata_say_nothing_of_what_libvirt_tells_itself() {
+        let text = DOMAIN.replace(
+            "  <devices>",
+            "  <metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:name>other</v:name>
+    <v:id>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a77</v:id><v:memSizeMb type='int'>999999</v:memSizeMb>
+    <v:images><v:vda><v:imagePath>/etc/shadow</v:imagePath><v:diskDescription>the root</v:diskDescription></v:vda></v:images>
+    <v:vmDynamic><v:status>Up</v:status><v:domainId type='int'>7</v:domainId></v:vmDynamic><v:origin>RHEV</v:origin>
+    <v:vmPayload><v:imagePath>/etc/shadow</v:imagePath></v:vmPayload></v:vm>
+    <o:vm xmlns:o='http://ovirt.org/vm/1.0'/></metadata>
+  <devices>",
+        );
+        let vm = read_domain(&text).unwrap();
+        let plain = read_domain(DOMAIN).unwrap();
+        assert_eq!((vm.name(), vm.id()), (plain.name(), plain.id()));
+        assert_eq!(vm.vm_static.mem_size_mb, plain.vm_static.mem_size_mb);
+        let disk = &vm.vm_static.images[0];
+        assert_eq!(disk.image_path.as_deref(), Some("/v/a.img"));
+        assert_eq!(disk.disk_description, "the root");
+        assert_eq!(vm.vm_dynamic.unwrap_or_default(), VmDynamic::default());
+        assert_eq!(
+            vm.vm_static.origin,
+            Some(OriginType::Ovirt),
+            "oVirt's own comes first"
+        );
+        assert_eq!(vm.vm_payload, None);
+        let error = parse("vm.xml", &text).unwrap_err().to_string();
+        assert!(
+            error.contains("<name>: it has its place in libvirt's own elements"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -623,11 +932,23 @@ previewSnapshot: true
     }
 
     #[test]
-    fn what_is_remembered_is_what_has_its_source_in_metadata() {
+    fn what_is_kept_is_what_has_its_source_in_metadata() {
         let is_kept = |source: &str| source.contains("metadata");
         let mut of_vm = with_source("Vm", is_kept);
         of_vm.retain(|part| part != "vmStatic" && part != "vmDynamic");
         assert_eq!(of_vm, names(&OF_VM));
         assert_eq!(with_source("VmDynamic", is_kept), names(&REMEMBERED));
+        assert_eq!(with_source("VmStatic", is_kept), names(&KEPT));
+        assert_eq!(with_source("DiskImage", is_kept), names(&KEPT_OF_DISKS));
+        let cards = with_source("VmNetworkInterface", is_kept);
+        assert_eq!(cards, names(&KEPT_OF_CARDS));
+        assert_eq!(with_source("VmNumaNode", is_kept), names(&KEPT_OF_NODES));
+        let is_first = |source: &str| source.starts_with("metadata, else");
+        let disks = with_source("DiskImage", is_first);
+        let cards = with_source("VmNetworkInterface", is_first);
+        assert_eq!(
+            disks.union(&cards).cloned().collect::<BTreeSet<_>>(),
+            names(&NAMES)
+        );
     }
 }

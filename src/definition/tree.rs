@@ -299,6 +299,11 @@ impl Element {
         self.name.rsplit(':').next().unwrap_or_default()
     }
 
+    /// Its prefix with the colon; empty if it has none.
+    pub(super) fn prefix(&self) -> &str {
+        self.name.strip_suffix(self.name()).unwrap_or_default()
+    }
+
     /// Whether it is one of libvirt's own, and has this name. Elements of foreign namespaces are none.
     pub(super) fn is(&self, name: &str) -> bool {
         self.namespace.is_none() && self.name == name

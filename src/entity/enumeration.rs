@@ -263,6 +263,35 @@ macro_rules! entity {
         $crate::entity::enumeration::entity! { @field [$(#[$meta])* $name] [] [] $($body)* }
     };
 
+    // What is text must be written as text: a number or a null would lose how it was written.
+    (@field [$($head:tt)*] [$($fields:tt)*] [$($defaults:tt)*]
+        $(#[$meta:meta])* pub $field:ident: String, $($rest:tt)*
+    ) => {
+        $crate::entity::enumeration::entity! { @field [$($head)*]
+            [$($fields)* $(#[$meta])*
+                #[serde(skip_serializing_if = "crate::entity::enumeration::is_default")]
+                #[serde(deserialize_with = "crate::entity::enumeration::text")]
+                #[cfg_attr(test, schemars(extend("attributes" = [$(stringify!($meta)),*])))]
+                pub $field: String,]
+            [$($defaults)* $field: Default::default(),]
+            $($rest)*
+        }
+    };
+
+    (@field [$($head:tt)*] [$($fields:tt)*] [$($defaults:tt)*]
+        $(#[$meta:meta])* pub $field:ident: Option<String>, $($rest:tt)*
+    ) => {
+        $crate::entity::enumeration::entity! { @field [$($head)*]
+            [$($fields)* $(#[$meta])*
+                #[serde(skip_serializing_if = "crate::entity::enumeration::is_default")]
+                #[serde(deserialize_with = "crate::entity::enumeration::optional_text")]
+                #[cfg_attr(test, schemars(extend("attributes" = [$(stringify!($meta)),*])))]
+                pub $field: Option<String>,]
+            [$($defaults)* $field: Default::default(),]
+            $($rest)*
+        }
+    };
+
     (@field [$($head:tt)*] [$($fields:tt)*] [$($defaults:tt)*]
         $(#[$meta:meta])* pub $field:ident: $type:ty = $default:expr, $($rest:tt)*
     ) => {
@@ -304,6 +333,42 @@ macro_rules! entity {
 }
 
 pub(crate) use entity;
+
+/// Reads text. A reader that does not know its types takes a number or a null for text, too: then nobody
+/// knows what was meant.
+pub(crate) fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Visitor;
+
+    impl serde::de::Visitor<'_> for Visitor {
+        type Value = String;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("text, which is quoted if it looks like something else")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+    }
+
+    deserializer.deserialize_any(Visitor)
+}
+
+/// The same, or nothing.
+pub(crate) fn optional_text<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    struct Text(String);
+
+    impl<'de> serde::Deserialize<'de> for Text {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            text(deserializer).map(Self)
+        }
+    }
+
+    let text = <Option<Text> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(text.map(|Text(text)| text))
+}
 
 /// Whether a field says nothing.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {

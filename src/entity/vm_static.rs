@@ -166,7 +166,7 @@ entity! {
         /// The storage domain of its lease. Source: `/domain/devices/lease/lockspace`.
         pub lease_storage_domain_id: Option<Uuid>,
         /// Whether its disks go back to where they were when it is switched off. Source:
-        /// `/domain/devices/disk/transient`, else metadata.
+        /// `/domain/devices/disk/transient`.
         pub stateless: bool,
         /// Whether it starts paused. Source: `ovirt-vm:launchPaused`, else metadata.
         #[serde(alias = "runAdnPause")]

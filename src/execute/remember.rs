@@ -64,10 +64,7 @@ fn note(
 ) {
     let write = |config: bool| -> Result<(), HypervisorError> {
         let old = machine.own_metadata(METADATA_NAMESPACE, config)?;
-        let old = old.map(|xml| Metadata::parse(&xml)).unwrap_or_default();
-        let mut dynamic = old.remembered();
-        change(&mut dynamic);
-        let new = old.with_remembered(&dynamic).to_xml();
+        let new = Metadata::remember(old.as_deref(), &change);
         machine.set_own_metadata(
             METADATA_NAMESPACE,
             METADATA_PREFIX,

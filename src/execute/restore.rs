@@ -401,7 +401,11 @@ impl Run<'_> {
         managed: bool,
         warnings: &mut Vec<String>,
     ) -> Result<VmStatus, Failure> {
-        let paused = self.options.flags.running == Some(false);
+        let starts_paused = !managed && vm.vm_static.run_and_pause;
+        let paused = match self.options.flags.running {
+            Some(running) => !running,
+            None => starts_paused,
+        };
         let bypass_cache = managed && self.options.flags.bypass_cache;
         let tried = if managed {
             "restored from libvirt's managed save"

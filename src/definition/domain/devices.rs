@@ -186,23 +186,72 @@ fn bind_others(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Re
             .parse()
             .ok()
     });
-    binding.told(&mut vm.stateless, |devices| {
-        devices
-            .children("disk")
-            .any(|disk| disk.child("transient").is_some())
-    });
+    binding.by(
+        &mut vm.stateless,
+        |devices| {
+            let mut disks = devices.elements().filter(|device| is_disk(device));
+            Ok(disks.any(|disk| disk.child("transient").is_some()))
+        },
+        |devices, wanted| {
+            for disk in devices.elements_mut().filter(|device| is_disk(device)) {
+                match wanted {
+                    false => disk.remove(|element| element.is("transient")),
+                    true if disk.child("readonly").is_some() => {}
+                    true => disk.append(Element::new("transient")),
+                }
+            }
+        },
+    )?;
     binding.told(&mut vm.migration_support, migration_support);
-    binding.told(&mut vm.multi_queues_enabled, |devices| {
-        devices.children("interface").any(|card| {
-            card.child("driver")
-                .is_some_and(|driver| driver.attribute("queues").is_some())
-        })
-    });
-    binding.told(&mut vm.virtio_scsi_multi_queues, |devices| {
-        let mut controllers = devices.children("controller");
-        let scsi = controllers.find(|controller| controller.attribute("type") == Some("scsi"));
-        let queues = scsi.and_then(|scsi| scsi.child("driver")?.attribute("queues")?.parse().ok());
-        queues.unwrap_or_default()
-    });
-    Ok(())
+    bind_queues(binding, vm)
+}
+
+/// As many queues a network card gets in oVirt at most.
+const CARD_QUEUES: u32 = 4;
+
+fn bind_queues(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
+    let queues = vm.cpu_count().min(CARD_QUEUES).to_string();
+    binding.by(
+        &mut vm.multi_queues_enabled,
+        |devices| {
+            let mut cards = devices.children("interface");
+            let has_queues = |card: &Element| card.child("driver")?.attribute("queues").map(drop);
+            Ok(cards.any(|card| has_queues(card).is_some()))
+        },
+        |devices, wanted| {
+            for card in devices
+                .elements_mut()
+                .filter(|device| device.is("interface"))
+            {
+                // Of other cards QEMU has one queue only.
+                let is_virtio = card
+                    .child("model")
+                    .is_some_and(|model| model.attribute("type") == Some("virtio"));
+                let is_user = card.attribute("type") == Some("user");
+                let queues = (*wanted && is_virtio && !is_user).then_some(queues.as_str());
+                put(card, "driver", Some("queues"), queues);
+            }
+        },
+    )?;
+    let is_scsi =
+        |device: &Element| device.is("controller") && device.attribute("type") == Some("scsi");
+    binding.by(
+        &mut vm.virtio_scsi_multi_queues,
+        |devices| {
+            let scsi = devices.elements().find(|device| is_scsi(device));
+            let queues =
+                scsi.and_then(|scsi| scsi.child("driver")?.attribute("queues")?.parse().ok());
+            Ok(queues.unwrap_or_default())
+        },
+        |devices, queues| {
+            if *queues > 0 && !devices.elements().any(is_scsi) {
+                let scsi = Element::new("controller").with("type", "scsi");
+                devices.append(scsi.with("index", "0").with("model", "virtio-scsi"));
+            }
+            let queues = Some(queues.to_string()).filter(|_| *queues > 0);
+            if let Some(scsi) = devices.elements_mut().find(|device| is_scsi(device)) {
+                put(scsi, "driver", Some("queues"), queues.as_deref());
+            }
+        },
+    )
 }
