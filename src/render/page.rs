@@ -875,19 +875,31 @@ fn images(images: &[SavedImage], view: &View) -> String {
             Some(false) => "stays paused",
             None => "",
         };
+        let verdict = match (&image.flaw, image.verified) {
+            (Some(flaw), _) => flaw.clone(),
+            (None, Some(true)) => format!("{}, verified", image.verdict),
+            (None, _) => image.verdict.to_string(),
+        };
         [
             path.unwrap_or_else(|| "managed by libvirt".to_owned()),
             image.size_bytes.map(size).unwrap_or_default(),
             image.saved_at.map(|at| view.age(at)).unwrap_or_default(),
-            image
-                .flaw
-                .clone()
-                .unwrap_or_else(|| image.verdict.to_string()),
+            image.format.clone().unwrap_or_default(),
+            verdict,
+            image.unchecked.clone().unwrap_or_default(),
             after.to_owned(),
         ]
     });
     filled(
-        &["IMAGE", "SIZE", "AGE", "VERDICT", "WHEN RESTORED"],
+        &[
+            "IMAGE",
+            "SIZE",
+            "AGE",
+            "FORMAT",
+            "VERDICT",
+            "NOT CHECKED",
+            "WHEN RESTORED",
+        ],
         rows,
         view,
     )
@@ -1235,9 +1247,9 @@ snapshots
     tried       running          2026-02-01 13:00 (4 weeks ago)   /srv/tried.mem  another way
 
 images
-  IMAGE                                                               SIZE        AGE      VERDICT               WHEN RESTORED
-  /var/lib/vmlife/images/6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11.vmsave  286.00 MiB  3 hours  the VM has run since  runs on
-  managed by libvirt                                                  -           -        good                  -
+  IMAGE                                                               SIZE        AGE      FORMAT  VERDICT               NOT CHECKED                                    WHEN RESTORED
+  /var/lib/vmlife/images/6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11.vmsave  286.00 MiB  3 hours  raw     the VM has run since  whether its disks have changed cannot be told  runs on
+  managed by libvirt                                                  -           -        -       good                  -                                              -
 ";
     const USUAL: &str = r"web-1: Up (restored) · since 2026-03-01 12:00 (2 hours)
   under way      save, 40 %
@@ -1398,7 +1410,9 @@ images
                  ave
   SIZE           286.00 MiB
   AGE            3 hours
+  FORMAT         raw
   VERDICT        the VM has run since
+  NOT CHECKED    whether its disks have changed cannot be told
   WHEN RESTORED  runs on
 
   IMAGE          managed by libvirt
