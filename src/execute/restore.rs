@@ -166,6 +166,12 @@ impl Run<'_> {
         warnings: &mut Vec<String>,
     ) -> Result<Option<Marked>, Failure> {
         if !self.inventory.looks_at(path) {
+            if self.inventory.hypervisor.is_qemu() {
+                warnings.push(
+                    "whether its disks have changed since it was saved cannot be told from here"
+                        .to_owned(),
+                );
+            }
             return Ok(None);
         }
         let refuse = |why: String| {

@@ -443,29 +443,26 @@ impl ImageFile {
         let record = self.record.as_ref();
         self.summary.checksum = record.and_then(|record| record.checksum.clone());
         self.summary.persistent = record.and_then(|record| record.persistent);
-        match record.and_then(|record| record.usage) {
-            Some(Usage::LeftBehind(at)) => {
-                let words = format!("the VM has run since, from {at:.0} on");
-                return Err((Verdict::Used, words));
-            }
-            Some(Usage::RestoreBegan(at)) => {
-                let words = format!(
-                    "a restore of it began at {at:.0}, and nobody knows whether the guest ran"
-                );
-                return Err((Verdict::Doubtful, words));
-            }
-            None => {}
+        let usage = record.and_then(|record| record.usage);
+        if let Some(Usage::LeftBehind(at)) = usage {
+            let words = format!("the VM has run since, from {at:.0} on");
+            return Err((Verdict::Used, words));
         }
         let (changed, untold) = self.changed_disks();
         self.summary.unchecked = untold;
-        if changed.is_empty() {
-            return Ok(());
+        if !changed.is_empty() {
+            let words = format!(
+                "it is stale: {}; old memory over newer disks destroys file systems",
+                changed.join(", ")
+            );
+            return Err((Verdict::Stale, words));
         }
-        let words = format!(
-            "it is stale: {}; old memory over newer disks destroys file systems",
-            changed.join(", ")
-        );
-        Err((Verdict::Stale, words))
+        if let Some(Usage::RestoreBegan(at)) = usage {
+            let words =
+                format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran");
+            return Err((Verdict::Doubtful, words));
+        }
+        Ok(())
     }
 
     /// The disks that are not as the save left them, and what cannot be told of that.
