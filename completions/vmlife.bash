@@ -211,7 +211,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --running --paused --bypass-cache --force --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -315,7 +315,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__restore)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --from --running --paused --bypass-cache --keep --or-start --force --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --from --running --paused --bypass-cache --keep --or-start --force --discard --yes --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -419,7 +419,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -c -o -q -v -h -V --file --id --exclude --columns --no-headers --sample --inactive --migratable --diff --security-info --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -c -o -q -v -h -V --file --id --exclude --columns --no-headers --sample --inactive --migratable --diff --images --verify --security-info --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

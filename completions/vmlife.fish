@@ -30,7 +30,7 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_needs_command" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_needs_command" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_needs_command" -s v -l verbose -d 'Say what is being done'
@@ -53,7 +53,7 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s n -l dry-run -d 'Only say what would be done'
@@ -61,6 +61,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l strict -d 'R
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l running -d 'Let the VM run when it is restored, whatever it did before'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l paused -d 'Let the VM stay paused when it is restored'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l bypass-cache -d 'Go round the page cache of the daemon\'s host'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l checksum -d 'Read the image back, and note its checksum: a restore then finds whatever has changed in it'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l force -d 'Save also a VM that paused on an error of a disk'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s v -l verbose -d 'Say what is being done'
@@ -76,7 +77,7 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
@@ -86,7 +87,9 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l paused -d 'Let
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l bypass-cache -d 'Go round the page cache of the daemon\'s host'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l keep -d 'Leave the image there, marked as used'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l or-start -d 'Boot a VM that has no image; one that libvirt does not know is defined first'
-complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l force -d 'Restore also an image that was used before: old memory over newer disks'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l force -d 'Restore also an image that was used before, is stale (old memory over newer disks), or damaged'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l discard -d 'Restore nothing, but give the image up: it is removed, and what is in it is lost'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l yes -d 'Do not ask before an image is given up'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s v -l verbose -d 'Say what is being done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -100,7 +103,7 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s n -l dry-run -d 'Only say what would be done'
@@ -118,7 +121,7 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s n -l dry-run -d 'Only say what would be done'
@@ -166,11 +169,13 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l no-headers -d 'Leave out the line above a list'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What the next start will find, not what runs now'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l migratable -d 'The form that can move to another host'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l images -d 'List images, without a daemon: those in the folders that are named, else in the image place'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l verify -d 'Read images, and compare them with their checksums; a damaged one makes the exit status 7'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l security-info -d 'Show passwords, keys and scripts, too; needs a connection that may do anything'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
@@ -182,7 +187,7 @@ wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
-name\t'The names, a line each'"
+name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s v -l verbose -d 'Say what is being done'

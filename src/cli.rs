@@ -152,6 +152,14 @@ pub struct Showing {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub diff: Option<Option<String>>,
+    /// List images, without a daemon: those in the folders that are named, else in the image place
+    #[arg(long, conflicts_with_all = [
+        "columns", "sample", "inactive", "migratable", "diff", "security_info", "files", "numbers"
+    ])]
+    pub images: bool,
+    /// Read images, and compare them with their checksums; a damaged one makes the exit status 7
+    #[arg(long, conflicts_with = "diff")]
+    pub verify: bool,
     /// Show passwords, keys and scripts, too; needs a connection that may do anything
     #[arg(long)]
     pub security_info: bool,
@@ -166,6 +174,8 @@ impl Showing {
             Some("--columns are those of a table, which -o asks not for")
         } else if self.diff.is_some() && form == Form::Xml {
             Some("--diff has no form in XML")
+        } else if self.images && form == Form::Xml {
+            Some("--images has no form in XML; vmlife show -o xml FILE prints what an image holds")
         } else {
             None
         }
@@ -205,6 +215,9 @@ pub enum Command {
         /// How the image is written.
         #[command(flatten)]
         image: Image,
+        /// Read the image back, and note its checksum: a restore then finds whatever has changed in it
+        #[arg(long)]
+        checksum: bool,
         /// Save also a VM that paused on an error of a disk
         #[arg(long)]
         force: bool,
@@ -226,9 +239,15 @@ pub enum Command {
         /// Boot a VM that has no image; one that libvirt does not know is defined first
         #[arg(long)]
         or_start: bool,
-        /// Restore also an image that was used before: old memory over newer disks
+        /// Restore also an image that was used before, is stale (old memory over newer disks), or damaged
         #[arg(long)]
         force: bool,
+        /// Restore nothing, but give the image up: it is removed, and what is in it is lost
+        #[arg(long, conflicts_with_all = ["all", "keep", "or_start", "force", "running", "paused", "bypass_cache"])]
+        discard: bool,
+        /// Do not ask before an image is given up
+        #[arg(long, requires = "discard")]
+        yes: bool,
     },
     /// Freeze VMs: no CPU, no I/O, the memory stays allocated
     Pause {
@@ -276,7 +295,7 @@ pub enum Form {
     Yaml,
     /// libvirt's own XML (show only)
     Xml,
-    /// The names, a line each
+    /// The names, a line each; of show --images: the files
     Name,
 }
 

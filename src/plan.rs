@@ -71,6 +71,8 @@ pub enum Step {
     Restore,
     /// Let libvirt load its managed save.
     RestoreManaged,
+    /// Give up its images.
+    Discard,
     /// Boot it.
     Start,
     /// Freeze its vCPUs.
@@ -89,7 +91,7 @@ impl Step {
     pub const fn takes_long(self) -> bool {
         match self {
             Self::Save | Self::Restore | Self::RestoreManaged | Self::Start => true,
-            Self::Suspend | Self::Resume | Self::WakeUp | Self::Show => false,
+            Self::Suspend | Self::Resume | Self::WakeUp | Self::Discard | Self::Show => false,
         }
     }
 
@@ -103,6 +105,7 @@ impl Step {
             Self::Suspend => "virDomainSuspend",
             Self::Resume => "virDomainResume",
             Self::WakeUp => "virDomainPMWakeup",
+            Self::Discard => "virDomainManagedSaveRemove",
             Self::Show => "virDomainGetXMLDesc",
         }
     }
@@ -115,6 +118,8 @@ pub struct Wishes {
     pub force: bool,
     /// Boot a VM that has no image.
     pub or_start: bool,
+    /// Give images up instead of restoring one.
+    pub discard: bool,
 }
 
 /// The answer for one VM.
@@ -146,8 +151,33 @@ pub fn decide(verb: Verb, vm: &Vm, wishes: Wishes) -> Decision {
         Verb::Pause => decide_pause(vm),
         Verb::Resume => decide_resume(vm),
         Verb::Hibernate => decide_hibernate(vm, wishes),
+        Verb::Restore if wishes.discard => decide_discard(vm),
         Verb::Restore => decide_restore(vm, wishes),
     }
+}
+
+/// Images are given up also where they are of no use, but not while libvirt writes or reads one, nor where
+/// they are another VM's.
+fn decide_discard(vm: &Vm) -> Decision {
+    use VmStatus as S;
+    let failure = |kind, why: &str| Failure::new(kind, format!("its image stays: {why}"));
+    let verdicts = || vm.saved_images.iter().map(|image| image.verdict);
+    if vm.saved_images.is_empty() {
+        return Decision::Refuse(Failure::new(Kind::NotFound, "has no image to discard"));
+    }
+    if let S::SavingState | S::RestoringState | S::WaitForLaunch | S::MigratingTo = vm.status() {
+        let failure = failure(Kind::Busy, "it is being written or read");
+        return Decision::Refuse(failure.hint("try again when that is over"));
+    }
+    if verdicts().any(|verdict| verdict == Verdict::Foreign) {
+        let failure = failure(Kind::Guard, "it holds the memory of another VM");
+        return Decision::Refuse(failure.hint("name the image with --from, and no TARGET"));
+    }
+    if verdicts().any(|verdict| verdict == Verdict::Unreadable) {
+        let failure = failure(Kind::Connection, "it cannot be looked at from here");
+        return Decision::Refuse(failure.hint("run vmlife as the user who owns it"));
+    }
+    Decision::Do(Step::Discard)
 }
 
 fn pause_of(vm: &Vm) -> Pause {
@@ -318,7 +348,7 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
     };
     match image.verdict {
         Verdict::Good => Decision::Do(restore),
-        Verdict::Used | Verdict::Doubtful if wishes.force => Decision::Do(restore),
+        Verdict::Used | Verdict::Doubtful | Verdict::Stale if wishes.force => Decision::Do(restore),
         Verdict::Used | Verdict::Incomplete if wishes.or_start => start_unless_saved(vm, wishes),
         Verdict::Used => failure(
             Kind::Guard,
@@ -326,11 +356,16 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
         ),
         Verdict::Doubtful => failure(
             Kind::Guard,
-            "if it has not run since, --force restores it; if it has, remove the image",
+            "if it has not run since, --force restores it; if it has, restore --discard gives the image up",
+        ),
+        Verdict::Stale => failure(
+            Kind::Guard,
+            "bring the disks back as they were; or give the image up with restore --discard; --force \
+             restores the old memory all the same",
         ),
         Verdict::Incomplete => failure(
             Kind::Guard,
-            "that memory is lost; --or-start boots the VM, and removing the file ends the matter",
+            "that memory is lost; --or-start boots the VM, and restore --discard removes the file",
         ),
         Verdict::Damaged | Verdict::Foreign => failure(
             Kind::Guard,
@@ -422,9 +457,7 @@ mod tests {
             managed,
             verdict,
             flaw: (verdict != Verdict::Good).then(|| "a flaw".to_owned()),
-            size_bytes: None,
-            saved_at: None,
-            was_running: None,
+            ..SavedImage::default()
         }
     }
 
@@ -548,6 +581,7 @@ mod tests {
             (Some(Verdict::Incomplete), ["7", "Start", "7"]),
             (Some(Verdict::Used), ["7", "Start", "Restore"]),
             (Some(Verdict::Doubtful), ["7", "7", "Restore"]),
+            (Some(Verdict::Stale), ["7", "7", "Restore"]),
             (Some(Verdict::Damaged), ["7", "7", "7"]),
             (Some(Verdict::Foreign), ["7", "7", "7"]),
             (Some(Verdict::Unreadable), ["10", "10", "10"]),
@@ -568,7 +602,15 @@ mod tests {
         let mut vm = vm(VmStatus::Down);
         vm.vm_dynamic.as_mut().unwrap().status_reason = "saved".to_owned();
         let answers = [(false, false), (false, true), (true, true)].map(|(force, or_start)| {
-            answer(&decide(Verb::Restore, &vm, Wishes { force, or_start }))
+            answer(&decide(
+                Verb::Restore,
+                &vm,
+                Wishes {
+                    force,
+                    or_start,
+                    discard: false,
+                },
+            ))
         });
         assert_eq!(answers, ["4", "7", "Start"]);
         for verdict in [Verdict::Used, Verdict::Incomplete] {
@@ -589,5 +631,35 @@ mod tests {
             answer(&decide(Verb::Restore, &vm, Wishes::default())),
             "RestoreManaged"
         );
+    }
+
+    #[test]
+    fn images_are_given_up_whatever_they_are_worth_but_not_others_nor_while_they_are_in_use() {
+        let discard = Wishes {
+            discard: true,
+            ..Wishes::default()
+        };
+        let of = |status, images: &[Verdict]| {
+            let mut vm = vm(status);
+            vm.saved_images = images.iter().map(|worth| image(*worth, false)).collect();
+            answer(&decide(Verb::Restore, &vm, discard))
+        };
+        for verdict in [
+            Verdict::Good,
+            Verdict::Used,
+            Verdict::Doubtful,
+            Verdict::Stale,
+            Verdict::Incomplete,
+            Verdict::Damaged,
+        ] {
+            for status in [VmStatus::Suspended, VmStatus::Down, VmStatus::Up] {
+                assert_eq!(of(status, &[verdict]), "Discard", "{status} {verdict}");
+            }
+        }
+        assert_eq!(of(VmStatus::Down, &[]), "4");
+        assert_eq!(of(VmStatus::Down, &[Verdict::Foreign]), "7");
+        assert_eq!(of(VmStatus::Down, &[Verdict::Unreadable]), "10");
+        assert_eq!(of(VmStatus::SavingState, &[Verdict::Incomplete]), "9");
+        assert_eq!(of(VmStatus::RestoringState, &[Verdict::Good]), "9");
     }
 }

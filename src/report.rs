@@ -1,6 +1,6 @@
 //! What became of a command: events while it runs, outcomes and the exit status at its end.
 
-use crate::entity::{Vm, VmStatus};
+use crate::entity::{SavedImage, Vm, VmStatus};
 use crate::plan::{Step, Verb};
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -358,6 +358,33 @@ pub struct Answer<'a> {
     pub vms: &'a [Vm],
 }
 
+/// What `show --images` answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Images<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// The images, folder by folder.
+    pub images: &'a [ListedImage],
+}
+
+/// An image, and whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ListedImage {
+    /// The VM's name; absent if the image does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The VM's UUID; absent if the image does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    /// The image.
+    #[serde(flatten)]
+    pub image: SavedImage,
+}
+
 /// What `show` answers when it compares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -393,6 +420,8 @@ pub enum Event<'a> {
     Started(&'a VmRef, Step),
     /// So much is done.
     Progress(&'a VmRef, Progress),
+    /// So much of its image is read, for the checksum.
+    Checking(&'a VmRef, Progress),
     /// The memory is written; what remains is the disk's and QEMU's part.
     Finishing(&'a VmRef),
     /// A cancel was asked for, and is being carried out or waited for.
@@ -401,15 +430,27 @@ pub enum Event<'a> {
     Finished(&'a Outcome),
 }
 
-/// How far a save is.
+/// How far a save is, or the reading of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes of memory in all.
+    /// Bytes in all.
     pub total: u64,
-    /// Bytes of memory that are behind us.
+    /// Bytes that are behind us.
     pub passed: u64,
-    /// Bytes that were written for them.
+    /// Bytes that were written for them; of what is read, those that are read.
     pub written: u64,
+}
+
+impl Progress {
+    /// How far the reading of an image is.
+    #[must_use]
+    pub const fn of_reading(passed: u64, total: u64) -> Self {
+        Self {
+            total,
+            passed,
+            written: passed,
+        }
+    }
 }
 
 /// Somebody who listens.

@@ -1,13 +1,13 @@
 //! The way from words to an exit status: open, select, execute, render.
 
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Options, execute};
+use crate::execute::{Options, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::ImagePlace;
 use crate::interrupt::{Interrupt, within};
-use crate::inventory::{self, Depth, Inventory};
-use crate::journal::{Entry, Journal};
-use crate::plan::{Verb, Wishes};
+use crate::inventory::{Depth, Entry, Inventory};
+use crate::journal::{self, Journal};
+use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::render::Output;
 use crate::report::{Event, Failure, Kind, Sink};
 use crate::select::{Selection, select};
@@ -67,6 +67,9 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
         in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
     };
     one_file_for_one_vm(&inventory, &request, &entries)?;
+    if request.asks {
+        ask(&entries, &request, output)?;
+    }
     if entries.is_empty() {
         output.words(&format!("no VM can be {}", verb.past()));
     }
@@ -103,7 +106,7 @@ impl Sink for Recorder<'_> {
         let Event::Finished(outcome) = event else {
             return;
         };
-        let entry = Entry::of(self.options.verb, self.uri, outcome);
+        let entry = journal::Entry::of(self.options.verb, self.uri, outcome);
         if let Some(entry) = entry.filter(|_| !self.options.dry_run)
             && !self.journal.note(&entry)
         {
@@ -140,7 +143,7 @@ pub(crate) fn in_time<T: Send + 'static>(
 fn one_file_for_one_vm(
     inventory: &Inventory,
     request: &Request,
-    entries: &[inventory::Entry],
+    entries: &[Entry],
 ) -> Result<(), Failure> {
     let Some(to) = request.options.to.as_deref().filter(|_| entries.len() > 1) else {
         return Ok(());
@@ -158,11 +161,41 @@ fn one_file_for_one_vm(
     Err(Failure::new(Kind::Usage, message).hint("name a folder: it gets a file for each"))
 }
 
+/// Asks whether images are to be given up. Who cannot be asked has to say so beforehand.
+fn ask(entries: &[Entry], request: &Request, output: &mut Output) -> Result<(), Failure> {
+    let is_meant = |entry: &&Entry| {
+        let decision = decide(Verb::Restore, &entry.vm, request.options.wishes);
+        matches!(decision, Decision::Do(_))
+    };
+    let lost: Vec<String> = entries
+        .iter()
+        .filter(is_meant)
+        .map(|entry| {
+            let lost = losses(&entry.vm, request.from.as_deref(), entry.machine.is_some());
+            format!("{} gives up {lost}", entry.vm.name())
+        })
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let failure = |words: &str| Failure::new(Kind::Usage, words.to_owned());
+    match output.confirm(&lost, "What is in there is lost then. Do it?") {
+        Some(true) => Ok(()),
+        Some(false) => Err(failure("nothing was given up")),
+        None => Err(
+            failure("an image is given up only on purpose, and nobody can be asked here")
+                .hint("--yes says so beforehand; -n tells what would be lost"),
+        ),
+    }
+}
+
 /// What the command line asks for.
 struct Request {
     selection: Selection,
     options: Options,
     from: Option<PathBuf>,
+    /// Whether the user is asked before anything is done.
+    asks: bool,
 }
 
 fn verb_of(command: &Command) -> Verb {
@@ -208,15 +241,22 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             to: None,
             flags: ImageFlags::default(),
             keep: false,
+            checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
             dry_run: acting.is_some_and(|acting| acting.dry_run),
         },
         from: None,
+        asks: false,
     };
     match &cli.command {
         Command::Hibernate {
-            to, image, force, ..
+            to,
+            image,
+            checksum,
+            force,
+            ..
         } => {
+            request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
@@ -227,14 +267,18 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             keep,
             or_start,
             force,
+            discard,
+            yes,
             ..
         } => {
+            request.asks = *discard && !*yes && !request.options.dry_run;
             request.from = from.as_deref().map(whole_path).transpose()?;
             request.options.flags = image_flags(image);
             request.options.keep = *keep;
             request.options.wishes = Wishes {
                 force: *force,
                 or_start: *or_start,
+                discard: *discard,
             };
         }
         _ => {}
@@ -315,12 +359,16 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
             ..failure
         }
     })?;
-    let variable = |name: &str| match name {
-        // Where the variable is missing, the user's entry in the system's list tells.
-        "HOME" => env::home_dir(),
-        name => env::var_os(name).map(PathBuf::from),
-    };
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     Ok(Inventory::new(hypervisor, place, request.from.clone()))
+}
+
+/// A variable of the environment that names a place.
+pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+    match name {
+        // Where the variable is missing, the user's entry in the system's list tells.
+        "HOME" => env::home_dir(),
+        name => env::var_os(name).map(PathBuf::from),
+    }
 }

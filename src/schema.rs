@@ -3,7 +3,7 @@
 //! and overwrite it if `SNAPSHOTS=overwrite`.
 
 use crate::entity::Vm;
-use crate::report::{Answer, Differences, Report};
+use crate::report::{Answer, Differences, Images, Report};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -70,12 +70,13 @@ fn report() -> Value {
     let mut one_of = |schema: fn(&mut SchemaGenerator) -> schemars::Schema| schema(&mut generator);
     let acted = one_of(SchemaGenerator::subschema_for::<Report>);
     let shown = one_of(SchemaGenerator::subschema_for::<Answer<'_>>);
+    let listed = one_of(SchemaGenerator::subschema_for::<Images<'_>>);
     let compared = one_of(SchemaGenerator::subschema_for::<Differences<'_>>);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vmlife: what -o json prints",
-        "description": "The report of a verb that acts, the answer of show, or the differences that it found.",
-        "oneOf": [acted, shown, compared],
+        "description": "The report of a verb that acts, the answer of show, the images that it lists, or the differences that it found.",
+        "oneOf": [acted, shown, listed, compared],
         "$defs": generator.take_definitions(true),
     });
     tidy(&mut schema, &Contract::Written);
@@ -99,7 +100,11 @@ fn tidy(schema: &mut Value, contract: &Contract) {
             }
             // Only these two formats are JSON Schema's own.
             let is_own = |format: &Value| format == "uuid" || format == "date-time";
-            if fields.get("format").is_some_and(|format| !is_own(format)) {
+            // A field may have that name, too.
+            if fields
+                .get("format")
+                .is_some_and(|format| format.is_string() && !is_own(format))
+            {
                 fields.remove("format");
             }
             if *contract == Contract::Read && fields.get("format").is_some_and(|it| it == "uuid") {

@@ -2,20 +2,19 @@
 
 use crate::cli::{Cli, Showing};
 use crate::definition::{self, Definition, deviations, redact};
-use crate::entity::{Secret, Verdict, Vm, VmStatus};
+use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
-use crate::image::ImageFile;
-use crate::interrupt::Interrupt;
+use crate::image::{ImageFile, ImagePlace, begins_as_image};
+use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::observe::{self, measure, observe};
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
-use crate::report::{Difference, Failure, Kind};
-use crate::run::{LOOK_LIMIT, in_time};
+use crate::report::{Difference, Event, Failure, Kind, ListedImage, Progress, Sink, VmRef};
+use crate::run::{LOOK_LIMIT, in_time, variable};
 use crate::select::{Selection, is_file_name, select};
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Something to be shown, and where it comes from.
@@ -58,6 +57,9 @@ pub(crate) fn show(
     if let Some(problem) = showing.problem(form) {
         return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
     }
+    if showing.images {
+        return images(cli, selection, showing, interrupt, output);
+    }
     if let Some(file) = &showing.diff {
         return differences(
             selection,
@@ -94,6 +96,12 @@ pub(crate) fn show(
     if showing.security_info {
         vms.iter_mut().for_each(Vm::reveal_secrets);
     }
+    let mut kind = Kind::Done;
+    if showing.verify {
+        for vm in &mut vms {
+            kind = worse(kind, verify_all(vm, interrupt, output)?);
+        }
+    }
     let mut warnings: Vec<String> = sources.iter().filter_map(Source::warning).collect();
     warnings.dedup();
     for warning in &warnings {
@@ -105,7 +113,154 @@ pub(crate) fn show(
     })?;
     // Closing the connection would wait for a daemon that may never answer; the process ends now.
     std::mem::forget(inventory);
-    Ok(Kind::Done)
+    Ok(kind)
+}
+
+/// Lists the images in folders.
+fn images(
+    cli: &Cli,
+    selection: &Selection,
+    showing: &Showing,
+    interrupt: &Interrupt,
+    output: &mut Output,
+) -> Result<Kind, Failure> {
+    let is_named = !selection.targets.is_empty();
+    let folders = if is_named {
+        selection.targets.iter().map(PathBuf::from).collect()
+    } else {
+        image_folders(cli.common.connect.as_deref())?
+    };
+    let mut listed = Vec::new();
+    for folder in &folders {
+        let found = std::path::absolute(folder).and_then(|folder| ImageFile::in_folder(&folder));
+        let failure = |kind, error: io::Error| {
+            let message = format!("the folder {} cannot be listed", folder.display());
+            Failure::new(kind, message).because(&error)
+        };
+        match found {
+            Ok(found) => listed.extend(found),
+            // Nothing was hibernated there yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {}
+            // Of several places, others may be the user's own.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && folders.len() > 1 => {
+                output.warning(&format!("{} cannot be listed: {error}", folder.display()));
+            }
+            Err(error) => {
+                let kind = match error.kind() {
+                    io::ErrorKind::NotFound => Kind::NotFound,
+                    io::ErrorKind::PermissionDenied => Kind::Connection,
+                    _ => Kind::Failed,
+                };
+                return Err(failure(kind, error));
+            }
+        }
+    }
+    let mut listed: Vec<ListedImage> = listed
+        .into_iter()
+        .map(|found| ListedImage {
+            name: found.vm.as_ref().map(|vm| vm.name().to_owned()),
+            id: found.vm.as_ref().and_then(Vm::id),
+            image: found.summary,
+        })
+        .collect();
+    let mut kind = Kind::Done;
+    if showing.verify {
+        for ListedImage { name, id, image } in &mut listed {
+            let vm = VmRef {
+                name: name.clone().unwrap_or_default(),
+                id: *id,
+            };
+            kind = worse(kind, verify(&vm, image, interrupt, output)?);
+        }
+    }
+    output.images(&listed, !showing.no_headers);
+    Ok(kind)
+}
+
+/// Where images are kept for a connection, which is not opened: for one that nobody has chosen, either place
+/// may be meant.
+fn image_folders(uri: Option<&str>) -> Result<Vec<PathBuf>, Failure> {
+    let chosen = uri.map(str::to_owned).or_else(|| {
+        let uri = variable("LIBVIRT_DEFAULT_URI")?
+            .into_os_string()
+            .into_string();
+        uri.ok().filter(|uri| !uri.is_empty())
+    });
+    let uris = match &chosen {
+        Some(uri) => vec![uri.as_str()],
+        None => vec!["qemu:///system", "qemu:///session"],
+    };
+    let mut folders = Vec::new();
+    for uri in uris {
+        let host = uri.split_once("://").map_or("", |(_, rest)| rest);
+        if !host.is_empty() && !host.starts_with('/') {
+            let message = format!("the images of {uri} lie on another host");
+            return Err(Failure::new(Kind::Usage, message).hint("run vmlife show --images there"));
+        }
+        let place = ImagePlace::of_connection(uri, variable)
+            .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
+        let folder = place.folder().to_owned();
+        if !folders.contains(&folder) {
+            folders.push(folder);
+        }
+    }
+    Ok(folders)
+}
+
+/// Reads the images of a VM. One that turns out to be damaged is nothing to come back from.
+fn verify_all(vm: &mut Vm, interrupt: &Interrupt, output: &mut Output) -> Result<Kind, Failure> {
+    let subject = VmRef::from(&*vm);
+    let mut kind = Kind::Done;
+    for image in &mut vm.saved_images {
+        kind = worse(kind, verify(&subject, image, interrupt, output)?);
+    }
+    let is_left = vm.restorable_image().is_some();
+    if let Some(dynamic) = &mut vm.vm_dynamic
+        && dynamic.status == VmStatus::Suspended
+        && !is_left
+    {
+        dynamic.status = VmStatus::Down;
+    }
+    Ok(kind)
+}
+
+/// Reads an image, and compares it with its checksum.
+fn verify(
+    vm: &VmRef,
+    image: &mut SavedImage,
+    interrupt: &Interrupt,
+    output: &mut Output,
+) -> Result<Kind, Failure> {
+    let path = match &image.path {
+        Some(path) => path.display().to_string(),
+        None => "libvirt's managed save".to_owned(),
+    };
+    if image.checksum.is_none() {
+        output.words(&format!("{path} has no checksum to compare it with"));
+        return Ok(Kind::Done);
+    }
+    let total = image.size_bytes.unwrap_or_default();
+    let verified = ImageFile::verify(image, |passed| {
+        output.emit(Event::Checking(vm, Progress::of_reading(passed, total)));
+        interrupt.cause().is_none()
+    });
+    verified.map_err(|error| {
+        Failure::new(Kind::Failed, format!("the image {path} cannot be read")).because(&error)
+    })?;
+    match image.verified {
+        Some(true) => Ok(Kind::Done),
+        Some(false) => Ok(Kind::Guard),
+        None => {
+            let cause = interrupt.cause().unwrap_or(Kind::TimedOut);
+            let message = format!("{path} is not verified: {}", cause_word(cause));
+            Err(Failure::new(cause, message))
+        }
+    }
+}
+
+/// What a command ends with of which one part ended so, and another so.
+fn worse(one: Kind, other: Kind) -> Kind {
+    if one == Kind::Done { other } else { one }
 }
 
 /// The VMs that are meant, looked at as closely as is asked for.
@@ -137,7 +292,7 @@ fn look(
 
 /// What a file holds: definitions, or an image.
 fn of_file(file: &str) -> Result<Vec<Subject>, Failure> {
-    if file != "-" && is_image(Path::new(file)) {
+    if file != "-" && begins_as_image(Path::new(file)) {
         return of_image(Path::new(file)).map(|subject| vec![subject]);
     }
     let definitions =
@@ -146,15 +301,6 @@ fn of_file(file: &str) -> Result<Vec<Subject>, Failure> {
         .into_iter()
         .map(|definition| (definition.vm.clone(), Source::Defined(Box::new(definition))))
         .collect())
-}
-
-/// Whether a file begins as images do.
-fn is_image(path: &Path) -> bool {
-    let mut begin = [0; 12];
-    let is_regular = path.metadata().is_ok_and(|found| found.is_file());
-    is_regular
-        && File::open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok())
-        && &begin == b"LibvirtQemud"
 }
 
 /// The VM whose memory an image holds.

@@ -102,6 +102,18 @@ pub fn read_host_uuid(xml: &str) -> Option<Uuid> {
     document.root.find("host/uuid")?.text().trim().parse().ok()
 }
 
+/// Where the variables of a domain's firmware lie.
+#[must_use]
+pub fn read_nvram(xml: &str) -> Option<PathBuf> {
+    let document = Document::parse(xml).ok()?;
+    let nvram = document.root.find("os/nvram")?;
+    let source = nvram
+        .child("source")
+        .and_then(|source| source.attribute("file"));
+    let path = source.map_or_else(|| nvram.text().trim().to_owned(), str::to_owned);
+    (!path.is_empty()).then(|| path.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +136,19 @@ b</description><state>running</state>
         assert!(snapshot.vm_configuration_available && !snapshot.vm_configuration_broken);
         assert_eq!(snapshot.disk_images[0].target_dev.as_deref(), Some("vda"));
         assert!(read_snapshot("x", false, "<broken").vm_configuration_broken);
+    }
+
+    #[test]
+    fn the_firmwares_variables_are_found_in_either_form() {
+        for (nvram, path) in [
+            ("<nvram>/a</nvram>", Some("/a")),
+            ("<nvram type='file'><source file='/b'/></nvram>", Some("/b")),
+            ("<nvram template='/c'/>", None),
+            ("", None),
+        ] {
+            let xml = format!("<domain><os>{nvram}</os></domain>");
+            assert_eq!(read_nvram(&xml), path.map(PathBuf::from), "{nvram}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod yaml;
 mod yaml_writer;
 
 pub use difference::{Deviation, deviations, next_run_changes};
-pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_snapshot, read_volume};
+pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use redaction::redact;
 pub use tree::XmlError;

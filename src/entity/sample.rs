@@ -176,7 +176,9 @@ const SAMPLE: &str = r#"{
   "savedImages": [
     {
       "path": "/var/lib/vmlife/images/6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11.vmsave", "verdict": "used",
-      "flaw": "the VM has run since", "sizeBytes": 299892736, "savedAt": "2026-03-01T10:00:00Z", "wasRunning": true
+      "flaw": "the VM has run since", "sizeBytes": 299892736, "savedAt": "2026-03-01T10:00:00Z", "wasRunning": true,
+      "format": "raw", "persistent": true, "checksum": "blake3:00", "verified": true,
+      "unchecked": "whether its disks have changed cannot be told"
     },
     { "managed": true, "verdict": "good" }
   ]

@@ -17,8 +17,11 @@ ovirt_enum! {
         Foreign = 3 "foreign",
         /// The VM has run since, from it or without it: its disks have moved on.
         Used = 4 "used",
-        /// A restore of it began, and nobody knows whether the guest ran.
+        /// Something speaks against it that cannot be decided: a restore of it began, and nobody knows
+        /// whether the guest ran; or it seems to be cut short.
         Doubtful = 6 "doubtful",
+        /// The VM's disks have changed since it was saved.
+        Stale = 7 "stale",
         /// It cannot be read from here.
         Unreadable = 5 "unreadable",
     }
@@ -44,5 +47,17 @@ entity! {
         /// Whether the guest ran when it was saved, and so runs on when it is restored. Source: the
         /// image's header.
         pub was_running: Option<bool>,
+        /// How the memory is stored: `raw`, `sparse`, or the program that compressed it. Source: the
+        /// image's header.
+        pub format: Option<String>,
+        /// Whether libvirt kept a definition of the VM when it was saved; if not, the image has the only
+        /// one. Source: the record beside the image.
+        pub persistent: Option<bool>,
+        /// Its checksum, `blake3:` and 64 hexadecimal digits. Source: the record beside the image.
+        pub checksum: Option<String>,
+        /// Whether its checksum was just found to be right. Source: `show --verify`.
+        pub verified: Option<bool>,
+        /// What could not be checked of it, as a sentence. Source: the record beside the image.
+        pub unchecked: Option<String>,
     }
 }

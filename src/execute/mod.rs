@@ -4,11 +4,15 @@
 //! interrupted. The main thread meanwhile watches its job, the signals and the clock. What the call
 //! returns is the truth about it; before and after, the VM's state is read anew.
 
+mod checking;
+mod discard;
 mod remember;
 mod restore;
 mod save;
 mod switch;
 mod watch;
+
+pub(crate) use discard::losses;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
@@ -26,6 +30,7 @@ use uuid::Uuid;
 
 /// What to do, beyond which VMs.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Options {
     /// What is asked for.
     pub verb: Verb,
@@ -37,6 +42,8 @@ pub struct Options {
     pub flags: ImageFlags,
     /// Whether a restored image stays, marked as used.
     pub keep: bool,
+    /// Whether a new image gets a checksum.
+    pub checksum: bool,
     /// Whether "already so" is a refusal.
     pub strict: bool,
     /// Whether to say only what would be done.
@@ -124,6 +131,7 @@ impl Run<'_> {
             (Verb::Hibernate | Verb::Restore, false) => self.lock(&entry.vm)?,
             _ => None,
         };
+        let before = &entry.vm.saved_images;
         let entry = self.look_again(entry)?;
         let vm = &entry.vm;
         let subject = VmRef::from(vm);
@@ -157,11 +165,12 @@ impl Run<'_> {
             return Err(Failure::new(Kind::Guard, message).hint(hint));
         }
         if self.options.dry_run {
-            return self.rehearse(step, vm, subject);
+            return self.rehearse(step, &entry, subject);
         }
         self.sink.emit(Event::Started(&subject, step));
         let outcome = match (step, &entry.machine) {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
+            (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
             (Step::Start, None) => self.define_and_start(&entry, subject),
             (Step::Save, Some(machine)) => self.save(machine, vm, subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
@@ -246,7 +255,8 @@ impl Run<'_> {
         ))
     }
 
-    fn rehearse(&self, step: Step, vm: &Vm, subject: VmRef) -> Result<Outcome, Failure> {
+    fn rehearse(&self, step: Step, entry: &Entry, subject: VmRef) -> Result<Outcome, Failure> {
+        let vm = &entry.vm;
         let mut image = None;
         let message = match step {
             Step::Save => {
@@ -263,6 +273,10 @@ impl Run<'_> {
                 words
             }
             Step::RestoreManaged => "would be restored from libvirt's managed save".to_owned(),
+            Step::Discard => {
+                let (from, is_known) = (self.inventory.from.as_deref(), entry.machine.is_some());
+                format!("would give up {}", losses(vm, from, is_known))
+            }
             Step::Start => "would be started".to_owned(),
             Step::Suspend => "would be paused".to_owned(),
             Step::Resume => "would be resumed".to_owned(),

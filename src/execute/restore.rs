@@ -5,7 +5,7 @@ use super::{Run, id_of, path_text, state_words};
 use crate::definition::{Definition, DefinitionError};
 use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
-use crate::image::{ImageFile, Record, Usage};
+use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
 use crate::inventory::Entry;
 use crate::payload::{self, Payload};
 use crate::report::{Failure, Kind, Outcome, VmRef};
@@ -48,8 +48,8 @@ impl Run<'_> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
         let (text, flags) = (path_text(&path)?, self.options.flags);
-        let image = self.begin(&path, vm)?;
         let mut warnings = Vec::new();
+        let image = self.begin(&path, vm, &subject, &mut warnings)?;
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let inventory = Arc::clone(self.inventory);
         let call = move || inventory.hypervisor.restore(&text, flags);
@@ -140,7 +140,10 @@ impl Run<'_> {
         }
         let image = ImageFile::inspect(&path)?;
         let own = image.vm.as_ref().and_then(Vm::id) == vm.id();
-        let counts = matches!(image.summary.verdict, Verdict::Good | Verdict::Doubtful);
+        let counts = matches!(
+            image.summary.verdict,
+            Verdict::Good | Verdict::Doubtful | Verdict::Stale
+        );
         if !own || !counts {
             return None;
         }
@@ -155,8 +158,20 @@ impl Run<'_> {
     }
 
     /// Looks at the image once more, and marks it.
-    fn begin(&self, path: &Path, vm: &Vm) -> Result<Option<Marked>, Failure> {
+    fn begin(
+        &mut self,
+        path: &Path,
+        vm: &Vm,
+        subject: &VmRef,
+        warnings: &mut Vec<String>,
+    ) -> Result<Option<Marked>, Failure> {
         if !self.inventory.looks_at(path) {
+            if self.inventory.hypervisor.is_qemu() {
+                warnings.push(
+                    "whether its disks have changed since it was saved cannot be told from here"
+                        .to_owned(),
+                );
+            }
             return Ok(None);
         }
         let refuse = |why: String| {
@@ -165,13 +180,14 @@ impl Run<'_> {
         };
         let image = ImageFile::inspect_of(path, id_of(vm)?)
             .ok_or_else(|| refuse("it has just disappeared".to_owned()))?;
+        let mut against: Vec<String> = image.summary.flaw.iter().cloned().collect();
         let usable = match image.summary.verdict {
             Verdict::Good => true,
-            Verdict::Used | Verdict::Doubtful => self.options.wishes.force,
+            Verdict::Used | Verdict::Doubtful | Verdict::Stale => self.options.wishes.force,
             _ => false,
         };
         if !usable {
-            return Err(refuse(image.summary.flaw.unwrap_or_default()));
+            return Err(refuse(against.join("; ")));
         }
         if let Some(old) = image
             .vm
@@ -187,7 +203,22 @@ impl Run<'_> {
                 )),
             );
         }
-        match image.mark(Usage::RestoreBegan(Timestamp::now())) {
+        if let Some(flaw) = self.checksum_flaw(&image, subject)? {
+            if !self.options.wishes.force {
+                let failure = refuse(flaw).hint(
+                    "bring a copy of it back; --force lets the guest run with what is left of its memory",
+                );
+                return Err(failure);
+            }
+            against.push(flaw);
+        }
+        warnings.extend(image.summary.unchecked.clone());
+        let forced = against
+            .iter()
+            .map(|flaw| format!("--force overrode this: {flaw}"));
+        warnings.extend(forced);
+        let forced: Vec<Forced> = against.into_iter().map(Forced::now).collect();
+        match image.mark_forced(Usage::RestoreBegan(Timestamp::now()), &forced) {
             Ok(before) => Ok(Some(Marked { image, before })),
             Err(_) if self.options.wishes.force => Ok(None),
             Err(error) => Err(refuse(
@@ -197,6 +228,24 @@ impl Run<'_> {
             .because(&error)
             .hint("--force restores it all the same; remove it afterwards")),
         }
+    }
+
+    /// What speaks against an image if it has a checksum and is not what it was.
+    fn checksum_flaw(
+        &mut self,
+        image: &ImageFile,
+        subject: &VmRef,
+    ) -> Result<Option<String>, Failure> {
+        let Some(recorded) = &image.summary.checksum else {
+            return Ok(None);
+        };
+        let total = image.summary.size_bytes.unwrap_or_default();
+        let found = self.checksum(subject, &image.path, total);
+        let found = found.map_err(|failure| Failure {
+            message: format!("was not restored: {}", failure.message),
+            ..failure
+        })?;
+        Ok((found != *recorded).then(|| DAMAGED.to_owned()))
     }
 
     /// Does away with an image that was restored, or says why it stays.

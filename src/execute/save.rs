@@ -2,9 +2,10 @@
 
 use super::watch::{Ended, left};
 use super::{Run, path_text, state_words};
-use crate::entity::{Verdict, Vm, VmDynamic, VmStatus};
+use crate::definition::read_nvram;
+use crate::entity::{Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
-use crate::image::{FileIdentity, ImageFile, Record};
+use crate::image::{DiskIdentity, FileIdentity, Forced, ImageFile, Record, writable_disks};
 use crate::interrupt::cause_word;
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::{quoted, size};
@@ -19,6 +20,12 @@ use uuid::Uuid;
 /// How long libvirt may take to see that a VM's process has gone, and how often that is looked at.
 const SETTLING: Duration = Duration::from_secs(5);
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// What is known of a save only while it is done.
+struct Save {
+    took: Duration,
+    persistent: Option<bool>,
+}
 
 impl Run<'_> {
     /// Writes the VM's memory to a file, and stops it.
@@ -57,6 +64,8 @@ impl Run<'_> {
             // It is alive, so that whatever lies in its place is left behind, however this ends.
             self.leave_image_behind(vm, &mut warnings);
         }
+        // Afterwards libvirt may not know it any more.
+        let persistent = machine.is_persistent().ok();
         let (flags, saved) = (self.options.flags, machine.clone());
         let began = Instant::now();
         let result = match self.watch(&subject, Some(machine), move || saved.save(&text, flags)) {
@@ -69,7 +78,13 @@ impl Run<'_> {
             }
         };
         match result {
-            Ok(()) => self.saved(machine, vm, subject, &path, began.elapsed(), warnings),
+            Ok(()) => {
+                let save = Save {
+                    took: began.elapsed(),
+                    persistent,
+                };
+                self.saved(machine, vm, subject, &path, &save, warnings)
+            }
             Err(error) => self
                 .not_saved(machine, vm, subject, &path, &error)
                 .map_err(|failure| failure.warned(warnings)),
@@ -78,12 +93,12 @@ impl Run<'_> {
 
     /// The save came to its end: makes the image durable, and makes sure that it is what it should be.
     fn saved(
-        &self,
+        &mut self,
         machine: &Machine,
         vm: &Vm,
         subject: VmRef,
         path: &Path,
-        took: Duration,
+        save: &Save,
         mut warnings: Vec<String>,
     ) -> Result<Outcome, Failure> {
         let bad = |flaw: &str| {
@@ -107,12 +122,25 @@ impl Run<'_> {
                     "the image could not be flushed to its disk: {error}"
                 ));
             }
-            if let Err(error) = image.store(|identity| self.record(vm, machine, took, identity)) {
+            let record = |identity| self.record(vm, machine, save, &image, identity);
+            if let Err(error) = image.store(record) {
                 warnings.push(format!(
                     "the record beside the image could not be written: {error}"
                 ));
+            } else if self.options.checksum
+                && let Err(failure) = self.add_checksum(&subject, &image)
+            {
+                let cause = failure.cause.map(|cause| format!(" ({cause})"));
+                let why = format!("{}{}", failure.message, cause.unwrap_or_default());
+                warnings.push(format!("its image has no checksum: {why}"));
             }
         } else {
+            if self.options.checksum {
+                warnings.push(
+                    "its image has no checksum: it lies where only the daemon can see it"
+                        .to_owned(),
+                );
+            }
             // Only the daemon can see it. It tells whether the image is whole, not whether it is flushed.
             match self.inventory.image_seen_by_daemon(path, machine.id()) {
                 Some(image) if image.verdict == Verdict::Good => warnings.push(
@@ -149,24 +177,61 @@ impl Run<'_> {
         })
     }
 
-    fn record(&self, vm: &Vm, machine: &Machine, took: Duration, image: FileIdentity) -> Record {
+    /// Reads the image back, and notes its checksum in the record, which has been written first: a guest
+    /// whose image is being read is hibernated already.
+    fn add_checksum(&mut self, subject: &VmRef, image: &ImageFile) -> Result<(), Failure> {
+        let total = image.summary.size_bytes.unwrap_or_default();
+        let sum = self.checksum(subject, &image.path, total)?;
+        let noted = image.note(|record| record.checksum = Some(sum));
+        noted.map_err(|error| {
+            Failure::new(Kind::Failed, "its record could not be written").because(&error)
+        })
+    }
+
+    /// What is known now that libvirt has ended the VM: QEMU writes to its disks until its end.
+    fn record(
+        &self,
+        vm: &Vm,
+        machine: &Machine,
+        save: &Save,
+        image: &ImageFile,
+        identity: FileIdentity,
+    ) -> Record {
         let hypervisor = &self.inventory.hypervisor;
         let versions = hypervisor.versions().ok();
         let dynamic = vm.vm_dynamic.as_ref();
+        let (disks, untold_disks) = writable_disks(vm);
+        let nvram = image
+            .xml
+            .as_ref()
+            .and_then(Secret::expose)
+            .and_then(read_nvram);
+        let firmware = [("nvram", nvram), ("tpm", tpm_state(vm))];
         Record {
             schema_version: Record::SCHEMA_VERSION,
             name: vm.name().to_owned(),
             id: machine.id(),
             saved_at: Timestamp::now(),
             status_before: Some(vm.status()),
+            was_running: image.summary.was_running,
+            persistent: save.persistent,
             emulated_machine: dynamic.and_then(|dynamic| dynamic.emulated_machine.clone()),
             uri: Some(hypervisor.uri().to_owned()),
             host: hypervisor.host_name().ok(),
             libvirt_version: versions.map(|(libvirt, _)| libvirt),
             hypervisor_version: versions.map(|(_, hypervisor)| hypervisor),
-            seconds: Some(took.as_secs_f64()),
-            image,
+            seconds: Some(save.took.as_secs_f64()),
+            image: identity,
+            checksum: None,
+            disks: Some(disks),
+            untold_disks,
+            firmware: firmware
+                .into_iter()
+                .filter_map(|(target, path)| DiskIdentity::of(target, &path?).ok()?)
+                .collect(),
+            forced: paused_on_error(vm).map(Forced::now).into_iter().collect(),
             usage: None,
+            is_open: false,
         }
     }
 
@@ -321,6 +386,23 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// Where the system's daemon has the TPM of a VM keep its state.
+fn tpm_state(vm: &Vm) -> Option<PathBuf> {
+    let folder = Path::new("/var/lib/libvirt/swtpm").join(vm.id()?.to_string());
+    let files = ["tpm2/tpm2-00.permall", "tpm1.2/tpm-00.permall"].map(|file| folder.join(file));
+    files
+        .into_iter()
+        .find(|file| vm.vm_static.tpm_enabled && file.exists())
+}
+
+/// What `--force` overrode, if this VM is one that only it saves.
+fn paused_on_error(vm: &Vm) -> Option<String> {
+    let pause = vm.vm_dynamic.as_ref()?.pause_status;
+    pause
+        .is_error()
+        .then(|| format!("it paused on an error of a disk: {pause}"))
 }
 
 /// Removes an old image of a VM: only while the VM is seen to be alive, so that its memory has left the

@@ -217,12 +217,15 @@ fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Opti
     }
 }
 
-/// What is known of a VM can speak against images that are good in themselves.
+/// What is known of a VM can speak against images that are good in themselves. That its disks have changed
+/// is no wonder once it is known to have run.
 fn distrust(images: &mut [SavedImage], verdict: Verdict, words: &str) {
-    for image in images
-        .iter_mut()
-        .filter(|image| image.verdict == Verdict::Good)
-    {
+    let counts = |image: &&mut SavedImage| match image.verdict {
+        Verdict::Good => true,
+        Verdict::Stale => verdict == Verdict::Used,
+        _ => false,
+    };
+    for image in images.iter_mut().filter(counts) {
         image.verdict = verdict;
         image.flaw = Some(words.to_owned());
     }
@@ -327,6 +330,15 @@ impl Machine {
     /// What libvirt says.
     pub fn has_managed_save(&self) -> Result<bool> {
         Ok(self.domain.has_managed_save(0)?)
+    }
+
+    /// Gives up libvirt's managed save of it (`virDomainManagedSaveRemove`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn remove_managed_save(&self) -> Result<()> {
+        self.domain.managed_save_remove(0)?;
+        Ok(())
     }
 
     /// Its XML without secrets (`virDomainGetXMLDesc`): live if it runs.

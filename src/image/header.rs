@@ -13,11 +13,12 @@
 //!               the memory
 //! ```
 //!
-//! The numbers are in the byte order of the machine that wrote them. libvirt writes the complete
-//! magic last, so that it is the proof of completeness.
+//! The numbers are in the byte order of the machine that wrote them, and libvirt restores either. It
+//! writes the complete magic last; that the file was not cut since, only the memory's own end tells.
 
+use super::stream::is_cut_short;
 use crate::entity::Secret;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
 const LENGTH: usize = 92;
 const COMPLETE: &[u8] = b"LibvirtQemudSave";
@@ -50,6 +51,16 @@ impl Format {
         }
     }
 
+    /// Its name, as libvirt's `image_format` has it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Compressed(program) => program,
+            Self::Sparse => "sparse",
+        }
+    }
+
     /// The bytes with which memory in this format begins.
     fn magic(self) -> &'static [u8] {
         match self {
@@ -74,6 +85,8 @@ pub struct Header {
     pub format: Format,
     /// The domain as it was saved. Holds secrets; empty if an interrupted save had not got so far.
     pub xml: Secret,
+    /// Where in the file the memory begins.
+    pub memory_at: u64,
 }
 
 /// Why a file is no save image that can be used.
@@ -120,6 +133,7 @@ impl Header {
             was_running: was_running != 0,
             format,
             xml: Secret::new(xml),
+            memory_at: u64::from(data_length) + LENGTH as u64,
         };
         if u64::from(data_length) + LENGTH as u64 >= size {
             return if complete {
@@ -143,6 +157,17 @@ impl Header {
             ));
         }
         Ok(header(xml))
+    }
+
+    /// Whether the memory lacks its end. What is compressed has none that could be looked at.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn is_cut_short(&self, source: impl Read + Seek, size: u64) -> io::Result<bool> {
+        match self.format {
+            Format::Raw | Format::Sparse => is_cut_short(source, self.memory_at, size),
+            Format::Compressed(_) => Ok(false),
+        }
     }
 }
 

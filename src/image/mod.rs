@@ -1,14 +1,19 @@
 //! Images of VMs' memory on disk: where they lie, what they are, what is known about them.
 
+mod checksum;
+mod disk;
 mod header;
 mod lock;
 mod place;
 mod record;
+mod stream;
 
+pub use checksum::{DAMAGED, checksum};
+pub use disk::{Change, DiskIdentity, changes, writable_disks};
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
-pub use place::{ImageFile, ImagePlace, PlaceError, is_forbidden};
-pub use record::{FileIdentity, Record, Usage};
+pub use place::{ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden};
+pub use record::{FileIdentity, Forced, Record, Usage};
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;

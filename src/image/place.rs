@@ -1,16 +1,18 @@
 //! The folder in which images lie, and the files in it.
 
 use super::record::{FileIdentity, Usage};
-use super::{CAREFUL, Header, HeaderError, Record};
+use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, changes, checksum};
 use crate::definition::read_domain;
 use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
+/// What every image begins with.
+const BEGIN: &[u8; 12] = b"LibvirtQemud";
 /// The ending of an image's name.
 const SUFFIX: &str = "vmsave";
 /// The folder of the system's daemon.
@@ -182,6 +184,8 @@ pub struct ImageFile {
     pub xml: Option<Secret>,
     /// What the model shows of it.
     pub summary: SavedImage,
+    /// What its record tells, if there is one that is about it.
+    pub record: Option<Record>,
     identity: FileIdentity,
 }
 
@@ -192,30 +196,74 @@ impl ImageFile {
     pub fn inspect(path: &Path) -> Option<Self> {
         let seen = fs::symlink_metadata(path).ok()?;
         let identity = FileIdentity::from(&seen);
-        let mut summary = SavedImage {
+        let summary = SavedImage {
             path: Some(path.to_path_buf()),
-            managed: false,
             verdict: Verdict::Good,
-            flaw: None,
             size_bytes: Some(seen.len()),
             saved_at: seen
                 .modified()
                 .ok()
                 .and_then(|time| Timestamp::try_from(time).ok()),
-            was_running: None,
+            ..SavedImage::default()
         };
-        let (mut vm, mut xml) = (None, None);
-        if let Err((verdict, flaw)) = examine(path, &seen, &mut summary, &mut vm, &mut xml) {
-            summary.verdict = verdict;
-            summary.flaw = Some(flaw);
-        }
-        Some(Self {
+        let mut image = Self {
             path: path.to_path_buf(),
-            vm,
-            xml,
+            vm: None,
+            xml: None,
             summary,
+            record: None,
             identity,
-        })
+        };
+        if let Err((verdict, flaw)) = image.examine(&seen) {
+            image.summary.verdict = verdict;
+            image.summary.flaw = Some(flaw);
+        }
+        Some(image)
+    }
+
+    /// The images in a folder, by name: files that begin as images do, and those that are named so. An image
+    /// whose name says that it is one VM's, and which is another's, is foreign.
+    ///
+    /// # Errors
+    /// What the file system says of the folder.
+    pub fn in_folder(folder: &Path) -> io::Result<Vec<Self>> {
+        let mut paths: Vec<PathBuf> = fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<io::Result<_>>()?;
+        paths.sort_unstable();
+        let is_named_so = |path: &PathBuf| path.extension().is_some_and(|end| end == SUFFIX);
+        Ok(paths
+            .into_iter()
+            .filter(|path| is_named_so(path) || begins_as_image(path))
+            .filter_map(|path| {
+                let named_so = path.file_stem().filter(|_| is_named_so(&path));
+                match named_so.and_then(|stem| stem.to_str()?.parse().ok()) {
+                    Some(id) => Self::inspect_of(&path, id),
+                    None => Self::inspect(&path),
+                }
+            })
+            .collect())
+    }
+
+    /// Reads the whole image, and compares it with its checksum. `watch` hears how far that is, and says
+    /// whether to go on; what it stopped or could not be read has not been verified, nor has what has no checksum.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn verify(summary: &mut SavedImage, watch: impl FnMut(u64) -> bool) -> io::Result<()> {
+        let (Some(path), Some(recorded)) = (&summary.path, &summary.checksum) else {
+            return Ok(());
+        };
+        let Some(found) = checksum(path, watch)? else {
+            return Ok(());
+        };
+        let is_right = found == *recorded;
+        summary.verified = Some(is_right);
+        if !is_right {
+            summary.verdict = Verdict::Damaged;
+            summary.flaw = Some(DAMAGED.to_owned());
+        }
+        Ok(())
     }
 
     /// Looks at a file that should hold the memory of this VM.
@@ -239,14 +287,24 @@ impl ImageFile {
     /// # Errors
     /// What the file system says, or that something else is where the record belongs.
     pub fn mark(&self, usage: Usage) -> io::Result<Option<Record>> {
-        let before = Record::of(&self.path, self.identity)?;
+        self.mark_forced(usage, &[])
+    }
+
+    /// The same, against what guards said.
+    ///
+    /// # Errors
+    /// As [`ImageFile::mark`].
+    pub fn mark_forced(&self, usage: Usage, forced: &[Forced]) -> io::Result<Option<Record>> {
+        let before = Record::of(&self.path, self.identity, self.id())?;
         let vm = self.vm.as_ref();
         let fresh = || Record {
             schema_version: Record::SCHEMA_VERSION,
             name: vm.map(|vm| vm.name().to_owned()).unwrap_or_default(),
-            id: vm.and_then(Vm::id).unwrap_or_default(),
+            id: self.id(),
             saved_at: self.summary.saved_at.unwrap_or_default(),
             status_before: None,
+            was_running: self.summary.was_running,
+            persistent: None,
             emulated_machine: vm.and_then(|vm| vm.vm_static.custom_emulated_machine.clone()),
             uri: None,
             host: None,
@@ -254,12 +312,19 @@ impl ImageFile {
             hypervisor_version: None,
             seconds: None,
             image: self.identity,
+            checksum: None,
+            disks: None,
+            untold_disks: Vec::new(),
+            firmware: Vec::new(),
+            forced: Vec::new(),
             usage: None,
+            is_open: false,
         };
-        let record = Record {
+        let mut record = Record {
             usage: Some(usage),
             ..before.clone().unwrap_or_else(fresh)
         };
+        record.forced.extend_from_slice(forced);
         record.store(&self.path)?;
         Ok(before)
     }
@@ -293,6 +358,17 @@ impl ImageFile {
         record(self.identity).store(&self.path)
     }
 
+    /// Writes something more into its record.
+    ///
+    /// # Errors
+    /// What the file system says, or that there is no record of it.
+    pub fn note(&self, change: impl FnOnce(&mut Record)) -> io::Result<()> {
+        let record = Record::of(&self.path, self.identity, self.id())?;
+        let mut record = record.ok_or_else(|| io::Error::other("its record has gone"))?;
+        change(&mut record);
+        record.store(&self.path)
+    }
+
     /// Removes the image and its record.
     ///
     /// # Errors
@@ -307,59 +383,143 @@ impl ImageFile {
         sync_folder(&self.path)
     }
 
+    /// The VM's UUID, or none's if the image does not tell.
+    fn id(&self) -> Uuid {
+        self.vm.as_ref().and_then(Vm::id).unwrap_or_default()
+    }
+
     fn remove_record(&self) -> io::Result<()> {
         match Record::beside(&self.path) {
             Ok(Some(_)) => fs::remove_file(Record::path_of(&self.path)),
             _ => Ok(()),
         }
     }
-}
 
-/// Fills in what the file tells of itself, and says what is wrong with it.
-fn examine(
-    path: &Path,
-    seen: &Metadata,
-    summary: &mut SavedImage,
-    vm: &mut Option<Vm>,
-    xml: &mut Option<Secret>,
-) -> Result<(), (Verdict, String)> {
-    if !seen.is_file() {
-        return Err((Verdict::Damaged, "it is not a regular file".to_owned()));
-    }
-    let header = OpenOptions::new()
-        .read(true)
-        .custom_flags(CAREFUL)
-        .open(path)
-        .map_err(HeaderError::from)
-        .and_then(|file| Header::read(io::BufReader::new(file), seen.len()))
-        .map_err(|error| match error {
+    /// Fills in what the file tells of itself, and says what is wrong with it.
+    fn examine(&mut self, seen: &Metadata) -> Result<(), (Verdict, String)> {
+        if !seen.is_file() {
+            return Err((Verdict::Damaged, "it is not a regular file".to_owned()));
+        }
+        let unusable = |error| match error {
             HeaderError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => (
                 Verdict::Unreadable,
                 "it may not be read from here".to_owned(),
             ),
             error => (Verdict::Damaged, error.to_string()),
-        })?;
-    summary.was_running = Some(header.was_running);
-    *vm = header.xml.expose().and_then(|xml| read_domain(xml).ok());
-    *xml = Some(header.xml);
-    if !header.complete {
-        return Err((Verdict::Incomplete, "its save was interrupted".to_owned()));
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(CAREFUL)
+            .open(&self.path)
+            .map_err(|error| unusable(error.into()))?;
+        let header = Header::read(io::BufReader::new(&file), seen.len()).map_err(unusable)?;
+        let is_cut_short = header.complete && {
+            let looked = header.is_cut_short(&file, seen.len());
+            looked.map_err(|error| unusable(error.into()))?
+        };
+        self.summary.was_running = Some(header.was_running);
+        self.summary.format = Some(header.format.word().to_owned());
+        self.vm = header.xml.expose().and_then(|xml| read_domain(xml).ok());
+        self.xml = Some(header.xml);
+        if !header.complete {
+            return Err((Verdict::Incomplete, "its save was interrupted".to_owned()));
+        }
+        if self.vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
+            return Err((Verdict::Damaged, "its description is no VM's".to_owned()));
+        }
+        if is_cut_short {
+            return Err((
+                Verdict::Doubtful,
+                "it seems to be cut short: its memory does not end as QEMU ends it".to_owned(),
+            ));
+        }
+        self.heed_record()
     }
-    if vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
-        return Err((Verdict::Damaged, "its description is no VM's".to_owned()));
+
+    /// What the record beside it says against it.
+    fn heed_record(&mut self) -> Result<(), (Verdict, String)> {
+        self.record = Record::of(&self.path, self.identity, self.id())
+            .map_err(|error| (Verdict::Doubtful, error.to_string()))?;
+        let record = self.record.as_ref();
+        self.summary.checksum = record.and_then(|record| record.checksum.clone());
+        self.summary.persistent = record.and_then(|record| record.persistent);
+        let usage = record.and_then(|record| record.usage);
+        if let Some(Usage::LeftBehind(at)) = usage {
+            let words = format!("the VM has run since, from {at:.0} on");
+            return Err((Verdict::Used, words));
+        }
+        let (changed, untold) = self.changed_disks();
+        self.summary.unchecked = untold;
+        if !changed.is_empty() {
+            let words = format!(
+                "it is stale: {}; old memory over newer disks destroys file systems",
+                changed.join(", ")
+            );
+            return Err((Verdict::Stale, words));
+        }
+        if let Some(Usage::RestoreBegan(at)) = usage {
+            let words =
+                format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran");
+            return Err((Verdict::Doubtful, words));
+        }
+        Ok(())
     }
-    match Record::of(path, FileIdentity::from(seen)).map(|record| record?.usage) {
-        Err(error) => Err((Verdict::Doubtful, error.to_string())),
-        Ok(Some(Usage::LeftBehind(at))) => Err((
-            Verdict::Used,
-            format!("the VM has run since, from {at:.0} on"),
-        )),
-        Ok(Some(Usage::RestoreBegan(at))) => Err((
-            Verdict::Doubtful,
-            format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran"),
-        )),
-        Ok(None) => Ok(()),
+
+    /// The disks that are not as the save left them, and what cannot be told of that.
+    fn changed_disks(&self) -> (Vec<String>, Option<String>) {
+        let cannot_tell = |which: &str, why: &str| {
+            Some(format!(
+                "whether {which} changed since it was saved cannot be told{why}"
+            ))
+        };
+        let disks = self.vm.iter().flat_map(|vm| &vm.vm_static.images);
+        let has_disks = disks.into_iter().any(|disk| !disk.read_only);
+        let doubt = match &self.record {
+            Some(record) => record.doubt(self.identity),
+            None if Record::beside(&self.path).is_ok_and(|found| found.is_some()) => {
+                Some("the record beside it is about another image")
+            }
+            None => Some("it has no record"),
+        };
+        match (&self.record, doubt) {
+            (_, Some(why)) if has_disks => (
+                Vec::new(),
+                cannot_tell("its disks have", &format!(": {why}")),
+            ),
+            (Some(record), None) => {
+                let (changed, hidden) = changes(record.disks.as_deref().unwrap_or_default());
+                let untold: Vec<&str> = record
+                    .untold_disks
+                    .iter()
+                    .chain(&hidden)
+                    .map(String::as_str)
+                    .collect();
+                let untold = match untold.as_slice() {
+                    [] => None,
+                    [one] => cannot_tell(&format!("its disk {one} has"), ""),
+                    all => cannot_tell(&format!("its disks {} have", all.join(", ")), ""),
+                };
+                (changed, untold)
+            }
+            _ => (Vec::new(), None),
+        }
     }
+}
+
+/// Whether a regular file begins as images do.
+#[must_use]
+pub fn begins_as_image(path: &Path) -> bool {
+    let mut begin = [0; BEGIN.len()];
+    let is_regular = path.symlink_metadata().is_ok_and(|found| found.is_file());
+    let opened = || {
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(CAREFUL)
+            .open(path)
+    };
+    is_regular
+        && opened().is_ok_and(|mut file| file.read_exact(&mut begin).is_ok())
+        && begin == *BEGIN
 }
 
 /// Whether we may not look at this file, which then only the daemon can do: the file system will not
@@ -435,7 +595,9 @@ mod tests {
         assert_eq!(image.summary.verdict, Verdict::Damaged);
         let usage = Usage::LeftBehind(Timestamp::now());
         assert_eq!(image.mark(usage).unwrap(), None);
-        let marked = Record::of(&path, image.identity).unwrap().unwrap();
+        let marked = Record::of(&path, image.identity, Uuid::nil())
+            .unwrap()
+            .unwrap();
         assert_eq!(marked.usage, Some(usage));
         image.unmark(None).unwrap();
         assert_eq!(Record::beside(&path).unwrap(), None);
@@ -443,7 +605,10 @@ mod tests {
         fs::write(&path, "another image").unwrap();
         assert!(image.remove().is_err(), "it is another file now");
         let other = ImageFile::inspect(&path).unwrap();
-        assert_eq!(Record::of(&path, other.identity).unwrap(), None);
+        assert_eq!(
+            Record::of(&path, other.identity, Uuid::nil()).unwrap(),
+            None
+        );
         other.remove().unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

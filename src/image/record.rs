@@ -1,6 +1,6 @@
 //! The record beside an image: what its own header does not tell.
 
-use super::CAREFUL;
+use super::{CAREFUL, DiskIdentity};
 use crate::entity::VmStatus;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// No record is longer.
-const SIZE_LIMIT: u64 = 64 * 1024;
+/// No record is longer, however many disks there are.
+const SIZE_LIMIT: u64 = 1024 * 1024;
 
 /// What is known about an image, as `<image>.json` beside it. Losing it never invalidates the image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,12 @@ pub struct Record {
     /// The status before the save.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_before: Option<VmStatus>,
+    /// Whether the guest ran, and so runs on when it is restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_running: Option<bool>,
+    /// Whether libvirt kept a definition of the VM; if not, the image has the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<bool>,
     /// The machine type that the memory was laid out for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emulated_machine: Option<String>,
@@ -48,9 +54,59 @@ pub struct Record {
     pub seconds: Option<f64>,
     /// Which file this is about. A record whose image has been replaced says nothing of the new one.
     pub image: FileIdentity,
+    /// The image's checksum, as [`super::checksum`] gives it, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// The files that the VM's disks were made of when libvirt had ended the VM. Absent if they were not
+    /// looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<Vec<DiskIdentity>>,
+    /// The disks that the guest could write to and of which no file tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold_disks: Vec<String>,
+    /// The files of the firmware's variables and of the TPM. They are not compared: a restore writes both anew,
+    /// from the image.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub firmware: Vec<DiskIdentity>,
+    /// What was done against a guard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<Forced>,
     /// What has been done with the image since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Whether others than the image's owner, root and we may have written the record: then nothing
+    /// that it says in the image's favour is believed.
+    #[serde(skip)]
+    pub is_open: bool,
+}
+
+/// A guard that somebody overrode.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forced {
+    /// When.
+    pub at: Timestamp,
+    /// The user's number.
+    pub uid: u32,
+    /// What the guard said.
+    pub against: String,
+}
+
+impl Forced {
+    /// By this process's user, now.
+    #[must_use]
+    pub fn now(against: impl Into<String>) -> Self {
+        Self {
+            at: Timestamp::now(),
+            uid: own_uid().unwrap_or_default(),
+            against: against.into(),
+        }
+    }
+}
+
+/// The user as whom this process acts.
+fn own_uid() -> Option<u32> {
+    Some(std::fs::metadata("/proc/self").ok()?.uid())
 }
 
 /// What has been done with an image since it was written.
@@ -106,14 +162,15 @@ impl Record {
             schema_version: u32,
         }
         let mut text = Vec::new();
-        let file = OpenOptions::new()
+        let opened = OpenOptions::new()
             .read(true)
             .custom_flags(CAREFUL)
             .open(Self::path_of(image));
-        if file
-            .and_then(|file| file.take(SIZE_LIMIT).read_to_end(&mut text))
-            .is_err()
-        {
+        let Ok(file) = opened else {
+            return Ok(None);
+        };
+        let is_open = file.metadata().is_ok_and(|found| is_open(&found, image));
+        if file.take(SIZE_LIMIT).read_to_end(&mut text).is_err() {
             return Ok(None);
         }
         if serde_json::from_slice(&text)
@@ -121,19 +178,43 @@ impl Record {
         {
             return Err(io::Error::other("its record was written by a newer vmlife"));
         }
-        Ok(serde_json::from_slice(&text).ok())
+        let record: Option<Self> = serde_json::from_slice(&text).ok();
+        Ok(record.map(|record| {
+            if is_open {
+                Self {
+                    checksum: None,
+                    disks: None,
+                    is_open,
+                    ..record
+                }
+            } else {
+                record
+            }
+        }))
     }
 
-    /// The record of this very file. A mark of use also sticks to a file that has only been touched or
-    /// copied since: what has the same size is the same image.
+    /// The record of this image of this VM. That the file has been touched or copied since is no matter:
+    /// what has the same size is the same image.
     ///
     /// # Errors
     /// As [`Record::beside`].
-    pub fn of(image: &Path, identity: FileIdentity) -> io::Result<Option<Self>> {
-        Ok(Self::beside(image)?.filter(|record| {
-            record.image == identity
-                || record.usage.is_some() && record.image.size_bytes == identity.size_bytes
-        }))
+    pub fn of(image: &Path, identity: FileIdentity, id: Uuid) -> io::Result<Option<Self>> {
+        Ok(Self::beside(image)?
+            .filter(|record| record.id == id && record.image.size_bytes == identity.size_bytes))
+    }
+
+    /// Why it cannot tell whether the disks are as they were when this image was written, if so.
+    #[must_use]
+    pub fn doubt(&self, identity: FileIdentity) -> Option<&'static str> {
+        if self.is_open {
+            Some("others may write its record, which is not trusted")
+        } else if self.image != identity {
+            Some("the file has been copied or changed since its record was written")
+        } else if self.disks.is_none() {
+            Some("its record does not tell of disks")
+        } else {
+            None
+        }
     }
 
     /// Whether the place of an image's record is free, or taken by a record: nothing else may be
@@ -177,5 +258,90 @@ impl Record {
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
+    }
+}
+
+/// Whether others than the image's owner, root and we may have written a record.
+fn is_open(record: &Metadata, image: &Path) -> bool {
+    let owner = image.symlink_metadata().ok().map(|image| image.uid());
+    let is_known = record.uid() == 0 || [owner, own_uid()].contains(&Some(record.uid()));
+    record.mode() & 0o022 != 0 || !is_known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A record as the first vmlife wrote it.
+    const OLD: &str = r#"{ "schemaVersion": 1, "name": "vm", "id": "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11",
+        "savedAt": "2026-03-01T10:00:00Z", "statusBefore": "Up", "uri": "qemu:///system",
+        "image": { "sizeBytes": 8, "modifiedNs": 1772359200000000000 } }"#;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new(record: &str) -> Self {
+            let place = Self(tempfile::tempdir().unwrap());
+            fs::write(place.image(), "anything").unwrap();
+            let path = Record::path_of(&place.image());
+            fs::write(&path, record).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+            place
+        }
+
+        fn image(&self) -> PathBuf {
+            self.0.path().join("a.vmsave")
+        }
+
+        fn of(&self, id: &str, size_bytes: u64) -> Option<Record> {
+            let identity = FileIdentity {
+                size_bytes,
+                modified_ns: 0,
+            };
+            Record::of(&self.image(), identity, id.parse().unwrap()).unwrap()
+        }
+    }
+
+    const ID: &str = "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11";
+
+    #[test]
+    fn an_older_record_is_read_and_does_not_tell_of_disks() {
+        let record = Place::new(OLD).of(ID, 8).unwrap();
+        let doubt = record.doubt(record.image);
+        assert_eq!(doubt, Some("its record does not tell of disks"));
+        let written: Record =
+            serde_json::from_str(&serde_json::to_string(&record).unwrap()).unwrap();
+        assert_eq!(written, record);
+    }
+
+    #[test]
+    fn a_record_of_another_vm_or_of_another_length_says_nothing() {
+        let place = Place::new(OLD);
+        assert_eq!(place.of("6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a12", 8), None);
+        assert_eq!(place.of(ID, 9), None);
+        assert_eq!(Place::new("{\"mine\": 1}").of(ID, 8), None);
+        assert_eq!(Place::new(&"[".repeat(100_000)).of(ID, 8), None);
+    }
+
+    #[test]
+    fn what_others_may_write_is_not_believed_but_a_mark_of_use_is() {
+        let record = Place::new(OLD).of(ID, 8).unwrap();
+        let usage = Some(Usage::LeftBehind(record.saved_at));
+        let tampered = Record {
+            disks: Some(Vec::new()),
+            checksum: Some("blake3:00".to_owned()),
+            usage,
+            ..record
+        };
+        let place = Place::new(&serde_json::to_string(&tampered).unwrap());
+        let trusted = place.of(ID, 8).unwrap();
+        assert_eq!((trusted.doubt(trusted.image), &trusted), (None, &tampered));
+        let path = Record::path_of(&place.image());
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let open = place.of(ID, 8).unwrap();
+        assert!(open.doubt(open.image).unwrap().contains("not trusted"));
+        assert_eq!((open.disks, open.checksum, open.usage), (None, None, usage));
     }
 }

@@ -1,6 +1,7 @@
 //! All that prints. The answer goes to standard output, words go to standard error.
 
 mod diff;
+mod images;
 mod list;
 mod page;
 mod progress;
@@ -13,13 +14,16 @@ use crate::cli::{Form, Showing};
 use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
-use crate::report::{Answer, Difference, Differences, Event, Failure, Kind, Outcome, Report, Sink};
+use crate::report::{
+    Answer, Difference, Differences, Event, Failure, Images, Kind, ListedImage, Outcome, Report,
+    Sink,
+};
 use crate::words::count;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use progress::Meter;
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use text::{View, harmless, seconds};
 
 /// The streams, and how they are to be written.
@@ -88,6 +92,28 @@ impl Output {
         Ok(())
     }
 
+    /// Prints a list of images, or in the form that was asked for.
+    pub fn images(&mut self, images: &[ListedImage], titled: bool) {
+        let answer = Images {
+            schema_version: Report::SCHEMA_VERSION,
+            images,
+        };
+        let text = match self.form {
+            Form::Table | Form::Wide | Form::Xml => {
+                images::list(images, self.form == Form::Wide, titled, &view())
+            }
+            Form::Json => json(&answer),
+            Form::Yaml => to_yaml(&answer),
+            Form::Name => images
+                .iter()
+                .filter_map(|listed| listed.image.path.as_ref())
+                .map(|path| name_line(&path.display().to_string()))
+                .collect(),
+        };
+        self.meter.clear();
+        self.answer(&text);
+    }
+
     /// Prints how VMs differ from their definitions. `vms` are all that were compared.
     pub fn differences(&mut self, vms: &[String], differences: &[Difference]) {
         let answer = Differences {
@@ -152,6 +178,28 @@ impl Output {
         if self.verbose {
             say(&harmless(line));
         }
+    }
+
+    /// Asks a question at the terminal, after what it is about. Whatever is not a yes is a no; `None` if there
+    /// is nobody to ask.
+    pub fn confirm(&mut self, about: &[String], question: &str) -> Option<bool> {
+        let stdin = io::stdin();
+        if !stdin.is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        for line in about {
+            say(&harmless(line));
+        }
+        let mut stderr = io::stderr().lock();
+        let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
+        let mut answer = String::new();
+        let _ = stdin.lock().take(80).read_line(&mut answer);
+        let answer = answer.trim();
+        Some(
+            ["y", "yes"]
+                .iter()
+                .any(|yes| yes.eq_ignore_ascii_case(answer)),
+        )
     }
 
     /// Says what somebody should mend.
@@ -238,7 +286,13 @@ impl Sink for Output {
                 self.meter.begin(vm, step);
             }
             Event::Progress(vm, progress) => {
-                if let Some(line) = self.meter.advance(vm, progress) {
+                if let Some(line) = self.meter.advance(vm, progress, "written") {
+                    say(&line);
+                }
+            }
+            Event::Checking(vm, progress) => {
+                self.meter.begin_checking(vm);
+                if let Some(line) = self.meter.advance(vm, progress, "checked") {
                     say(&line);
                 }
             }

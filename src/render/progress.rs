@@ -35,8 +35,19 @@ impl Meter {
             Step::Save => "hibernating",
             Step::Restore | Step::RestoreManaged => "restoring",
             Step::Start => "starting",
-            Step::Suspend | Step::Resume | Step::WakeUp | Step::Show => return,
+            Step::Suspend | Step::Resume | Step::WakeUp | Step::Discard | Step::Show => return,
         };
+        self.start(vm, what);
+    }
+
+    /// An image is read that nothing else is done with.
+    pub(super) fn begin_checking(&mut self, vm: &VmRef) {
+        if matches!(self, Self::Bar(None) | Self::Lines(None)) {
+            self.start(vm, "checking");
+        }
+    }
+
+    fn start(&mut self, vm: &VmRef, what: &str) {
         match self {
             Self::Bar(bar) => {
                 let new =
@@ -51,11 +62,18 @@ impl Meter {
         }
     }
 
-    /// So far it is. Returns the line to print, if it is time for one.
-    pub(super) fn advance(&mut self, vm: &VmRef, progress: Progress) -> Option<String> {
-        let written = format!("{} written", size(progress.written));
+    /// So far it is; `done` is what was done with the bytes. Returns the line to print, if it is time for
+    /// one.
+    pub(super) fn advance(&mut self, vm: &VmRef, progress: Progress, done: &str) -> Option<String> {
+        let written = format!("{} {done}", size(progress.written));
         match self {
-            Self::Bar(Some(bar)) if progress.total > 0 => {
+            Self::Bar(Some(bar)) if progress.passed >= progress.total => {
+                bar.set_style(style("{prefix} {spinner} {msg}"));
+                bar.unset_length();
+                bar.set_message(written);
+                None
+            }
+            Self::Bar(Some(bar)) => {
                 if bar.length().is_none() {
                     bar.set_style(style(
                         "{prefix} {wide_bar} {percent:>3} %  {msg}, {binary_bytes_per_sec}, ETA {eta}",

@@ -12,6 +12,7 @@ mod edits;
 mod failures;
 mod fields;
 mod from_yaml;
+mod images;
 mod interrupt;
 mod journal;
 mod lifecycle;

@@ -319,19 +319,31 @@ pub(super) fn images(images: &[SavedImage], view: &View) -> String {
             Some(false) => "stays paused",
             None => "",
         };
+        let verdict = match (&image.flaw, image.verified) {
+            (Some(flaw), _) => flaw.clone(),
+            (None, Some(true)) => format!("{}, verified", image.verdict),
+            (None, _) => image.verdict.to_string(),
+        };
         [
             path.unwrap_or_else(|| "managed by libvirt".to_owned()),
             image.size_bytes.map(size).unwrap_or_default(),
             image.saved_at.map(|at| view.age(at)).unwrap_or_default(),
-            image
-                .flaw
-                .clone()
-                .unwrap_or_else(|| image.verdict.to_string()),
+            image.format.clone().unwrap_or_default(),
+            verdict,
+            image.unchecked.clone().unwrap_or_default(),
             after.to_owned(),
         ]
     });
     filled(
-        &["IMAGE", "SIZE", "AGE", "VERDICT", "WHEN RESTORED"],
+        &[
+            "IMAGE",
+            "SIZE",
+            "AGE",
+            "FORMAT",
+            "VERDICT",
+            "NOT CHECKED",
+            "WHEN RESTORED",
+        ],
         rows,
         view,
     )

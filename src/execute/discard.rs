@@ -1,0 +1,110 @@
+//! Giving images up, on purpose.
+
+use super::{Run, id_of};
+use crate::entity::{SavedImage, Vm, VmStatus};
+use crate::hypervisor::Machine;
+use crate::image::ImageFile;
+use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::words::size;
+use jiff::Timestamp;
+use std::io;
+use std::path::{Path, PathBuf};
+use uuid::Uuid;
+
+/// The images that are meant: with `--from` that one only, not libvirt's own too.
+fn meant<'a>(vm: &'a Vm, from: Option<&Path>) -> Vec<&'a SavedImage> {
+    let images = vm.saved_images.iter();
+    images
+        .filter(|image| from.is_none() || !image.managed)
+        .collect()
+}
+
+/// What goes with a VM's images, for the end of a sentence. The image of a VM that libvirt does not know
+/// has its only definition.
+pub(crate) fn losses(vm: &Vm, from: Option<&Path>, is_known: bool) -> String {
+    let images: Vec<String> = meant(vm, from).into_iter().map(told).collect();
+    let definition = if is_known {
+        ""
+    } else {
+        ", and with it the only definition of the VM"
+    };
+    format!("{}{definition}", images.join(" and "))
+}
+
+/// "the image /x.vmsave of 2026-03-01T12:00:00Z (285.3 MiB)".
+fn told(image: &SavedImage) -> String {
+    let Some(path) = &image.path else {
+        return "libvirt's managed save".to_owned();
+    };
+    let at = image
+        .saved_at
+        .map(|at| format!(" of {at:.0}"))
+        .unwrap_or_default();
+    let bytes = image.size_bytes.map(|bytes| format!(" ({})", size(bytes)));
+    format!(
+        "the image {}{at}{}",
+        path.display(),
+        bytes.unwrap_or_default()
+    )
+}
+
+impl Run<'_> {
+    /// Removes the images of a VM and their records, and nothing else. `seen` are those that the user was
+    /// told of.
+    pub(super) fn discard(
+        &self,
+        vm: &Vm,
+        subject: VmRef,
+        machine: Option<&Machine>,
+        seen: &[SavedImage],
+    ) -> Result<Outcome, Failure> {
+        fn which(images: &[SavedImage]) -> Vec<(Option<&PathBuf>, Option<Timestamp>, Option<u64>)> {
+            images
+                .iter()
+                .map(|image| (image.path.as_ref(), image.saved_at, image.size_bytes))
+                .collect()
+        }
+        if which(seen) != which(&vm.saved_images) {
+            let message = "its images stay: they are others now than a moment ago";
+            return Err(Failure::new(Kind::Guard, message).hint("look again, and say it again"));
+        }
+        let from = self.inventory.from.as_deref();
+        let (id, images) = (id_of(vm)?, meant(vm, from));
+        let lost = losses(vm, from, machine.is_some());
+        for image in &images {
+            match (&image.path, machine) {
+                (Some(path), _) => self.remove(path, id)?,
+                (None, Some(machine)) => machine
+                    .remove_managed_save()
+                    .map_err(|error| error.failure("libvirt's managed save stays"))?,
+                (None, None) => {}
+            }
+        }
+        let status = match vm.status() {
+            VmStatus::Suspended => VmStatus::Down,
+            status => status,
+        };
+        Ok(Outcome {
+            status: Some(status),
+            image: images.iter().find_map(|image| image.path.clone()),
+            ..Outcome::done(subject, format!("has given up {lost}"))
+        })
+    }
+
+    fn remove(&self, path: &Path, id: Uuid) -> Result<(), Failure> {
+        let stays = || format!("its image {} stays", path.display());
+        if !self.inventory.looks_at(path) {
+            let hint = "run vmlife on the daemon's host, as the user who owns the image";
+            let message = format!("{}: it cannot be looked at from here", stays());
+            return Err(Failure::new(Kind::Connection, message).hint(hint));
+        }
+        let image = ImageFile::inspect_of(path, id).map(|image| image.remove());
+        image.unwrap_or(Ok(())).map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::PermissionDenied => Kind::Connection,
+                _ => Kind::Failed,
+            };
+            Failure::new(kind, stays()).because(&error)
+        })
+    }
+}
