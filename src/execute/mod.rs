@@ -13,7 +13,7 @@ mod watch;
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, ImageFlags};
-use crate::image::{Holder, Lock, LockError};
+use crate::image::{Lock, LockError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
@@ -201,9 +201,7 @@ impl Run<'_> {
             Err(LockError::Held(holder)) => {
                 let who = holder.map_or_else(
                     || "another vmlife holds it".to_owned(),
-                    |Holder { pid, verb, since }| {
-                        format!("vmlife {verb} (process {pid}) holds it since {since:.0}")
-                    },
+                    |holder| holder.to_string(),
                 );
                 let message = format!("cannot be {}: {who}", verb.past());
                 Err(Failure::new(Kind::Busy, message).hint("try again when that is over"))
