@@ -3,7 +3,7 @@
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::execute::{Options, execute};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::ImagePlace;
+use crate::image::{ImagePlace, managed_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::plan::{Verb, Wishes};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection that takes longer than this is none.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Looking that takes longer than this has come upon a daemon that hangs.
 pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 
@@ -170,6 +170,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             verb,
             wishes: Wishes::default(),
             to: None,
+            managed: false,
             flags: ImageFlags::default(),
             keep: false,
             strict: acting.is_some_and(|acting| acting.strict),
@@ -179,9 +180,14 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
     };
     match &cli.command {
         Command::Hibernate {
-            to, image, force, ..
+            to,
+            managed,
+            image,
+            force,
+            ..
         } => {
             request.options.to.clone_from(to);
+            request.options.managed = *managed;
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -286,5 +292,9 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
     };
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
-    Ok(Inventory::new(hypervisor, place, request.from.clone()))
+    let managed = managed_folder(hypervisor.uri(), variable);
+    Ok(Inventory {
+        managed,
+        ..Inventory::new(hypervisor, place, request.from.clone())
+    })
 }

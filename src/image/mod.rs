@@ -2,11 +2,13 @@
 
 mod header;
 mod lock;
+mod managed;
 mod place;
 mod record;
 
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
+pub use managed::managed_folder;
 pub use place::{ImageFile, ImagePlace, PlaceError, is_forbidden};
 pub use record::{FileIdentity, Record, Usage};
 

@@ -164,7 +164,7 @@ impl ImagePlace {
     }
 }
 
-fn is_session(uri: &str) -> bool {
+pub(super) fn is_session(uri: &str) -> bool {
     let path = uri.split_once("://").map_or("", |(_, rest)| rest);
     let path = path.split('?').next().unwrap_or_default();
     path.split_once('/')
@@ -358,8 +358,29 @@ fn examine(
             Verdict::Doubtful,
             format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran"),
         )),
+        Ok(Some(Usage::GivenUp(at))) => {
+            // libvirt does not tell whether it was ended by force once more since: its disks do.
+            let disks = vm.iter().flat_map(|vm| &vm.vm_static.images);
+            let mut paths = disks.filter_map(|disk| disk.image_path.as_deref());
+            if let Some(path) = paths.find(|path| has_changed_since(Path::new(path), at)) {
+                return Err((
+                    Verdict::Doubtful,
+                    format!("its disk {path} has changed since {at:.0}, so that it has run"),
+                ));
+            }
+            // No flaw, but worth a word: see `Machine::observe`.
+            summary.flaw = Some(format!(
+                "good; a restore of it was given up at {at:.0}, before the guest ran"
+            ));
+            Ok(())
+        }
         Ok(None) => Ok(()),
     }
+}
+
+fn has_changed_since(path: &Path, at: Timestamp) -> bool {
+    let changed = fs::metadata(path).and_then(|found| found.modified());
+    changed.is_ok_and(|changed| Timestamp::try_from(changed).is_ok_and(|changed| changed > at))
 }
 
 /// Whether we may not look at this file, which then only the daemon can do: the file system will not
