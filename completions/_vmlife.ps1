@@ -58,6 +58,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only say what would be done')
             [CompletionResult]::new('--dry-run', '--dry-run', [CompletionResultType]::ParameterName, 'Only say what would be done')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Refuse (exit status 5) what is already so')
+            [CompletionResult]::new('--managed', '--managed', [CompletionResultType]::ParameterName, 'Let libvirt keep the image itself: whatever starts the VM next then restores it')
             [CompletionResult]::new('--running', '--running', [CompletionResultType]::ParameterName, 'Let the VM run when it is restored, whatever it did before')
             [CompletionResult]::new('--paused', '--paused', [CompletionResultType]::ParameterName, 'Let the VM stay paused when it is restored')
             [CompletionResult]::new('--bypass-cache', '--bypass-cache', [CompletionResultType]::ParameterName, 'Go round the page cache of the daemon''s host')

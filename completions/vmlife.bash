@@ -211,7 +211,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --managed --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -54,6 +54,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
             cand -n 'Only say what would be done'
             cand --dry-run 'Only say what would be done'
             cand --strict 'Refuse (exit status 5) what is already so'
+            cand --managed 'Let libvirt keep the image itself: whatever starts the VM next then restores it'
             cand --running 'Let the VM run when it is restored, whatever it did before'
             cand --paused 'Let the VM stay paused when it is restored'
             cand --bypass-cache 'Go round the page cache of the daemon''s host'

@@ -212,6 +212,9 @@ pub enum Command {
                 else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)"
         )]
         to: Option<PathBuf>,
+        /// Let libvirt keep the image itself: whatever starts the VM next then restores it
+        #[arg(long, conflicts_with = "to")]
+        managed: bool,
         /// How the image is written.
         #[command(flatten)]
         image: Image,

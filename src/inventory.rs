@@ -22,6 +22,8 @@ pub struct Inventory {
     pub hypervisor: Arc<Hypervisor>,
     /// Where images lie, on the daemon's host.
     pub place: ImagePlace,
+    /// Where libvirt keeps managed saves, on the daemon's host, if that is known.
+    pub managed: Option<PathBuf>,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
 }
@@ -58,6 +60,7 @@ impl Inventory {
         Self {
             hypervisor: Arc::new(hypervisor),
             place,
+            managed: None,
             from,
         }
     }
@@ -112,7 +115,8 @@ impl Inventory {
             }
             let may_have_file = with_file.as_ref().is_none_or(|ids| ids.contains(&id));
             let file = may_have_file.then(|| self.file_image(id)).flatten();
-            let managed = managed.contains(&id).then(managed_image);
+            let managed = managed.contains(&id);
+            let managed = managed.then(|| self.managed_image(machine.name(), id));
             let images = file.into_iter().chain(managed).collect();
             let vm = match depth {
                 Depth::Line => machine.observe_line(&record, images),
@@ -179,7 +183,7 @@ impl Inventory {
     pub fn observe(&self, machine: &Machine) -> Result<Vm, HypervisorError> {
         let mut images: Vec<SavedImage> = self.file_image(machine.id()).into_iter().collect();
         if machine.has_managed_save()? {
-            images.push(managed_image());
+            images.push(self.managed_image(machine.name(), machine.id()));
         }
         machine.observe(images)
     }
@@ -235,6 +239,41 @@ impl Inventory {
         self.image_seen_by_daemon(&path, id)
     }
 
+    /// The file of a VM's managed save, if it can be looked at directly.
+    #[must_use]
+    pub fn managed_file(&self, name: &str) -> Option<PathBuf> {
+        let path = self.managed.as_ref()?.join(format!("{name}.save"));
+        self.looks_at(&path).then_some(path)
+    }
+
+    /// libvirt's own image of a VM. libvirt itself knows only that there was one; what it is worth tells its
+    /// file, where that can be read.
+    fn managed_image(&self, name: &str, id: Uuid) -> SavedImage {
+        let unseen = SavedImage {
+            managed: true,
+            verdict: Verdict::Good,
+            ..SavedImage::default()
+        };
+        let Some(path) = self.managed_file(name) else {
+            return unseen;
+        };
+        let image = ImageFile::inspect_of(&path, id).map(|image| image.summary);
+        image.map_or_else(
+            || SavedImage {
+                verdict: Verdict::Incomplete,
+                flaw: Some(
+                    "libvirt has noted a managed save of it, whose file is missing".to_owned(),
+                ),
+                ..unseen.clone()
+            },
+            |image| SavedImage {
+                managed: true,
+                path: None,
+                ..image
+            },
+        )
+    }
+
     /// What the daemon tells of an image that cannot be looked at from here.
     pub(crate) fn image_seen_by_daemon(&self, path: &Path, id: Uuid) -> Option<SavedImage> {
         let (verdict, flaw) = match self.hypervisor.image_xml(path.to_str()?) {
@@ -263,15 +302,6 @@ impl Inventory {
             flaw,
             ..SavedImage::default()
         })
-    }
-}
-
-/// libvirt's own image of a VM.
-fn managed_image() -> SavedImage {
-    SavedImage {
-        managed: true,
-        verdict: Verdict::Good,
-        ..SavedImage::default()
     }
 }
 

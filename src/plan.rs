@@ -283,6 +283,7 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
             _ => Decision::Do(Step::Restore),
         },
         S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
+        S::Paused if was_cut_off(vm) => Decision::Do(Step::Resume),
         S::Paused => already("is already there, paused"),
         S::Down => match vm.saved_images.first() {
             Some(image) => decide_flawed(vm, image, wishes),
@@ -311,6 +312,18 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
     }
 }
 
+/// Whether an earlier restore loaded it, and was cut off before it let the guest run: its image is marked
+/// still, and libvirt's reason for the pause says that nobody has let it run since.
+fn was_cut_off(vm: &Vm) -> bool {
+    let waits = vm
+        .vm_dynamic
+        .as_ref()
+        .is_some_and(|dynamic| dynamic.status_reason == "migrating");
+    let mut images = vm.saved_images.iter();
+    waits
+        && images.any(|image| image.verdict == Verdict::Doubtful && image.was_running == Some(true))
+}
+
 fn was_saved(vm: &Vm) -> bool {
     vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved)
 }
@@ -331,15 +344,26 @@ fn start_unless_saved(vm: &Vm, wishes: Wishes) -> Decision {
 /// incomplete image whole. Booting would leave the image behind for good: that is done only if it is of
 /// no use anyway.
 fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
-    let path = image
-        .path
-        .as_deref()
-        .map(|path| format!(" {}", path.display()))
-        .unwrap_or_default();
+    let path = match &image.path {
+        Some(path) => format!(" {}", path.display()),
+        None if image.managed => " libvirt's managed save".to_owned(),
+        None => String::new(),
+    };
     let flaw = image.flaw.as_deref().unwrap_or("it is of no use");
     let failure = |kind, hint: &str| {
         let message = format!("cannot be restored from{path}: {flaw}");
         Decision::Refuse(Failure::new(kind, message).hint(hint))
+    };
+    let managed_hint = format!(
+        "vmlife restore --or-start {0} boots it, or virsh managedsave-remove {0} discards that file",
+        quoted(vm.name())
+    );
+    let of_no_use = |hint| {
+        if image.managed {
+            managed_hint.as_str()
+        } else {
+            hint
+        }
     };
     let restore = if image.managed {
         Step::RestoreManaged
@@ -349,6 +373,8 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
     match image.verdict {
         Verdict::Good => Decision::Do(restore),
         Verdict::Used | Verdict::Doubtful | Verdict::Stale if wishes.force => Decision::Do(restore),
+        // libvirt then discards a managed save itself.
+        Verdict::Incomplete if image.managed && wishes.or_start => Decision::Do(Step::Start),
         Verdict::Used | Verdict::Incomplete if wishes.or_start => start_unless_saved(vm, wishes),
         Verdict::Used => failure(
             Kind::Guard,
@@ -365,11 +391,13 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
         ),
         Verdict::Incomplete => failure(
             Kind::Guard,
-            "that memory is lost; --or-start boots the VM, and restore --discard removes the file",
+            of_no_use(
+                "that memory is lost; --or-start boots the VM, and restore --discard removes the file",
+            ),
         ),
         Verdict::Damaged | Verdict::Foreign => failure(
             Kind::Guard,
-            "name another image with --from, or move this file away if it is of no use",
+            of_no_use("name another image with --from, or move this file away if it is of no use"),
         ),
         Verdict::Unreadable => failure(Kind::Connection, "run vmlife as the user who owns it"),
     }

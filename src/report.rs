@@ -4,6 +4,7 @@ use crate::entity::{SavedImage, Vm, VmStatus};
 use crate::plan::{Step, Verb};
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// The kinds of end that a command, or its part for one VM, can come to. Each has its exit code.
@@ -426,6 +427,10 @@ pub enum Event<'a> {
     Finishing(&'a VmRef),
     /// A cancel was asked for, and is being carried out or waited for.
     Cancelling(&'a VmRef, &'a str),
+    /// The daemon has not answered for so long, and is waited for.
+    Silent(&'a VmRef, Duration),
+    /// The connection is lost, and another one is tried.
+    Reconnecting(&'a VmRef),
     /// One VM's part is over.
     Finished(&'a Outcome),
 }

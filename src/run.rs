@@ -3,7 +3,7 @@
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::execute::{Options, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::ImagePlace;
+use crate::image::{ImagePlace, managed_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection that takes longer than this is none.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Looking that takes longer than this has come upon a daemon that hangs.
 pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 
@@ -239,6 +239,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             verb,
             wishes: Wishes::default(),
             to: None,
+            managed: false,
             flags: ImageFlags::default(),
             keep: false,
             checksum: false,
@@ -251,6 +252,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
     match &cli.command {
         Command::Hibernate {
             to,
+            managed,
             image,
             checksum,
             force,
@@ -258,6 +260,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
         } => {
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
+            request.options.managed = *managed;
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -361,7 +364,11 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
     })?;
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
-    Ok(Inventory::new(hypervisor, place, request.from.clone()))
+    let managed = managed_folder(hypervisor.uri(), variable);
+    Ok(Inventory {
+        managed,
+        ..Inventory::new(hypervisor, place, request.from.clone())
+    })
 }
 
 /// A variable of the environment that names a place.

@@ -38,7 +38,7 @@ entity! {
         pub managed: bool,
         /// What it is worth. Source: the image's header and the record beside it.
         pub verdict: Verdict = Verdict::Unreadable,
-        /// What is wrong with it, if something is. Source: as the verdict.
+        /// What is wrong with it, if something is, or to be said of it. Source: as the verdict.
         pub flaw: Option<String>,
         /// Its length, in bytes. Source: the file.
         pub size_bytes: Option<u64>,

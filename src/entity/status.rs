@@ -284,6 +284,26 @@ impl DomainState {
         self.state == number::PAUSED && self.reason == number::PAUSED_STARTING_UP
     }
 
+    /// Whether its memory was loaded from an image, and its vCPUs have not run since, as far as libvirt
+    /// can tell: its reason is then "migrating".
+    #[must_use]
+    pub const fn is_loaded(self) -> bool {
+        self.state == number::PAUSED && self.reason == number::PAUSED_MIGRATION
+    }
+
+    /// Whether libvirt remembers that its process died, or that it ended a process itself that it found
+    /// half-started when it came back.
+    #[must_use]
+    pub const fn has_crashed(self) -> bool {
+        self.state == number::SHUTOFF && self.reason == number::SHUTOFF_CRASHED
+    }
+
+    /// Whether libvirt remembers that somebody ended it by force.
+    #[must_use]
+    pub const fn was_destroyed(self) -> bool {
+        self.state == number::SHUTOFF && self.reason == number::SHUTOFF_DESTROYED
+    }
+
     /// Whether disk errors are worth asking for.
     #[must_use]
     pub const fn is_paused_on_io_error(self) -> bool {

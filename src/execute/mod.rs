@@ -6,10 +6,12 @@
 
 mod checking;
 mod discard;
+mod managed;
 mod remember;
 mod restore;
 mod save;
 mod switch;
+mod trouble;
 mod watch;
 
 pub(crate) use discard::losses;
@@ -17,7 +19,7 @@ pub(crate) use discard::losses;
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, ImageFlags};
-use crate::image::{Holder, Lock, LockError};
+use crate::image::{Lock, LockError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
@@ -38,6 +40,8 @@ pub struct Options {
     pub wishes: Wishes,
     /// Where to hibernate to: a file, or a folder if it ends with a slash or is one.
     pub to: Option<PathBuf>,
+    /// Whether libvirt is to keep the image itself, as its managed save.
+    pub managed: bool,
     /// How images are written and read.
     pub flags: ImageFlags,
     /// Whether a restored image stays, marked as used.
@@ -60,11 +64,12 @@ pub fn execute(
 ) -> Report {
     interrupt.begin();
     let mut run = Run {
-        inventory,
+        inventory: Arc::clone(inventory),
         options,
         interrupt,
         sink,
         gave_up: false,
+        reconnected: false,
     };
     let mut results = Vec::new();
     for entry in entries {
@@ -72,6 +77,8 @@ pub fn execute(
         run.sink.emit(Event::Finished(&outcome));
         results.push(outcome);
     }
+    // Closing the connection would wait for a daemon that may never answer; the process ends soon.
+    std::mem::forget(run.inventory);
     Report {
         schema_version: Report::SCHEMA_VERSION,
         verb: options.verb,
@@ -82,12 +89,15 @@ pub fn execute(
 }
 
 struct Run<'a> {
-    inventory: &'a Arc<Inventory>,
+    /// With another connection than that of the command's begin, if that was lost.
+    inventory: Arc<Inventory>,
     options: &'a Options,
     interrupt: &'a Interrupt,
     sink: &'a mut dyn Sink,
     /// Whether a call was left to itself.
     gave_up: bool,
+    /// Whether the connection is another one now: what was found over the first is to be looked up again.
+    reconnected: bool,
 }
 
 impl Run<'_> {
@@ -120,11 +130,16 @@ impl Run<'_> {
         outcome
     }
 
-    fn attempt(&mut self, entry: &Entry) -> Result<Outcome, Failure> {
-        if let Some(cause) = self.interrupt.cause() {
+    /// As long as nothing is done to a VM, a cancel needs no more than to do nothing.
+    fn not_cancelled(&self) -> Result<(), Failure> {
+        self.interrupt.cause().map_or(Ok(()), |cause| {
             let message = format!("was not attempted: {}", cause_word(cause));
-            return Err(Failure::new(cause, message));
-        }
+            Err(Failure::new(cause, message))
+        })
+    }
+
+    fn attempt(&mut self, entry: &Entry) -> Result<Outcome, Failure> {
+        self.not_cancelled()?;
         let verb = self.options.verb;
         // From the first look until image and record are done no other vmlife may work on this VM.
         let _lock = match (verb, self.options.dry_run) {
@@ -167,14 +182,21 @@ impl Run<'_> {
         if self.options.dry_run {
             return self.rehearse(step, &entry, subject);
         }
+        self.not_cancelled()?;
         self.sink.emit(Event::Started(&subject, step));
         let outcome = match (step, &entry.machine) {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
             (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
             (Step::Start, None) => self.define_and_start(&entry, subject),
+            (Step::Save, Some(machine)) if self.options.managed => {
+                self.save_managed(machine, vm, subject)
+            }
             (Step::Save, Some(machine)) => self.save(machine, vm, subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
             (Step::Start, Some(machine)) => self.start(machine, vm, subject),
+            (Step::Resume, Some(machine)) if verb == Verb::Restore => {
+                self.finish_restore(machine, vm, subject)
+            }
             (Step::Suspend | Step::Resume | Step::WakeUp, Some(machine)) => {
                 self.switch(machine, step, subject)
             }
@@ -211,9 +233,7 @@ impl Run<'_> {
             Err(LockError::Held(holder)) => {
                 let who = holder.map_or_else(
                     || "another vmlife holds it".to_owned(),
-                    |Holder { pid, verb, since }| {
-                        format!("vmlife {verb} (process {pid}) holds it since {since:.0}")
-                    },
+                    |holder| holder.to_string(),
                 );
                 let message = format!("cannot be {}: {who}", verb.past());
                 Err(Failure::new(Kind::Busy, message).hint("try again when that is over"))
@@ -230,15 +250,15 @@ impl Run<'_> {
         let unreadable = |error: HypervisorError| error.failure("its state could not be read");
         let hypervisor = &self.inventory.hypervisor;
         let machine = match (&entry.machine, entry.vm.id()) {
-            (Some(machine), _) => Some(machine.clone()),
-            (None, Some(id)) => hypervisor.machine_by_id(id).map_err(unreadable)?,
-            (None, None) => hypervisor
+            (Some(machine), _) if !self.reconnected => Some(machine.clone()),
+            (_, Some(id)) => hypervisor.machine_by_id(id).map_err(unreadable)?,
+            (_, None) => hypervisor
                 .machine_by_name(entry.vm.name())
                 .map_err(unreadable)?,
         };
         let definition = entry.definition.clone();
         if let Some(machine) = machine {
-            let vm = self.inventory.observe(&machine).map_err(unreadable)?;
+            let vm = self.observe(&machine).map_err(unreadable)?;
             return Ok(Entry {
                 vm,
                 machine: Some(machine),
@@ -260,11 +280,15 @@ impl Run<'_> {
         let mut image = None;
         let message = match step {
             Step::Save => {
-                let path = self.destination(id_of(vm)?)?;
-                self.replaceable(&path, id_of(vm)?)?;
-                let words = format!("would be hibernated to {}", path.display());
-                image = Some(path);
-                words
+                if self.options.managed {
+                    "would be hibernated, managed by libvirt".to_owned()
+                } else {
+                    let path = self.destination(id_of(vm)?)?;
+                    self.replaceable(&path, id_of(vm)?)?;
+                    let words = format!("would be hibernated to {}", path.display());
+                    image = Some(path);
+                    words
+                }
             }
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);

@@ -1,11 +1,12 @@
 //! Bringing back, from an image or by booting.
 
-use super::watch::{Ended, left};
+use super::watch::{Cancel, Ended, end_loading, left};
 use super::{Run, id_of, path_text, state_words};
 use crate::definition::{Definition, DefinitionError};
 use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
+use crate::interrupt::cause_word;
 use crate::inventory::Entry;
 use crate::payload::{self, Payload};
 use crate::report::{Failure, Kind, Outcome, VmRef};
@@ -33,6 +34,40 @@ enum Now {
     Unknown,
 }
 
+/// A restore that did not get to its end.
+struct Unloaded {
+    now: Now,
+    /// Whether the guest is known not to have run, although the VM was half-started.
+    never_ran: bool,
+    failure: Failure,
+}
+
+impl Now {
+    /// Whether it has been loaded from an image, and has not been let run.
+    fn is_loaded(&self) -> bool {
+        matches!(self, Self::Seen(_, state) if state.is_loaded())
+    }
+
+    /// Whether its memory, restored from an image, is there.
+    fn is_back(&self) -> bool {
+        matches!(self, Self::Seen(vm, _) if vm.status().is_alive())
+    }
+
+    /// Whether it is off for a reason by which it may have run since an image of it was written.
+    fn speaks_against_images(&self) -> bool {
+        matches!(self, Self::Seen(_, state) if state.stopped_without_save())
+    }
+
+    /// Whether no process of it exists.
+    fn is_off(&self) -> bool {
+        match self {
+            Self::Seen(_, state) => !state.is_active(),
+            Self::Gone => true,
+            Self::Unknown => false,
+        }
+    }
+}
+
 impl Run<'_> {
     /// Brings a VM back from an image of ours.
     ///
@@ -47,21 +82,52 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
-        let (text, flags) = (path_text(&path)?, self.options.flags);
+        path_text(&path)?;
         let mut warnings = Vec::new();
         let image = self.begin(&path, vm, &subject, &mut warnings)?;
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
-        let inventory = Arc::clone(self.inventory);
-        let call = move || inventory.hypervisor.restore(&text, flags);
-        let result = match self.watch(&subject, None, call) {
-            Ended::Returned(result) => result,
-            Ended::Left(cause) => return Err(left(cause, "restored")),
+        let was_running = image
+            .as_ref()
+            .and_then(|marked| marked.image.summary.was_running);
+        // Whether the guest is to run, if that can be told. Then it is loaded first, and let run in a step
+        // of its own: until that one it can be given up, and nothing has happened to it or its disks.
+        let runs = self.options.flags.running.or(was_running);
+        let mut now = match self.load(&subject, machine, id, &path, runs.is_some()) {
+            Ok(now) => now,
+            Err(unloaded) => {
+                let Unloaded {
+                    now,
+                    never_ran,
+                    failure,
+                } = *unloaded;
+                // What was taken by force had been in doubt before.
+                if never_ran && !self.options.wishes.force && now.speaks_against_images() {
+                    give_up(image, &mut warnings);
+                } else {
+                    settle(image, &now, never_ran, &mut warnings);
+                }
+                settle(aside, &now, never_ran, &mut warnings);
+                return Err(failure.warned(warnings));
+            }
         };
-        let now = self.look_at(machine, id);
-        if let Err(error) = result {
-            settle(image, &now, &mut warnings);
-            settle(aside, &now, &mut warnings);
-            return Err(not_restored(&path, &now, &error).warned(warnings));
+        if runs == Some(true) && now.is_loaded() {
+            now = match self.let_run(&subject, id) {
+                Ok(now) => now,
+                Err(failure) => {
+                    leave_behind(aside, &mut warnings);
+                    warnings.push(format!(
+                        "its image {} stays, marked: it is of use only if the guest has not run",
+                        path.display()
+                    ));
+                    return Err(failure.warned(warnings));
+                }
+            };
+        }
+        if let Some(cause) = self.interrupt.cause() {
+            warnings.push(format!(
+                "it was restored before the cancel took effect ({})",
+                cause_word(cause)
+            ));
         }
         leave_behind(aside, &mut warnings);
         let (status, words) = match &now {
@@ -109,6 +175,166 @@ impl Run<'_> {
         })
     }
 
+    /// Loads a VM's memory from an image; if it `stays` paused then, that can be cancelled. A connection
+    /// that is lost meanwhile is made anew, and tells what became of it.
+    fn load(
+        &mut self,
+        subject: &VmRef,
+        machine: Option<&Machine>,
+        id: Uuid,
+        path: &Path,
+        stays: bool,
+    ) -> Result<Now, Box<Unloaded>> {
+        let unknown = |failure| {
+            Box::new(Unloaded {
+                now: Now::Unknown,
+                never_ran: false,
+                failure,
+            })
+        };
+        let text = path_text(path).map_err(unknown)?;
+        let mut flags = self.options.flags;
+        let mut cancel = Cancel::Impossible;
+        if stays {
+            flags.running = Some(false);
+            cancel = Cancel::Destroy(id);
+        }
+        let inventory = Arc::clone(&self.inventory);
+        let call = move || inventory.hypervisor.restore(&text, flags);
+        let mut result = match self.watch(subject, cancel, call) {
+            Ended::Returned(result) => result,
+            Ended::Left(why) => return Err(unknown(left(why, "restored"))),
+        };
+        let mut now = match &result {
+            Err(error) if error.is_connection_lost() => {
+                self.reconnect(subject, "restored", Some(path), error)
+                    .map_err(unknown)?;
+                let now = match self.picked_up(id) {
+                    Ok(_) => self.look_at(None, id),
+                    Err(_) => Now::Unknown,
+                };
+                if now.is_back() {
+                    result = Ok(());
+                }
+                now
+            }
+            _ => self.look_at(machine, id),
+        };
+        let cause = self.interrupt.cause().filter(|_| stays);
+        if result.is_ok() && cause.is_some() && now.is_loaded() {
+            let inventory = Arc::clone(&self.inventory);
+            let call = move || end_loading(&inventory.hypervisor, id);
+            if let Ended::Left(why) = self.watch(subject, Cancel::Impossible, call) {
+                return Err(unknown(left(why, "restored")));
+            }
+            now = self.look_at(None, id);
+        }
+        let (never_ran, failure) = match (result, cause) {
+            (_, Some(cause)) if now.is_off() => {
+                let (why, path) = (cause_word(cause), path.display());
+                let message = format!("was not restored, {why}; its image {path} is as it was");
+                (true, Failure::new(cause, message))
+            }
+            (Ok(()), _) => return Ok(now),
+            (Err(error), _) => {
+                // A daemon that finds a half-started VM when it comes back ends it.
+                let was_ended = error.is_connection_lost()
+                    && matches!(&now, Now::Seen(_, state) if state.has_crashed());
+                (was_ended && stays, not_restored(path, &now, &error))
+            }
+        };
+        Err(Box::new(Unloaded {
+            now,
+            never_ran,
+            failure,
+        }))
+    }
+
+    /// The last step: the vCPUs of a VM that has been loaded go on.
+    fn let_run(&mut self, subject: &VmRef, id: Uuid) -> Result<Now, Failure> {
+        let stuck = |error: &HypervisorError| {
+            error
+                .failure(
+                    "is loaded, but could not be let run; it stays paused, with all of its memory",
+                )
+                .hint(format!(
+                    "vmlife restore {} tries that again",
+                    quoted(&subject.name)
+                ))
+        };
+        let find = |run: &Self| match run.inventory.hypervisor.machine_by_id(id) {
+            Ok(Some(machine)) => Ok(machine),
+            Ok(None) => Err(Failure::new(
+                Kind::Failed,
+                "was restored, but libvirt does not know it any more",
+            )),
+            Err(error) => Err(stuck(&error)),
+        };
+        let machine = find(self)?;
+        let result = match self.watch(subject, Cancel::Impossible, move || machine.resume()) {
+            Ended::Returned(result) => result,
+            Ended::Left(why) => return Err(left(why, "restored")),
+        };
+        if let Err(error) = &result
+            && error.is_connection_lost()
+        {
+            self.reconnect(subject, "restored", None, error)?;
+        }
+        match (result, self.look_at(None, id)) {
+            (Err(error), now) if now.is_loaded() && error.is_connection_lost() => {
+                // The call has not reached the daemon.
+                find(self)?.resume().map_err(|error| stuck(&error))?;
+                Ok(self.look_at(None, id))
+            }
+            (Err(error), now) if now.is_loaded() => Err(stuck(&error)),
+            (_, now) => Ok(now),
+        }
+    }
+
+    /// An earlier restore loaded the VM, and came to an end before it let the guest run: does that.
+    pub(super) fn finish_restore(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: VmRef,
+    ) -> Result<Outcome, Failure> {
+        let id = machine.id();
+        let path = self.inventory.image_path(id);
+        let stays_paused = self.options.flags.running == Some(false);
+        if !stays_paused {
+            let now = self.let_run(&subject, id)?;
+            if !now.is_back() {
+                let message = "was loaded by an earlier restore, and let run, but does not run now";
+                return Err(Failure::new(Kind::Failed, message));
+            }
+        }
+        let mut warnings = Vec::new();
+        let image = ImageFile::inspect_of(&path, id);
+        let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
+        if let Some(machine) = self.inventory.hypervisor.machine_by_id(id).ok().flatten() {
+            Self::remember_restore(&machine, saved_at, &mut warnings);
+        }
+        if path != self.inventory.place.file(id) {
+            self.leave_image_behind(vm, &mut warnings);
+        }
+        let tail = self.used_up(&path, image, &mut warnings);
+        let (status, words) = if stays_paused {
+            (VmStatus::Paused, "is back, paused")
+        } else {
+            (VmStatus::Up, "runs again")
+        };
+        let message = format!(
+            "{words}, as an earlier restore from {} had begun it{tail}",
+            path.display()
+        );
+        Ok(Outcome {
+            status: Some(status),
+            image: Some(path),
+            warnings,
+            ..Outcome::done(subject, message)
+        })
+    }
+
     /// Where the VM is now.
     fn look_at(&self, machine: Option<&Machine>, id: Uuid) -> Now {
         let machine = match machine {
@@ -116,7 +342,7 @@ impl Run<'_> {
             None => self.inventory.hypervisor.machine_by_id(id),
         };
         let seen = machine.and_then(|machine| match machine {
-            Some(machine) => Ok(Some((self.inventory.observe(&machine)?, machine.state()?))),
+            Some(machine) => Ok(Some((self.observe(&machine)?, machine.state()?))),
             None => Ok(None),
         });
         match seen {
@@ -388,7 +614,7 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
         let status = self.create(machine, vm, &subject, false, &mut warnings)?;
-        Self::remember_start(machine, &mut warnings);
+        Self::remember_start(&self.again(machine), &mut warnings);
         let message = match status {
             VmStatus::Paused => "is started, paused",
             _ => "is started",
@@ -408,8 +634,22 @@ impl Run<'_> {
         vm: &Vm,
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
+        if self.inventory.managed_file(machine.name()).is_none()
+            && let Err(error) = machine.managed_save_xml()
+            && (error.kind() == Kind::Guard || error.is_no_such_file())
+        {
+            // Nobody could look at the file before. libvirt would throw it away without a word.
+            let message = "cannot be restored from libvirt's managed save";
+            let hint = "its memory is lost; virsh managedsave-remove discards the file";
+            let failure = error.failure(message).hint(hint);
+            return Err(Failure {
+                kind: Kind::Guard,
+                ..failure
+            });
+        }
         let mut warnings = Vec::new();
         let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
+        let machine = &self.again(machine);
         let state = match machine.state() {
             Ok(state) => state,
             Err(error) => {
@@ -463,19 +703,36 @@ impl Run<'_> {
         };
         let aside = self.set_aside(vm, None, warnings);
         let started = machine.clone();
-        let result = match self.watch(subject, None, move || started.start(paused, bypass_cache)) {
+        let call = move || started.start(paused, bypass_cache);
+        let result = match self.watch(subject, Cancel::Impossible, call) {
             Ended::Returned(result) => result,
-            Ended::Left(cause) => return Err(left(cause, tried)),
+            Ended::Left(why) => return Err(left(why, tried)),
         };
         if let Err(error) = result {
-            let now = self.look_at(Some(machine), machine.id());
-            settle(aside, &now, warnings);
+            let mut again = Some(machine);
+            if error.is_connection_lost() {
+                let path = self.inventory.managed_file(machine.name());
+                let path = path.as_deref().filter(|_| managed);
+                if let Err(failure) = self.reconnect(subject, tried, path, &error) {
+                    settle(aside, &Now::Unknown, false, warnings);
+                    return Err(failure.warned(std::mem::take(warnings)));
+                }
+                again = None;
+                if let Ok(Some((machine, vm))) = self.picked_up(machine.id())
+                    && vm.status().is_alive()
+                    && (!managed || machine.state().is_ok_and(DomainState::is_restored))
+                {
+                    leave_behind(aside, warnings);
+                    return Ok(vm.status());
+                }
+            }
+            let now = self.look_at(again, machine.id());
+            settle(aside, &now, false, warnings);
             let failure = error.failure(format!("could not be {tried}"));
             return Err(failure.warned(std::mem::take(warnings)));
         }
         leave_behind(aside, warnings);
-        self.inventory
-            .observe(machine)
+        self.observe(machine)
             .map(|vm| vm.status())
             .map_err(|error| error.failure(format!("was {tried}, but its state cannot be read")))
     }
@@ -508,8 +765,20 @@ fn leave_behind(marked: Option<Marked>, warnings: &mut Vec<String>) {
     });
 }
 
-/// A call failed: takes the mark of an image back if the guest is known not to have run.
-fn settle(marked: Option<Marked>, now: &Now, warnings: &mut Vec<String>) {
+/// A restore was given up, and libvirt remembers that the VM was ended by force: that does not speak against
+/// its image, which would look as if the VM had run since.
+fn give_up(marked: Option<Marked>, warnings: &mut Vec<String>) {
+    if let Some(Marked { image, .. }) = marked
+        && let Err(error) = image.mark(Usage::GivenUp(Timestamp::now()))
+    {
+        let path = image.path.display();
+        warnings.push(format!("the record of {path} is out of date: {error}"));
+    }
+}
+
+/// A call failed: takes the mark of an image back if the guest is known not to have run: because it is
+/// off as it was, or off because a half-started VM was ended (`never_ran`).
+fn settle(marked: Option<Marked>, now: &Now, never_ran: bool, warnings: &mut Vec<String>) {
     let Some(Marked { image, before }) = marked else {
         return;
     };
@@ -517,7 +786,9 @@ fn settle(marked: Option<Marked>, now: &Now, warnings: &mut Vec<String>) {
     let settled = match now {
         // A transient domain that failed to start is gone again.
         Now::Gone => image.unmark(before.as_ref()),
-        Now::Seen(_, state) if !state.is_active() && !state.stopped_without_save() => {
+        Now::Seen(_, state)
+            if !state.is_active() && (never_ran || !state.stopped_without_save()) =>
+        {
             image.unmark(before.as_ref())
         }
         Now::Seen(vm, _) if vm.status().is_alive() => {

@@ -1,11 +1,11 @@
 //! Hibernating: where to, the save, and what has become of it.
 
-use super::watch::{Ended, left};
+use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::read_nvram;
 use crate::entity::{Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
-use crate::image::{DiskIdentity, FileIdentity, Forced, ImageFile, Record, writable_disks};
+use crate::image::{DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, writable_disks};
 use crate::interrupt::cause_word;
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::{quoted, size};
@@ -64,31 +64,72 @@ impl Run<'_> {
             // It is alive, so that whatever lies in its place is left behind, however this ends.
             self.leave_image_behind(vm, &mut warnings);
         }
+        leave_managed_behind(machine, &mut warnings)?;
         // Afterwards libvirt may not know it any more.
         let persistent = machine.is_persistent().ok();
         let (flags, saved) = (self.options.flags, machine.clone());
         let began = Instant::now();
-        let result = match self.watch(&subject, Some(machine), move || saved.save(&text, flags)) {
+        let call = move || saved.save(&text, flags);
+        let result = match self.watch(&subject, Cancel::Abort(machine), call) {
             Ended::Returned(result) => result,
-            Ended::Left(cause) => {
+            Ended::Left(why) => {
                 let name = quoted(&subject.name);
-                return Err(left(cause, "hibernated").hint(format!(
+                return Err(left(why, "hibernated").hint(format!(
                     "vmlife show {name} tells; virsh domjobabort {name} cancels"
                 )));
             }
         };
-        match result {
-            Ok(()) => {
-                let save = Save {
-                    took: began.elapsed(),
-                    persistent,
-                };
-                self.saved(machine, vm, subject, &path, &save, warnings)
-            }
-            Err(error) => self
-                .not_saved(machine, vm, subject, &path, &error)
-                .map_err(|failure| failure.warned(warnings)),
+        let save = Save {
+            took: began.elapsed(),
+            persistent,
+        };
+        let error = match result {
+            Ok(()) => return self.saved(machine, vm, subject, &path, &save, warnings),
+            Err(error) => error,
+        };
+        if !error.is_connection_lost() {
+            return self
+                .not_saved(machine, vm, subject, Some(&path), &error)
+                .map_err(|failure| failure.warned(warnings));
         }
+        // Nobody has told how it ended.
+        let warned = |failure: Failure, warnings| Err(failure.warned(warnings));
+        if let Err(failure) = self.reconnect(&subject, "hibernated", Some(&path), &error) {
+            return warned(failure, warnings);
+        }
+        let found = self.picked_up(machine.id());
+        let now = match &found {
+            Ok(Some((machine, now))) if now.status().is_active() => Some(machine),
+            Ok(_) if self.is_whole(&path, machine.id()) => {
+                let known = found.ok().flatten().map(|(known, _)| known);
+                let machine = known.as_ref().unwrap_or(machine);
+                return self.saved(machine, vm, subject, &path, &save, warnings);
+            }
+            Ok(Some((machine, _))) => Some(machine),
+            Ok(None) | Err(_) => None,
+        };
+        let outcome = match now {
+            Some(machine) => self.not_saved(machine, vm, subject, Some(&path), &error),
+            None => Err(self.not_saved_and_gone(&path, machine.id(), &error)),
+        };
+        outcome.map_err(|failure| failure.warned(warnings))
+    }
+
+    /// Whether a save wrote its image to the end.
+    fn is_whole(&self, path: &Path, id: Uuid) -> bool {
+        let image = if self.inventory.looks_at(path) {
+            ImageFile::inspect_of(path, id).map(|image| image.summary)
+        } else {
+            self.inventory.image_seen_by_daemon(path, id)
+        };
+        image.is_some_and(|image| image.verdict == Verdict::Good)
+    }
+
+    /// The connection was lost, and the daemon does not know the VM any more, or does not tell.
+    fn not_saved_and_gone(&self, path: &Path, id: Uuid, error: &HypervisorError) -> Failure {
+        let message = "could not be hibernated; libvirt does not tell of it any more";
+        let warnings = self.leftover(path, id, None, false).into_iter().collect();
+        error.save_failure(message).warned(warnings)
     }
 
     /// The save came to its end: makes the image durable, and makes sure that it is what it should be.
@@ -152,17 +193,12 @@ impl Run<'_> {
             }
         }
         Self::remember_stop(machine, &mut warnings);
+        self.note_late_cancel(&mut warnings);
         if machine.autostart().unwrap_or(false) {
             warnings.push(
                 "autostart is on: at the host's next start libvirt boots it fresh, without its image"
                     .to_owned(),
             );
-        }
-        if let Some(cause) = self.interrupt.cause() {
-            let why = cause_word(cause);
-            warnings.push(format!(
-                "it was hibernated before the cancel took effect ({why})"
-            ));
         }
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))
@@ -175,6 +211,16 @@ impl Run<'_> {
             warnings,
             ..Outcome::done(subject, message)
         })
+    }
+
+    /// Success, although somebody had wished otherwise.
+    pub(super) fn note_late_cancel(&self, warnings: &mut Vec<String>) {
+        if let Some(cause) = self.interrupt.cause() {
+            let why = cause_word(cause);
+            warnings.push(format!(
+                "it was hibernated before the cancel took effect ({why})"
+            ));
+        }
     }
 
     /// Reads the image back, and notes its checksum in the record, which has been written first: a guest
@@ -236,15 +282,15 @@ impl Run<'_> {
     }
 
     /// The save failed or was cancelled: tells where the VM is now, and leaves no partial image.
-    fn not_saved(
+    pub(super) fn not_saved(
         &self,
         machine: &Machine,
         before: &Vm,
         subject: VmRef,
-        path: &Path,
+        path: Option<&Path>,
         error: &HypervisorError,
     ) -> Result<Outcome, Failure> {
-        let mut now = self.inventory.observe(machine);
+        let mut now = self.observe(machine);
         let began = Instant::now();
         // What its process said last is not what becomes of it.
         while error.is_process_lost()
@@ -252,7 +298,7 @@ impl Run<'_> {
             && began.elapsed() < SETTLING
         {
             thread::sleep(GLANCE);
-            now = self.inventory.observe(machine);
+            now = self.observe(machine);
         }
         let status = now.as_ref().ok().map(Vm::status);
         if status == Some(VmStatus::Suspended) {
@@ -263,15 +309,7 @@ impl Run<'_> {
             });
         }
         let as_before = status == Some(before.status());
-        if as_before
-            && self.inventory.looks_at(path)
-            && let Some(image) = ImageFile::inspect_of(path, machine.id())
-            && image.summary.verdict == Verdict::Incomplete
-        {
-            // Nothing lay there when this save began, and nobody saves the VM now: this is what is left
-            // of it. libvirt removes it by itself, unless it died.
-            let _ = image.remove();
-        }
+        let leftover = path.and_then(|path| self.leftover(path, machine.id(), status, as_before));
         let words = match &now {
             Ok(vm) if as_before && vm.status() == VmStatus::Paused => {
                 "it is paused, as before".to_owned()
@@ -291,13 +329,58 @@ impl Run<'_> {
             }
             Err(_) => "its state is not known".to_owned(),
         };
-        Err(match self.interrupt.cause() {
-            Some(cause) if error.is_aborted() => {
+        let failure = match self.interrupt.cause() {
+            Some(cause) if error.is_aborted() || as_before && error.is_connection_lost() => {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}; {words}"))
             }
             _ => error.save_failure(format!("could not be hibernated; {words}")),
-        })
+        };
+        Err(failure.warned(leftover.into_iter().collect()))
+    }
+
+    /// Does away with what a save has left that did not succeed, or says what it is. Nothing lay there when
+    /// it began; libvirt removes its file by itself, unless it died.
+    fn leftover(
+        &self,
+        path: &Path,
+        id: Uuid,
+        status: Option<VmStatus>,
+        as_before: bool,
+    ) -> Option<String> {
+        let place = path.display();
+        let began = Instant::now();
+        loop {
+            let image =
+                ImageFile::inspect_of(path, id).filter(|_| self.inventory.looks_at(path))?;
+            // Its head is the first thing in it, but not there from the first moment on.
+            let is_incomplete =
+                image.summary.verdict == Verdict::Incomplete || image.summary.size_bytes == Some(0);
+            if is_incomplete && !as_before {
+                return Some(format!(
+                    "{place} is what is left of the save, and it is incomplete"
+                ));
+            }
+            if is_incomplete {
+                // Nobody saves the VM now; but who wrote for libvirt may just be coming to his end.
+                let error = image.remove().err()?;
+                if began.elapsed() < SETTLING {
+                    thread::sleep(GLANCE);
+                    continue;
+                }
+                return Some(format!(
+                    "its incomplete image {place} is left over: {error}"
+                ));
+            }
+            let is_alive = status.is_some_and(VmStatus::is_alive);
+            if image.summary.verdict != Verdict::Good || !is_alive {
+                return None;
+            }
+            return Some(match image.mark(Usage::LeftBehind(Timestamp::now())) {
+                Ok(_) => format!("{place} is whole, but left behind, and marked as used"),
+                Err(error) => format!("do not use {place}, which is left behind: {error}"),
+            });
+        }
     }
 
     /// Where this VM's image is to be written.
@@ -408,13 +491,7 @@ fn paused_on_error(vm: &Vm) -> Option<String> {
 /// Removes an old image of a VM: only while the VM is seen to be alive, so that its memory has left the
 /// image behind.
 fn remove_obsolete(machine: &Machine, old: &ImageFile) -> Result<(), Failure> {
-    let state = machine
-        .state()
-        .map_err(|error| error.failure("its state could not be read"))?;
-    if !state.is_active() {
-        let message = "cannot be hibernated: it has just stopped, and its image may be all that is left of it";
-        return Err(Failure::new(Kind::State, message));
-    }
+    must_be_alive(machine)?;
     old.remove().map_err(|error| {
         let message = format!(
             "cannot be hibernated: its earlier image {} is in the way",
@@ -422,4 +499,36 @@ fn remove_obsolete(machine: &Machine, old: &ImageFile) -> Result<(), Failure> {
         );
         Failure::new(Kind::Guard, message).because(&error)
     })
+}
+
+/// The same with a managed save of it, which libvirt keeps when the VM is restored from another image: the
+/// next start would take that memory for the newest.
+pub(super) fn leave_managed_behind(
+    machine: &Machine,
+    warnings: &mut Vec<String>,
+) -> Result<(), Failure> {
+    if !machine.has_managed_save().unwrap_or_default() {
+        return Ok(());
+    }
+    must_be_alive(machine)?;
+    machine.remove_managed_save().map_err(|error| {
+        let message = "cannot be hibernated: libvirt still has an earlier managed save of it";
+        Failure {
+            kind: Kind::Guard,
+            ..error.failure(message)
+        }
+    })?;
+    warnings.push("its earlier managed save, left behind long ago, was removed".to_owned());
+    Ok(())
+}
+
+fn must_be_alive(machine: &Machine) -> Result<(), Failure> {
+    let state = machine
+        .state()
+        .map_err(|error| error.failure("its state could not be read"))?;
+    if !state.is_active() {
+        let message = "cannot be hibernated: it has just stopped, and its image may be all that is left of it";
+        return Err(Failure::new(Kind::State, message));
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Freezing, unfreezing, waking.
 
-use super::watch::{Ended, left};
+use super::watch::{Cancel, Ended, left};
 use super::{Run, state_words};
 use crate::entity::VmStatus;
 use crate::hypervisor::Machine;
@@ -28,11 +28,24 @@ impl Run<'_> {
                 _ => machine.wake_up(),
             }
         };
-        let result = match self.watch(&subject, None, call) {
+        let result = match self.watch(&subject, Cancel::Impossible, call) {
             Ended::Returned(result) => result,
-            Ended::Left(cause) => return Err(left(cause, tried)),
+            Ended::Left(why) => return Err(left(why, tried)),
         };
-        let now = self.inventory.observe(machine);
+        let mut machine = machine.clone();
+        if let Err(error) = &result
+            && error.is_connection_lost()
+        {
+            self.reconnect(&subject, tried, None, error)?;
+            machine = match self.inventory.hypervisor.same(&machine) {
+                Ok(machine) => machine,
+                Err(error) => {
+                    let message = format!("may be {tried} or not; its state cannot be read");
+                    return Err(error.failure(message));
+                }
+            };
+        }
+        let now = self.observe(&machine);
         match (result, now) {
             // Somebody else may have been quicker: what counts is where the VM is.
             (_, Ok(vm)) if vm.status() == wish => Ok(Outcome {

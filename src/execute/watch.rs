@@ -1,41 +1,69 @@
 //! Waiting for a call of libvirt's that may take long, or for ever.
 
 use super::Run;
-use crate::hypervisor::Machine;
+use crate::hypervisor::{Hypervisor, Machine};
 use crate::interrupt::cause_word;
 use crate::report::{Event, Failure, Kind, Progress, VmRef};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How often the call, the signals and the clock are looked at.
 const GLANCE: Duration = Duration::from_millis(5);
-/// How often the job is asked for, and an abort that came too early is tried again.
+/// How often the job is asked for, and a cancel that came too early is tried again.
 const POLL: Duration = Duration::from_millis(100);
+/// A call that takes longer than this makes us look whether the daemon still answers at all.
+const DOUBT: Duration = Duration::from_secs(3);
+/// How often that is looked at.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// A daemon that answers nothing for so long hangs.
+const SILENCE: Duration = Duration::from_secs(10);
+/// So long after the time limit the former state is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a watched call can be cancelled.
+#[derive(Clone, Copy)]
+pub(super) enum Cancel<'a> {
+    /// It is a job of this machine, which libvirt can abort, and tells the progress of.
+    Abort(&'a Machine),
+    /// It loads the memory of this VM, whose guest does not run before we let it: the half-started VM can
+    /// be ended, and nothing is lost.
+    Destroy(Uuid),
+    /// In no way.
+    Impossible,
+}
 
 /// How a watched call ended.
 pub(super) enum Ended<T> {
     /// It returned.
     Returned(T),
-    /// We stopped waiting for it, for this reason.
-    Left(Kind),
+    /// We stopped waiting for it.
+    Left(Left),
+}
+
+/// Why we stopped waiting for a call. It goes on in the daemon.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    cause: Kind,
+    /// Whether libvirt did not answer at all any more.
+    silent: bool,
 }
 
 impl Run<'_> {
-    /// Runs a call on a thread of its own, and watches meanwhile. With a machine, the call is a job of
-    /// it: its progress is told, and a signal or the time limit aborts it. Without, there is nothing to
-    /// abort: the call is waited for, until the time limit passes or somebody insists.
+    /// Runs a call on a thread of its own, and watches meanwhile: tells the progress of a job, and that
+    /// the daemon hangs. A signal or the time limit cancels the call, if it can be, and then the end of
+    /// it is waited for: not longer than that makes sense, and not when somebody insists.
     pub(super) fn watch<T: Send + 'static>(
         &mut self,
         subject: &VmRef,
-        job: Option<&Machine>,
+        cancel: Cancel<'_>,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Ended<T> {
         let (sender, receiver) = mpsc::channel();
         let over = Arc::new(AtomicBool::new(false));
-        if let Some(machine) = job {
+        if let Cancel::Abort(machine) = cancel {
             let (apart, over) = (self.apart(machine), Arc::clone(&over));
             thread::spawn(move || {
                 let machine = apart();
@@ -56,16 +84,23 @@ impl Run<'_> {
                 }
             });
         }
+        let began = Instant::now();
         let worker = thread::spawn(call);
-        let mut cancelling = false;
+        let mut pulse = None;
+        let mut was_silent = false;
+        let mut cancelling: Option<Instant> = None;
         self.interrupt.watch(true);
         let ended = loop {
             thread::sleep(GLANCE);
             if worker.is_finished() {
                 // A call that panicked has said nothing about the VM.
-                break worker
-                    .join()
-                    .map_or(Ended::Left(Kind::Failed), Ended::Returned);
+                break worker.join().map_or(
+                    Ended::Left(Left {
+                        cause: Kind::Failed,
+                        silent: false,
+                    }),
+                    Ended::Returned,
+                );
             }
             match receiver.try_iter().last() {
                 Some(Some(progress)) if progress.total == 0 || progress.passed < progress.total => {
@@ -74,28 +109,69 @@ impl Run<'_> {
                 Some(_) => self.sink.emit(Event::Finishing(subject)),
                 None => {}
             }
+            if pulse.is_none() && began.elapsed() >= DOUBT && self.inventory.hypervisor.is_qemu() {
+                pulse = Some(Pulse::of(&self.inventory.hypervisor, &over));
+            }
+            let silence = pulse.as_ref().map_or(Duration::ZERO, Pulse::silence);
+            let silent = silence >= SILENCE;
+            if silent && !was_silent {
+                self.sink.emit(Event::Silent(subject, silence));
+            }
+            was_silent = silent;
             let Some(cause) = self.interrupt.cause() else {
                 continue;
             };
-            if self.interrupt.insists() || (job.is_none() && cause == Kind::TimedOut) {
-                break Ended::Left(cause);
-            }
-            if !cancelling {
-                cancelling = true;
-                let words = match job {
-                    Some(_) => "cancelling, and waiting until the VM is as before",
-                    None => "this cannot be cancelled, and is waited for",
-                };
-                self.sink.emit(Event::Cancelling(subject, words));
-                if let Some(machine) = job {
-                    abort_until(self.apart(machine), Arc::clone(&over));
-                }
+            let since = *cancelling.get_or_insert_with(|| {
+                self.cancel(subject, cancel, &over);
+                Instant::now()
+            });
+            let is_limit = cause == Kind::TimedOut;
+            let is_vain = is_limit && matches!(cancel, Cancel::Impossible);
+            let is_long =
+                silent && since.elapsed() >= SILENCE || is_limit && since.elapsed() >= PATIENCE;
+            if self.interrupt.insists() || is_vain || is_long {
+                break Ended::Left(Left { cause, silent });
             }
         };
         self.interrupt.watch(false);
         over.store(true, Ordering::SeqCst);
         self.gave_up |= matches!(ended, Ended::Left(_));
         ended
+    }
+
+    /// Asks for the end of a call until it is over: in its first moments there is nothing to end yet.
+    fn cancel(&mut self, subject: &VmRef, cancel: Cancel<'_>, over: &Arc<AtomicBool>) {
+        let words = match cancel {
+            Cancel::Abort(_) => "cancelling, and waiting until the VM is as before",
+            Cancel::Destroy(_) => "cancelling, and waiting until the half-started VM is ended",
+            Cancel::Impossible => "this cannot be cancelled, and is waited for",
+        };
+        self.sink.emit(Event::Cancelling(subject, words));
+        let over = Arc::clone(over);
+        match cancel {
+            Cancel::Abort(machine) => {
+                let apart = self.apart(machine);
+                thread::spawn(move || {
+                    let machine = apart();
+                    while !over.load(Ordering::SeqCst) {
+                        // Also after a success: libvirt accepts one that comes before QEMU has
+                        // begun to write, and that has no effect.
+                        let _ = machine.abort_job();
+                        thread::sleep(POLL);
+                    }
+                });
+            }
+            Cancel::Destroy(id) => {
+                let hypervisor = Arc::clone(&self.inventory.hypervisor);
+                thread::spawn(move || {
+                    let hypervisor = hypervisor.apart();
+                    while !over.load(Ordering::SeqCst) && !end_loading(&hypervisor, id) {
+                        thread::sleep(POLL);
+                    }
+                });
+            }
+            Cancel::Impossible => {}
+        }
     }
 
     /// Opens a connection of its own to the same machine, so that nothing waits for the call that is
@@ -109,27 +185,62 @@ impl Run<'_> {
     }
 }
 
-/// Asks for the abort of a job until it is over: in its first moments there is none to abort yet.
-fn abort_until(apart: impl FnOnce() -> Machine + Send + 'static, over: Arc<AtomicBool>) {
-    thread::spawn(move || {
-        let machine = apart();
-        while !over.load(Ordering::SeqCst) && machine.abort_job().is_err() {
-            thread::sleep(POLL);
-        }
-    });
+/// Ends a VM whose memory is being loaded, or has been and waits. Only such a one: it is looked at before,
+/// and as no guest runs in it before we let it, nothing can happen between look and end.
+pub(super) fn end_loading(hypervisor: &Hypervisor, id: Uuid) -> bool {
+    let machine = hypervisor.machine_by_id(id).ok().flatten();
+    machine.is_some_and(|machine| {
+        let state = machine.state();
+        state.is_ok_and(|state| state.is_starting_up() || state.is_loaded())
+            && machine.destroy().is_ok()
+    })
+}
+
+/// Signs of life of a daemon, asked for over a connection of their own: they do not wait for any VM.
+struct Pulse {
+    began: Instant,
+    /// Milliseconds from then to the last sign.
+    last: Arc<AtomicU64>,
+}
+
+impl Pulse {
+    fn of(hypervisor: &Arc<Hypervisor>, over: &Arc<AtomicBool>) -> Self {
+        let (hypervisor, over) = (Arc::clone(hypervisor), Arc::clone(over));
+        let began = Instant::now();
+        let last = Arc::new(AtomicU64::new(0));
+        let heard = Arc::clone(&last);
+        thread::spawn(move || {
+            let mut connection = None;
+            while !over.load(Ordering::SeqCst) {
+                connection = connection.or_else(|| hypervisor.anew().ok());
+                connection = connection.filter(Hypervisor::answers);
+                // A refusal is an answer, too. One that hangs lets us wait above.
+                let now = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                heard.store(now, Ordering::SeqCst);
+                thread::sleep(HEARTBEAT);
+            }
+        });
+        Self { began, last }
+    }
+
+    /// For how long there has been none.
+    fn silence(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::SeqCst));
+        self.began.elapsed().saturating_sub(last)
+    }
 }
 
 /// We stopped waiting for a call. It goes on in the daemon.
-pub(super) fn left(cause: Kind, tried: &str) -> Failure {
+pub(super) fn left(Left { cause, silent }: Left, tried: &str) -> Failure {
     let message = format!(
         "may still be {tried}: {}, and libvirt has not answered",
         cause_word(cause)
     );
     // The exit code of a time limit promises the former state, which nobody can promise here.
-    let kind = if cause == Kind::TimedOut {
-        Kind::Failed
-    } else {
-        cause
+    let kind = match cause {
+        Kind::TimedOut if silent => Kind::Connection,
+        Kind::TimedOut => Kind::Failed,
+        cause => cause,
     };
     Failure::new(kind, message).hint("vmlife show tells what became of it")
 }

@@ -1,6 +1,7 @@
 //! What libvirt's errors mean for a user.
 
 use crate::report::{Failure, Kind, LibvirtErrorNumber};
+use std::time::Duration;
 use virt::error::Error;
 
 /// An error of libvirt's, in its own words.
@@ -55,6 +56,19 @@ mod code {
 const FROM_RPC: u32 = 7;
 
 impl HypervisorError {
+    /// What is said in the place of a daemon that has not answered for this time.
+    #[must_use]
+    pub fn silence(waited: Duration) -> Self {
+        Self {
+            code: code::RPC,
+            domain: FROM_RPC,
+            message: format!(
+                "libvirt has not answered within {:.0} s",
+                waited.as_secs_f64()
+            ),
+        }
+    }
+
     /// Whether a name or UUID is not known.
     #[must_use]
     pub fn is_no_domain(&self) -> bool {

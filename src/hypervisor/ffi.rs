@@ -42,6 +42,17 @@ pub(super) fn abort_job(domain: &Domain) -> Result<(), Error> {
     minus_one_is_failure(unsafe { sys::virDomainAbortJob(domain.as_ptr()) }).map(drop)
 }
 
+/// `virDomainManagedSaveGetXMLDesc`, without secrets.
+pub(super) fn managed_save_xml(domain: &Domain) -> Result<String, Error> {
+    // SAFETY: `domain` holds a reference during the call.
+    let xml = unsafe { sys::virDomainManagedSaveGetXMLDesc(domain.as_ptr(), 0) };
+    // SAFETY: libvirt gave NULL, or a string that ends with NUL.
+    let copy = unsafe { text(xml) }.ok_or_else(Error::last_error)?;
+    // SAFETY: libvirt allocated the string with malloc and left it to the caller.
+    unsafe { libc::free(xml.cast()) };
+    Ok(copy)
+}
+
 /// `virDomainGetState`; the wrapper in `virt` takes a failed call for a state.
 pub(super) fn state(domain: &Domain) -> Result<DomainState, Error> {
     let (mut state, mut reason) = (-1, -1);

@@ -91,10 +91,16 @@ impl Hypervisor {
     #[must_use]
     pub fn apart(self: &Arc<Self>) -> Arc<Self> {
         // The test driver's domains are each connection's own.
-        let other = self
-            .is_qemu()
-            .then(|| Self::open(Some(&self.uri), self.access).ok());
+        let other = self.is_qemu().then(|| self.anew().ok());
         other.flatten().map_or_else(|| Arc::clone(self), Arc::new)
+    }
+
+    /// A new connection to where this one leads. libvirt has no way to mend one that was lost.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn anew(&self) -> Result<Self> {
+        Self::open(Some(&self.uri), self.access)
     }
 
     /// The URI of the connection, as libvirt completed it (`virConnectGetURI`).
@@ -144,6 +150,13 @@ impl Hypervisor {
             self.connection.lib_version()?,
             self.connection.hyp_version()?,
         ))
+    }
+
+    /// Whether the daemon still answers, whatever its domains do (`virConnectGetLibVersion`). One that
+    /// hangs does not say so: the call waits.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.connection.lib_version().is_ok()
     }
 
     /// The domain of this name (`virDomainLookupByName`), if there is one.
@@ -219,13 +232,17 @@ fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Opti
 
 /// What is known of a VM can speak against images that are good in themselves. That its disks have changed
 /// is no wonder once it is known to have run.
-fn distrust(images: &mut [SavedImage], verdict: Verdict, words: &str) {
+fn distrust<'a>(
+    images: impl IntoIterator<Item = &'a mut SavedImage>,
+    verdict: Verdict,
+    words: &str,
+) {
     let counts = |image: &&mut SavedImage| match image.verdict {
         Verdict::Good => true,
         Verdict::Stale => verdict == Verdict::Used,
         _ => false,
     };
-    for image in images.iter_mut().filter(counts) {
+    for image in images.into_iter().filter(counts) {
         image.verdict = verdict;
         image.flaw = Some(words.to_owned());
     }
@@ -457,7 +474,14 @@ impl Machine {
     fn in_state(&self, state: DomainState, mut vm: Vm, mut images: Vec<SavedImage>) -> Result<Vm> {
         if state.stopped_without_save() {
             let words = format!("the VM stopped otherwise since ({})", state.reason_word());
-            distrust(&mut images, Verdict::Doubtful, &words);
+            // A restore that was given up ends the half-started VM by force: that was no run.
+            let was_given_up = |image: &SavedImage| {
+                image.verdict == Verdict::Good
+                    && image.flaw.is_some()
+                    && (state.was_destroyed() || state.has_crashed())
+            };
+            let others = images.iter_mut().filter(|image| !was_given_up(image));
+            distrust(others, Verdict::Doubtful, &words);
         }
         let has_image = if state.is_starting_up() {
             !images.is_empty()
@@ -586,6 +610,32 @@ impl Machine {
     /// What libvirt says; then the domain is as it was before, unless QEMU died.
     pub fn save(&self, path: &str, flags: ImageFlags) -> Result<()> {
         Ok(ffi::save(&self.domain, path, flags.bits())?)
+    }
+
+    /// The same into a file that libvirt keeps itself, and that the next start of the domain restores
+    /// (`virDomainManagedSave`).
+    ///
+    /// # Errors
+    /// As [`Machine::save`]; also if libvirt has no definition of it.
+    pub fn managed_save(&self, flags: ImageFlags) -> Result<()> {
+        Ok(self.domain.managed_save(flags.bits()).map(drop)?)
+    }
+
+    /// The domain that the managed save describes (`virDomainManagedSaveGetXMLDesc`). libvirt reads the
+    /// head of the file for that, and leaves it alone also if it is no good.
+    ///
+    /// # Errors
+    /// What libvirt says of the file, or that there is none.
+    pub fn managed_save_xml(&self) -> Result<String> {
+        Ok(ffi::managed_save_xml(&self.domain)?)
+    }
+
+    /// Ends it at once, and with it all that is in its memory (`virDomainDestroy`).
+    ///
+    /// # Errors
+    /// What libvirt says, also if it does not run.
+    pub fn destroy(&self) -> Result<()> {
+        Ok(self.domain.destroy().map(drop)?)
     }
 
     /// Asks the running job to end (`virDomainAbortJob`). The call that started the job tells how it

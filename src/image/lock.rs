@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -16,6 +17,26 @@ pub struct Holder {
     pub verb: String,
     /// Since when.
     pub since: Timestamp,
+    /// Whose process it is: the user's name, or his number where he has none.
+    #[serde(default)]
+    pub user: String,
+}
+
+impl Display for Holder {
+    /// "vmlife restore (process 17 of anna) holds it since ...".
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            pid,
+            verb,
+            since,
+            user,
+        } = self;
+        let of = if user.is_empty() { "" } else { " of " };
+        write!(
+            formatter,
+            "vmlife {verb} (process {pid}{of}{user}) holds it since {since:.0}"
+        )
+    }
 }
 
 /// Why a VM could not be locked.
@@ -69,6 +90,7 @@ impl Lock {
                 pid: std::process::id(),
                 verb: verb.to_owned(),
                 since: Timestamp::now(),
+                user: user(),
             };
             // Who holds it is a courtesy, which a full disk may refuse; that it is held counts.
             let _ = serde_json::to_vec(&holder)
@@ -80,6 +102,21 @@ impl Lock {
             });
         }
     }
+}
+
+/// Who we are: the name, else the number, of the user whose rights count.
+fn user() -> String {
+    let Ok(process) = fs::metadata("/proc/self") else {
+        return String::new();
+    };
+    let number = process.uid().to_string();
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut words = line.split(':');
+        let name = words.next()?;
+        (words.nth(1)? == number).then(|| name.to_owned())
+    });
+    name.unwrap_or(number)
 }
 
 impl Drop for Lock {
@@ -130,6 +167,7 @@ mod tests {
             (holder.pid, holder.verb.as_str()),
             (std::process::id(), "hibernate")
         );
+        assert!(!holder.user.is_empty());
         assert_eq!(super::holder(&path), Some(holder));
         drop(lock);
         assert!(!path.exists());
@@ -148,5 +186,21 @@ mod tests {
         .unwrap();
         assert_eq!(holder(&path), None);
         Lock::take(&path, "restore").unwrap();
+    }
+
+    #[test]
+    fn a_holder_is_told_with_his_user_where_that_is_known() {
+        let text = r#"{"pid":7,"verb":"restore","since":"2026-01-01T00:00:00Z"}"#;
+        let mut holder: Holder = serde_json::from_str(text).unwrap();
+        let since = "holds it since 2026-01-01T00:00:00Z";
+        assert_eq!(
+            holder.to_string(),
+            format!("vmlife restore (process 7) {since}")
+        );
+        holder.user = "anna".to_owned();
+        assert_eq!(
+            holder.to_string(),
+            format!("vmlife restore (process 7 of anna) {since}")
+        );
     }
 }

@@ -4,6 +4,7 @@ mod checksum;
 mod disk;
 mod header;
 mod lock;
+mod managed;
 mod place;
 mod record;
 mod stream;
@@ -12,6 +13,7 @@ pub use checksum::{DAMAGED, checksum};
 pub use disk::{Change, DiskIdentity, changes, writable_disks};
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
+pub use managed::managed_folder;
 pub use place::{ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden};
 pub use record::{FileIdentity, Forced, Record, Usage};
 

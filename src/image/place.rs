@@ -166,7 +166,7 @@ impl ImagePlace {
     }
 }
 
-fn is_session(uri: &str) -> bool {
+pub(super) fn is_session(uri: &str) -> bool {
     let path = uri.split_once("://").map_or("", |(_, rest)| rest);
     let path = path.split('?').next().unwrap_or_default();
     path.split_once('/')
@@ -462,6 +462,20 @@ impl ImageFile {
                 format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran");
             return Err((Verdict::Doubtful, words));
         }
+        if let Some(Usage::GivenUp(at)) = usage {
+            // libvirt does not tell whether it was ended by force once more since: its disks do.
+            let disks = self.vm.iter().flat_map(|vm| &vm.vm_static.images);
+            let mut paths = disks.filter_map(|disk| disk.image_path.as_deref());
+            if let Some(path) = paths.find(|path| has_changed_since(Path::new(path), at)) {
+                let words =
+                    format!("its disk {path} has changed since {at:.0}, so that it has run");
+                return Err((Verdict::Doubtful, words));
+            }
+            // No flaw, but worth a word: see `Machine::observe`.
+            self.summary.flaw = Some(format!(
+                "good; a restore of it was given up at {at:.0}, before the guest ran"
+            ));
+        }
         Ok(())
     }
 
@@ -520,6 +534,11 @@ pub fn begins_as_image(path: &Path) -> bool {
     is_regular
         && opened().is_ok_and(|mut file| file.read_exact(&mut begin).is_ok())
         && begin == *BEGIN
+}
+
+fn has_changed_since(path: &Path, at: Timestamp) -> bool {
+    let changed = fs::metadata(path).and_then(|found| found.modified());
+    changed.is_ok_and(|changed| Timestamp::try_from(changed).is_ok_and(|changed| changed > at))
 }
 
 /// Whether we may not look at this file, which then only the daemon can do: the file system will not

@@ -115,6 +115,9 @@ fn own_uid() -> Option<u32> {
 pub enum Usage {
     /// A restore of it began. As long as this stands, nobody knows whether the guest ran.
     RestoreBegan(Timestamp),
+    /// A restore of it was given up before the guest ran: libvirt then remembers only that the VM was
+    /// ended by force.
+    GivenUp(Timestamp),
     /// The VM has run since: from this image, or without it. Its disks have moved on.
     LeftBehind(Timestamp),
 }

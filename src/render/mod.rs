@@ -308,6 +308,21 @@ impl Sink for Output {
                     harmless(&vm.name)
                 ));
             }
+            Event::Silent(vm, time) => {
+                self.meter.clear();
+                self.warning(&format!(
+                    "{}: libvirt has not answered for {}, and is waited for (interrupt to stop waiting)",
+                    vm.name,
+                    seconds(time.as_secs_f64())
+                ));
+            }
+            Event::Reconnecting(vm) => {
+                self.meter.clear();
+                self.words(&format!(
+                    "{}: the connection to libvirt is lost; trying again",
+                    harmless(&vm.name)
+                ));
+            }
             Event::Finished(outcome) => {
                 self.meter.clear();
                 self.outcome(outcome);

@@ -26,7 +26,7 @@ fn hibernated_memory_comes_back() {
     host.vmlife(["restore", "web"])
         .succeeds()
         .says("web runs again, restored from ");
-    assert_eq!(host.state("web"), "running (restored)");
+    assert_eq!(host.state("web"), "running (unpaused)");
     guest.goes_on_after(&before);
     guest.goes_on_after(&asleep);
     assert_eq!(host.images(), [""; 0], "a used image is of no use");

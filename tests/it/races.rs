@@ -60,6 +60,7 @@ fn of_two_at_once_one_wins_and_the_other_is_told_who_holds_the_vm() {
             .vmlife([verb, "vm"])
             .refuses(9, "vmlife hibernate (process ");
         assert!(ran.stderr.contains(" holds it since "), "{ran:?}");
+        assert!(ran.stderr.contains(" of "), "its user is named: {ran:?}");
     }
     first.go_on().ends_with(0);
     assert_eq!(host.state("vm"), "shut off (saved)");
@@ -69,6 +70,23 @@ fn of_two_at_once_one_wins_and_the_other_is_told_who_holds_the_vm() {
     first.go_on().ends_with(0);
     guest.goes_on_after(&before);
     assert_eq!(host.images(), [""; 0], "neither image nor lock is left");
+}
+
+#[test]
+fn what_a_killed_vmlife_held_is_free() {
+    let Some(host) = Session::start() else {
+        return;
+    };
+    let id = boot_empty(&host, "vm");
+    let mut held = HeldBack::start(&host, &["hibernate", "vm"]);
+    let lock = host.image(&id).with_extension("lock");
+    assert!(lock.exists());
+    held.child.kill().expect("it is there");
+    held.child.wait().expect("it is dead");
+    assert!(lock.exists(), "nobody has tidied up");
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm"]).succeeds();
+    assert_eq!(host.images(), [""; 0]);
 }
 
 #[test]
@@ -207,7 +225,7 @@ fn a_daemon_killed_in_a_save_leaves_the_vm_running() {
         (host.state("vm") == "paused (saving)").then_some(())
     });
     host.kill_daemon();
-    Ran::of(saving.wait_with_output().expect("it ends")).refuses(10, "its state is not known");
+    Ran::of(saving.wait_with_output().expect("it ends")).refuses(10, "vm may be hibernated or not");
     host.start_daemon();
     eventually("it runs again", || {
         (host.virsh(["domstate", "vm"]) == "running").then_some(())
@@ -230,13 +248,17 @@ fn a_managed_save_that_libvirt_throws_away_is_told_as_the_loss_that_it_is() {
     boot_empty(&host, "vm");
     for words in [&["restore", "vm"][..], &["restore", "vm", "--paused"]] {
         host.virsh(["managedsave", "vm"]);
+        // It was good when it was looked at.
+        let held = HeldBack::start(&host, words);
         let file = host.path("c/libvirt/qemu/save/vm.save");
         let mut image = fs::read(&file).expect("the managed save");
         image[..16].copy_from_slice(b"LibvirtQemudPart");
         fs::write(&file, image).expect("it can be written");
-        host.vmlife(words).refuses(
-            1,
-            "vm was booted fresh by libvirt: its managed save was of no use",
+        let ran = held.go_on().ends_with(1);
+        assert!(
+            ran.stderr
+                .contains("vm was booted fresh by libvirt: its managed save was of no use"),
+            "{ran:?}"
         );
     }
 }

@@ -1,0 +1,124 @@
+//! Hibernating into libvirt's own keeping.
+
+use super::Run;
+use super::save::leave_managed_behind;
+use super::watch::{Cancel, Ended, left};
+use crate::entity::{Verdict, Vm, VmStatus};
+use crate::hypervisor::Machine;
+use crate::image::ImageFile;
+use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::words::{quoted, size};
+
+impl Run<'_> {
+    /// Lets libvirt write the VM's memory to a file that it keeps itself, and stop it.
+    pub(super) fn save_managed(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: VmRef,
+    ) -> Result<Outcome, Failure> {
+        if !machine.is_persistent().unwrap_or(true) {
+            let message = "cannot be hibernated with --managed: libvirt has no definition of it";
+            return Err(Failure::new(Kind::State, message)
+                .hint("without --managed its image goes to a file, which brings it back"));
+        }
+        let mut warnings = Vec::new();
+        // libvirt would overwrite it, and leave it incomplete if it does not get to the end.
+        leave_managed_behind(machine, &mut warnings)?;
+        self.leave_image_behind(vm, &mut warnings);
+        let (flags, saved) = (self.options.flags, machine.clone());
+        let call = move || saved.managed_save(flags);
+        let result = match self.watch(&subject, Cancel::Abort(machine), call) {
+            Ended::Returned(result) => result,
+            Ended::Left(why) => {
+                let name = quoted(&subject.name);
+                return Err(left(why, "hibernated").hint(format!(
+                    "vmlife show {name} tells; virsh domjobabort {name} cancels"
+                )));
+            }
+        };
+        let Err(error) = result else {
+            return self.saved_managed(machine, subject, warnings);
+        };
+        let mut machine = machine.clone();
+        if error.is_connection_lost() {
+            let path = self.inventory.managed_file(machine.name());
+            if let Err(failure) = self.reconnect(&subject, "hibernated", path.as_deref(), &error) {
+                return Err(failure.warned(warnings));
+            }
+            let Ok(Some((found, now))) = self.picked_up(machine.id()) else {
+                let message = "could not be hibernated; libvirt does not tell of it any more";
+                return Err(error.save_failure(message).warned(warnings));
+            };
+            machine = found;
+            if now.status() == VmStatus::Suspended {
+                return self.saved_managed(&machine, subject, warnings);
+            }
+            // What the old daemon has begun to write.
+            if now.status() == vm.status()
+                && machine.has_managed_save().unwrap_or_default()
+                && let Err(error) = machine.remove_managed_save()
+            {
+                warnings.push(format!("its incomplete managed save is left over: {error}"));
+            }
+        }
+        self.not_saved(&machine, vm, subject, None, &error)
+            .map_err(|failure| failure.warned(warnings))
+    }
+
+    /// The save came to its end: makes sure that it is what it should be, and durable where we can.
+    fn saved_managed(
+        &self,
+        machine: &Machine,
+        subject: VmRef,
+        mut warnings: Vec<String>,
+    ) -> Result<Outcome, Failure> {
+        let mut size_bytes = None;
+        if let Some(path) = self.inventory.managed_file(machine.name()) {
+            let image = ImageFile::inspect_of(&path, machine.id());
+            match image {
+                Some(image) if image.summary.verdict == Verdict::Good => {
+                    size_bytes = image.summary.size_bytes;
+                    if let Err(error) = image.flush() {
+                        warnings.push(format!(
+                            "the managed save could not be flushed to its disk: {error}"
+                        ));
+                    }
+                }
+                other => {
+                    let flaw = other.and_then(|image| image.summary.flaw);
+                    let message = format!(
+                        "was hibernated by libvirt, but its managed save {} is not right: {}",
+                        path.display(),
+                        flaw.unwrap_or_else(|| "there is no such file".to_owned())
+                    );
+                    return Err(Failure::new(Kind::Failed, message)
+                        .hint("do not start the VM before that is cleared up: libvirt would boot it fresh")
+                        .warned(warnings));
+                }
+            }
+        } else if let Err(error) = machine.managed_save_xml() {
+            let message = "was hibernated by libvirt, but its managed save cannot be read";
+            return Err(error.failure(message).warned(warnings));
+        } else {
+            warnings.push(
+                "only the daemon can see its managed save: whether that has reached its disk is not known"
+                    .to_owned(),
+            );
+        }
+        Self::remember_stop(machine, &mut warnings);
+        self.note_late_cancel(&mut warnings);
+        let written = size_bytes
+            .map(|bytes| format!(" ({})", size(bytes)))
+            .unwrap_or_default();
+        Ok(Outcome {
+            status: Some(VmStatus::Suspended),
+            size_bytes,
+            warnings,
+            ..Outcome::done(
+                subject,
+                format!("is hibernated, its image managed by libvirt{written}"),
+            )
+        })
+    }
+}

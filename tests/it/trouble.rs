@@ -1,0 +1,307 @@
+//! The daemon is in trouble, not the VM.
+
+use super::support::guest::{Linux, boot_empty};
+use super::support::session::{Process, Session};
+use super::support::{Ran, eventually};
+use std::fs;
+use std::io;
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A guest whose save and restore take long enough to be met in their midst.
+fn large(host: &Session) -> Linux<'_> {
+    Linux::boot(host, "vm", 384, "vmlife.random=256")
+}
+
+fn spawn(mut command: Command) -> Child {
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("vmlife runs")
+}
+
+fn end_of(child: Child) -> Ran {
+    let ran = Ran::of(child.wait_with_output().expect("vmlife ends"));
+    let ours = ["error: ", "warning: ", "  cause: ", "  hint: ", "vm: "];
+    assert!(
+        ran.stderr
+            .lines()
+            .all(|line| ours.iter().any(|begin| line.starts_with(begin))),
+        "somebody else has printed: {ran:#?}"
+    );
+    ran
+}
+
+/// Waits until the vmlife that has lost its connection says so: it reads nothing else meanwhile.
+fn is_reconnecting(child: &mut Child) -> impl FnOnce(Child) -> Ran + use<> {
+    use std::io::{BufRead, BufReader, Read};
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut said = String::new();
+    while !said.contains("the connection to libvirt is lost; trying again") {
+        let count = stderr.read_line(&mut said).expect("text");
+        assert!(count > 0, "it ended: {said}");
+    }
+    move |child| {
+        stderr.read_to_string(&mut said).expect("text");
+        let mut output = child.wait_with_output().expect("vmlife ends");
+        output.stderr = said.into_bytes();
+        Ran::of(output)
+    }
+}
+
+#[test]
+fn a_daemon_that_is_killed_in_a_save_and_comes_back_leaves_nothing_behind() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let before = guest.last_tick();
+    let mut saving = spawn(host.vmlife_command(["hibernate", "vm"]));
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    host.kill_daemon();
+    let end = is_reconnecting(&mut saving);
+    writer.signal("CONT");
+    host.start_daemon();
+    let ran = end(saving).ends_with(10);
+    assert!(
+        ran.stderr
+            .contains("error: vm could not be hibernated; it runs on"),
+        "{ran:?}"
+    );
+    assert_eq!(host.virsh(["domstate", "vm"]), "running");
+    assert_eq!(host.images(), [""; 0], "{ran:?}");
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_daemon_that_is_killed_when_the_image_is_whole_has_hibernated_the_vm_or_not() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let (before, image) = (guest.last_tick(), host.image(&guest.id()));
+    let daemon = host.daemon();
+    let mut saving = spawn(host.vmlife_command(["hibernate", "vm"]));
+    let began = Instant::now();
+    let is_whole = || {
+        let file = fs::File::open(&image).ok()?;
+        let mut magic = [0; 16];
+        io::Read::read_exact(&mut io::Read::take(file, 16), &mut magic).ok()?;
+        (&magic == b"LibvirtQemudSave").then_some(())
+    };
+    // QEMU's end takes libvirt some tenths of a second.
+    while is_whole().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is not saved");
+    }
+    daemon.signal("KILL");
+    let end = is_reconnecting(&mut saving);
+    host.start_daemon();
+    let ran = end(saving);
+    if ran.code == 0 {
+        assert!(ran.stdout.contains("vm is hibernated to"), "{ran:?}");
+        assert_eq!(host.virsh(["domstate", "vm"]), "shut off");
+        host.vmlife(["restore", "vm"]).succeeds();
+    } else {
+        let ran = ran.ends_with(10);
+        assert!(ran.stderr.contains("it runs on"), "{ran:?}");
+        assert!(ran.stderr.contains("marked as used"), "{ran:?}");
+    }
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_daemon_that_is_killed_in_a_restore_and_comes_back_leaves_no_doubt() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "-q", "vm"]).succeeds();
+    let mut restoring = spawn(host.vmlife_command(["restore", "vm"]));
+    eventually("QEMU runs", || host.pid_file("vm").exists().then_some(()));
+    host.kill_daemon();
+    let end = is_reconnecting(&mut restoring);
+    host.start_daemon();
+    let ran = end(restoring);
+    // Where the memory was loaded already, the new daemon finds it so, and the rest is done.
+    if ran.code != 0 {
+        let ran = ran.ends_with(10);
+        assert!(ran.stderr.contains("the image is still there"), "{ran:?}");
+        assert!(!ran.stderr.contains("is not known"), "{ran:?}");
+        host.vmlife(["show"]).succeeds().says("Suspended");
+        host.vmlife(["restore", "vm"]).succeeds();
+    }
+    guest.goes_on_after(&before);
+    assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn a_daemon_that_does_not_come_back_is_told_with_all_that_is_known() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let (before, id) = (guest.last_tick(), guest.id());
+    let saving = spawn(host.vmlife_command(["hibernate", "vm"]));
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    let qemu = host.qemu("vm");
+    host.kill_daemon();
+    let ran = end_of(saving).ends_with(10);
+    writer.signal("CONT");
+    let known = format!(
+        "vm may be hibernated or not: the connection to libvirt is lost; its QEMU is alive \
+         (process {}), its image {} is incomplete",
+        qemu.0,
+        host.image(&id).display()
+    );
+    assert!(ran.stderr.contains(&known), "{ran:?}");
+    host.start_daemon();
+    guest.goes_on_after(&before);
+    let ran = host.vmlife(["hibernate", "-q", "vm"]).ends_with(0);
+    assert!(ran.stderr.contains("its incomplete image was replaced"));
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_daemon_that_hangs_is_told_and_not_waited_for_beyond_the_time_limit() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let qemu = host.qemu("vm");
+    qemu.signal("STOP");
+    let daemon = host.daemon();
+    let limited = spawn(host.vmlife_command(["hibernate", "vm", "--timeout", "4s"]));
+    eventually("it is being saved", || {
+        let control = host.virsh(["domcontrol", "vm"]);
+        control.contains("background job").then_some(())
+    });
+    daemon.signal("STOP");
+    let ran = end_of(limited).ends_with(10);
+    daemon.signal("CONT");
+    qemu.signal("CONT");
+    assert!(
+        ran.stderr
+            .contains("warning: vm: libvirt has not answered for 10"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stderr.contains(
+            "error: vm may still be hibernated: the time limit has passed, and libvirt has not answered"
+        ),
+        "{ran:?}"
+    );
+    let state = eventually("the job ends", || {
+        Some(host.virsh(["domstate", "vm"])).filter(|state| state != "paused")
+    });
+    assert!(state == "running" || state == "shut off", "{state}");
+}
+
+/// Stands between vmlife and its daemon, and can cut them off from each other.
+struct Between {
+    socket: PathBuf,
+    open: Arc<Mutex<Vec<UnixStream>>>,
+}
+
+impl Between {
+    fn listen(host: &Session) -> Self {
+        let (socket, daemon) = (
+            host.path("tmp/between"),
+            host.path("run/libvirt/libvirt-sock"),
+        );
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        host.hand_over(&socket, 0o600);
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&open);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = UnixStream::connect(&daemon) else {
+                    continue;
+                };
+                let both = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
+                let (Some((from, to)), Some((back, out))) = (both(), both()) else {
+                    continue;
+                };
+                let pairs = [(from, to), (out, back)];
+                for (mut from, mut to) in pairs {
+                    std::thread::spawn(move || {
+                        let _ = io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+                all.lock().expect("a list").push(client);
+            }
+        });
+        Self { socket, open }
+    }
+
+    fn command(&self, host: &Session, words: &[&str]) -> Command {
+        let uri = format!("qemu+unix:///session?socket={}", self.socket.display());
+        host.vmlife_command(words.iter().copied().chain(["-c", &uri]))
+    }
+
+    /// Cuts all that are connected now; the next ones may try again.
+    fn cut(&self) {
+        for client in self.open.lock().expect("a list").drain(..) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn a_vmlife_that_is_cut_off_finds_out_how_it_ended() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let (before, between) = (guest.last_tick(), Between::listen(&host));
+    let mut saving = spawn(between.command(&host, &["hibernate", "vm"]));
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    between.cut();
+    let end = is_reconnecting(&mut saving);
+    writer.signal("CONT");
+    let ran = end(saving).ends_with(0);
+    assert!(ran.stdout.contains("vm is hibernated to"), "{ran:?}");
+    assert_eq!(host.state("vm"), "shut off (saved)");
+    assert!(Path::new(&format!("{}.json", host.image(&guest.id()).display())).exists());
+
+    let mut restoring = spawn(between.command(&host, &["restore", "vm"]));
+    eventually("QEMU runs", || host.pid_file("vm").exists().then_some(()));
+    between.cut();
+    let ran = is_reconnecting(&mut restoring)(restoring).ends_with(0);
+    assert!(ran.stdout.contains("vm runs again"), "{ran:?}");
+    guest.goes_on_after(&before);
+    assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn a_cut_off_vmlife_can_still_be_asked_to_cancel() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let (before, between) = (guest.last_tick(), Between::listen(&host));
+    let mut saving = spawn(between.command(&host, &["hibernate", "vm"]));
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    between.cut();
+    let end = is_reconnecting(&mut saving);
+    // The connection it makes now is the one that tells.
+    eventually("it is connected again", || {
+        (!between.open.lock().expect("a list").is_empty()).then_some(())
+    });
+    Process(saving.id()).signal("INT");
+    eventually("the job is aborted, and the writer waited for", || {
+        std::thread::sleep(Duration::from_millis(500));
+        Some(())
+    });
+    writer.signal("CONT");
+    let ran = end(saving);
+    if ran.code == 130 {
+        assert!(
+            ran.stderr
+                .contains("vm was not hibernated, interrupted (INT); it runs on")
+        );
+        assert_eq!(host.images(), [""; 0]);
+    } else {
+        // The abort came too late.
+        ran.ends_with(0);
+        host.vmlife(["restore", "vm"]).succeeds();
+    }
+    guest.goes_on_after(&before);
+}
