@@ -157,7 +157,7 @@ impl Run<'_> {
             return Err(Failure::new(Kind::Guard, message).hint(hint));
         }
         if self.options.dry_run {
-            return self.rehearse(step, vm, subject);
+            return self.rehearse(step, &entry, subject);
         }
         self.sink.emit(Event::Started(&subject, step));
         let outcome = match (step, &entry.machine) {
@@ -246,7 +246,8 @@ impl Run<'_> {
         ))
     }
 
-    fn rehearse(&self, step: Step, vm: &Vm, subject: VmRef) -> Result<Outcome, Failure> {
+    fn rehearse(&self, step: Step, entry: &Entry, subject: VmRef) -> Result<Outcome, Failure> {
+        let vm = &entry.vm;
         let mut image = None;
         let message = match step {
             Step::Save => {
@@ -263,7 +264,12 @@ impl Run<'_> {
                 words
             }
             Step::RestoreManaged => "would be restored from libvirt's managed save".to_owned(),
-            Step::Start => "would be started".to_owned(),
+            Step::Start => {
+                if entry.machine.is_none() {
+                    self.prepare(entry)?;
+                }
+                "would be started".to_owned()
+            }
             Step::Suspend => "would be paused".to_owned(),
             Step::Resume => "would be resumed".to_owned(),
             Step::WakeUp => "would be woken up".to_owned(),
