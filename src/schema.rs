@@ -6,7 +6,7 @@ use crate::entity::Vm;
 use crate::report::{Answer, Differences, Images, Report};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Names of types for people; an entity's or enumeration's is its own.
 const WORDS: [(&str, &str); 8] = [
@@ -21,7 +21,13 @@ const WORDS: [(&str, &str); 8] = [
 ];
 
 /// A UUID in any of the forms that are read.
-const UUID: &str = r"^(urn:uuid:)?\{?[0-9A-Fa-f]{8}-?([0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}\}?$";
+const UUID: &str = concat!(
+    r"^([0-9A-Fa-f]{32}|(urn:uuid:)?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    r"|\{[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\})$",
+);
+
+/// A name that libvirt allows; one that is empty is none, which may be so where there is a UUID.
+const NAME: &str = r"^(?!\.{1,2}$)[^/\n\r\u0000]*$";
 
 const INTRODUCTION: &str = "\
 # Fields
@@ -57,8 +63,11 @@ fn definition() -> Value {
         # yaml-language-server: $schema=definition.schema.json"
             .into();
     schema["anyOf"] = json!([{ "required": ["vmStatic"] }, { "required": ["VmStatic"] }]);
-    schema["$defs"]["VmStatic"]["anyOf"] =
-        json!([{ "required": ["name"] }, { "required": ["id"] }]);
+    schema["$defs"]["VmStatic"]["anyOf"] = json!([{ "required": ["name"], "properties": { "name": { "minLength": 1 } } }, { "required": ["id"] }]);
+    schema["$defs"]["VmStatic"]["properties"]["name"]["pattern"] = NAME.into();
+    schema["$defs"]["VmStatic"]["properties"]["managedDeviceMap"]["propertyNames"] =
+        json!({ "pattern": UUID });
+    schema["properties"]["diskMap"]["propertyNames"] = json!({ "pattern": UUID });
     schema
 }
 
@@ -98,6 +107,7 @@ fn tidy(schema: &mut Value, contract: &Contract) {
             if let Some(Value::String(text)) = fields.get_mut("description") {
                 *text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             }
+            bound(fields);
             // Only these two formats are JSON Schema's own.
             let is_own = |format: &Value| format == "uuid" || format == "date-time";
             // A field may have that name, too.
@@ -126,6 +136,23 @@ fn tidy(schema: &mut Value, contract: &Contract) {
                 .for_each(|schema| tidy(schema, contract));
         }
         _ => {}
+    }
+}
+
+/// A format that says how many bits a number has becomes bounds, which every validator knows.
+fn bound(schema: &mut Map<String, Value>) {
+    let bounds = match schema.get("format").and_then(Value::as_str) {
+        Some("uint8") => (0, u8::MAX.into()),
+        Some("uint16") => (0, u16::MAX.into()),
+        Some("uint32") => (0, u32::MAX.into()),
+        Some("int32") => (i32::MIN.into(), i32::MAX.into()),
+        _ => return,
+    };
+    for (name, bound) in [("minimum", bounds.0), ("maximum", bounds.1)] {
+        let bound: i64 = bound;
+        schema
+            .entry(name.to_owned())
+            .or_insert_with(|| bound.into());
     }
 }
 
@@ -476,6 +503,18 @@ mod tests {
             json!({ "vmStatic": { "name": "a", "memSizeMB": 5 } }),
             json!({ "vmStatic": { "name": "a", "memSizeMb": "much" } }),
             json!({ "vmStatic": { "name": "a", "id": "17" } }),
+            json!({ "vmStatic": { "name": "a", "id": "{6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11" } }),
+            json!({ "vmStatic": { "name": "a", "id": "6f2b1d0e-5b0e4d0e-9d53-0c7f7b7d2a11" } }),
+            json!({ "vmStatic": { "name": "" } }),
+            json!({ "vmStatic": { "name": "a/b" } }),
+            json!({ "vmStatic": { "name": ".." } }),
+            json!({ "vmStatic": { "name": "a\nb" } }),
+            json!({ "vmStatic": { "name": "a", "priority": 500 } }),
+            json!({ "vmStatic": { "name": "a", "numOfSockets": 5_000_000_000_u64 } }),
+            json!({ "vmStatic": { "name": "a", "numOfSockets": -1 } }),
+            json!({ "vmStatic": { "name": "a", "osId": 3_000_000_000_u64 } }),
+            json!({ "vmStatic": { "name": "a", "managedDeviceMap": { "x": {} } } }),
+            json!({ "vmStatic": { "name": "a" }, "diskMap": { "x": {} } }),
             json!({ "vmStatic": { "name": "a", "images": [{ "volumeFormat": "COWS" }] } }),
             json!({ "vmStatic": { "name": "a", "images": {} } }),
             json!({ "vmStatic": { "name": "a" }, "vmDynamic": { "status": "Unknown(x)" } }),
@@ -522,6 +561,55 @@ mod tests {
             wrong[name] = value;
             assert_ne!(flaws(&validator, &wrong), [""; 0], "{name}");
         }
+    }
+
+    #[test]
+    fn every_form_of_a_uuid_that_is_read_fits_and_no_other() {
+        let validator = validator(&definition());
+        let plain = "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11";
+        let bare = plain.replace('-', "");
+        for id in [
+            plain.to_owned(),
+            plain.to_uppercase(),
+            bare.clone(),
+            format!("{{{plain}}}"),
+            format!("urn:uuid:{plain}"),
+            format!("urn:uuid:{bare}"),
+            format!("{{{bare}}}"),
+            format!("{plain}}}"),
+            format!("urn:uuid:{{{plain}}}"),
+        ] {
+            let document = json!({ "vmStatic": { "name": "", "id": id } });
+            let is_read = serde_json::from_value::<Vm>(document.clone()).is_ok();
+            assert_eq!(flaws(&validator, &document).is_empty(), is_read, "{id}");
+        }
+    }
+
+    #[test]
+    fn the_older_names_are_known_as_such() {
+        let schema = definition();
+        let entities = schema["$defs"].as_object().expect("entities").values();
+        let all: Vec<(&str, &Value)> = entities
+            .chain([&schema])
+            .filter_map(|entity| entity["properties"].as_object())
+            .flatten()
+            .map(|(name, property)| (name.as_str(), property))
+            .collect();
+        let is_older = |property: &Value| property["deprecated"] == true;
+        let right: BTreeSet<&str> = all
+            .iter()
+            .filter(|(_, property)| !is_older(property))
+            .map(|(name, _)| *name)
+            .collect();
+        let older: BTreeSet<(&str, &str)> = all
+            .iter()
+            .filter(|(name, property)| is_older(property) && !right.contains(name))
+            .map(|(name, property)| {
+                let words = property["description"].as_str().expect("a description");
+                (*name, words.split('`').nth(1).expect("the right name"))
+            })
+            .collect();
+        assert!(definition::OLDER_NAMES.iter().eq(&older), "{older:#?}");
     }
 
     #[test]

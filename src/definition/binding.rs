@@ -4,6 +4,8 @@
 use super::tree::{Element, Result};
 use crate::entity::{MemorySize, Seconds};
 use jiff::Timestamp;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -269,7 +271,7 @@ impl Binding<'_> {
     ///
     /// # Errors
     /// What binding an entry finds wrong.
-    pub(super) fn list<T: Default, K: PartialEq>(
+    pub(super) fn list<T: Default, K: Hash + Eq>(
         &mut self,
         entries: &mut Vec<T>,
         is_one: impl Fn(&Element) -> bool,
@@ -292,6 +294,10 @@ impl Binding<'_> {
             return Ok(());
         }
         let mut written = vec![false; entries.len()];
+        let mut places: HashMap<K, VecDeque<usize>> = HashMap::new();
+        for (at, entry) in entries.iter().enumerate() {
+            places.entry(key(entry)).or_default().push_back(at);
+        }
         let mut kept = Vec::new();
         for element in self
             .element
@@ -309,10 +315,7 @@ impl Binding<'_> {
                 &mut old,
             )
             .ok()
-            .and_then(|()| {
-                let same = |(at, entry): (usize, &T)| !written[at] && key(entry) == key(&old);
-                entries.iter().enumerate().position(same)
-            });
+            .and_then(|()| places.get_mut(&key(&old))?.pop_front());
             if let Some(at) = found {
                 bind(&mut Binding { element, direction }, &mut entries[at])?;
                 written[at] = true;

@@ -1,13 +1,17 @@
 //! What a definition must say, and must not, so that a domain can be made of it. Each complaint names the
 //! field; what only a daemon can know is left to libvirt.
 
-use super::domain::pins;
+use super::domain::{is_elsewhere, pins};
 use super::tree::is_of_xml;
 use crate::entity::{
     BiosType, DiskImage, GraphicsType, MemorySize, SerialNumberPolicy, UsbPolicy, Vm,
     VmNetworkInterface, VmStatic,
 };
 use serde_json::Value;
+
+/// No hypervisor has more vCPUs (QEMU knows some thousands at most), and each of them takes up memory
+/// here, too.
+const CPU_LIMIT: u32 = 65_536;
 
 /// Looks for the first thing in the way of a domain.
 ///
@@ -25,6 +29,14 @@ pub(super) fn check(vm: &Vm) -> Result<(), String> {
     check_consoles(configured)?;
     for (number, disk) in configured.images.iter().enumerate() {
         check_disk(disk).map_err(|problem| format!("images[{number}].{problem}"))?;
+    }
+    let mut first = (0_u32..)
+        .zip(&configured.images)
+        .filter(|(_, disk)| disk.boot);
+    if let (Some((one, _)), Some((other, _))) = (first.next(), first.next()) {
+        return Err(format!(
+            "images[{one}] and images[{other}] both have boot: true; a VM boots from one disk first"
+        ));
     }
     for (number, card) in configured.interfaces.iter().enumerate() {
         check_card(card).map_err(|problem| format!("interfaces[{number}].{problem}"))?;
@@ -55,6 +67,11 @@ fn check_cpus(vm: &VmStatic) -> Result<(), String> {
         }
     }
     let (plugged, most) = (vm.cpu_count(), vm.max_num_of_cpus());
+    if most > CPU_LIMIT {
+        return Err(format!(
+            "numOfSockets x cpuPerSocket x threadsPerCpu is more than {CPU_LIMIT}, which no hypervisor has"
+        ));
+    }
     if plugged == 0 || plugged > most {
         return Err(format!(
             "numOfCpus is {plugged}, outside of 1 to {most} (numOfSockets x cpuPerSocket x threadsPerCpu)"
@@ -159,6 +176,12 @@ fn check_disk(disk: &DiskImage) -> Result<(), String> {
             ));
         }
     };
+    if matches!(kind, "file" | "block") && is_elsewhere(path) {
+        return Err(format!(
+            "imagePath '{path}' is no path of a file; a disk of the network needs sourceType: network, \
+             imagePath: protocol:name and sourceHosts, and a file of such a name is written ./{path}"
+        ));
+    }
     if !path.contains(sign) {
         return Err(format!("imagePath '{path}' is not of the form {form}"));
     }

@@ -5,6 +5,7 @@ mod check;
 mod difference;
 mod domain;
 mod libvirt_xml;
+mod measure;
 mod metadata;
 mod redaction;
 mod tree;
@@ -17,14 +18,17 @@ pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use redaction::redact;
 pub use tree::XmlError;
 pub use yaml::to_yaml;
-#[cfg(test)]
-pub(crate) use yaml::values as yaml_values;
 pub(crate) use yaml::yaml_flaw;
+#[cfg(test)]
+pub(crate) use yaml::{OLDER_NAMES, values as yaml_values};
 
-use crate::entity::{ArchitectureType, Secret, SerialNumberPolicy, Vm, VmNumaNode};
+use crate::entity::{
+    ArchitectureType, Secret, SerialNumberPolicy, SpecParam, Vm, VmDevice, VmDeviceGeneralType,
+    VmNumaNode,
+};
 use crate::words::quoted;
 use binding::Direction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -415,7 +419,15 @@ fn check_identity(definition: &Definition, text: &str) -> Result<(), DefinitionE
 /// No two of its disks may be one. Two network cards may have one address: libvirt takes that.
 fn check_twice(definition: &Definition, text: &str) -> Result<(), DefinitionError> {
     let vm = &definition.vm.vm_static;
-    let targets = vm.images.iter().filter_map(|disk| disk.target_dev.as_ref());
+    let targets: Vec<&String> = if definition.xml.is_some() {
+        // Its CDs and floppies have targets, too, and stand among the devices only.
+        let managed = vm.managed_device_map.values();
+        let devices = managed.chain(&vm.unmanaged_device_list);
+        devices.filter_map(target_of).collect()
+    } else {
+        let disks = vm.images.iter();
+        disks.filter_map(|disk| disk.target_dev.as_ref()).collect()
+    };
     let Some(word) = twice(targets) else {
         return Ok(());
     };
@@ -429,6 +441,18 @@ fn check_twice(definition: &Definition, text: &str) -> Result<(), DefinitionErro
         },
         None => error,
     })
+}
+
+/// The name of a disk, CD or floppy.
+fn target_of(device: &VmDevice) -> Option<&String> {
+    let is_disk = device.general_type == Some(VmDeviceGeneralType::Disk);
+    match device.spec_params.get("target")? {
+        SpecParam::Group(target) if is_disk => match target.get("dev")? {
+            SpecParam::Text(name) => Some(name),
+            SpecParam::Group(_) => None,
+        },
+        _ => None,
+    }
 }
 
 /// Where a word stands for the second time, from a line on: a reader gives no places of what it has read.
@@ -455,29 +479,38 @@ fn second_place(text: &str, from: u32, word: &str) -> Option<(u32, u32)> {
 
 /// Each definition is about a VM of its own.
 fn check_apart(definitions: &[Definition]) -> Result<(), DefinitionError> {
-    let mut seen = BTreeMap::new();
+    let mut ids = BTreeMap::new();
+    let mut names = BTreeMap::new();
     for definition in definitions {
-        let Some(id) = definition.vm.id() else {
-            continue;
+        let (vm, line) = (&definition.vm, definition.origin.line);
+        let same = |line: u32, what: &str| {
+            let problem = format!("the definition in line {line} has the same {what}");
+            Err(definition.origin.error(problem))
         };
-        if let Some(line) = seen.insert(id, definition.origin.line) {
-            let problem = format!("the definition in line {line} has the same id: {id}");
-            return Err(definition.origin.error(problem));
+        if let Some(id) = vm.id()
+            && let Some(line) = ids.insert(id, line)
+        {
+            return same(line, &format!("id: {id}"));
+        }
+        if vm.name().is_empty() {
+            continue;
+        }
+        let has_id = vm.id().is_some();
+        match names.insert(vm.name(), (line, has_id)) {
+            // An image may be left of an earlier VM of this name, which then has its own id.
+            Some((line, other_has)) if !(other_has && has_id) => {
+                return same(line, &format!("name: {}", vm.name()));
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
 /// The first value that comes again.
-fn twice<'a>(values: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    let mut seen = Vec::new();
-    for value in values {
-        if seen.contains(&value) {
-            return Some(value);
-        }
-        seen.push(value);
-    }
-    None
+fn twice<'a>(values: impl IntoIterator<Item = &'a String>) -> Option<&'a String> {
+    let mut seen = HashSet::new();
+    values.into_iter().find(|value| !seen.insert(*value))
 }
 
 /// Why libvirt would not take this name, if so.
@@ -521,7 +554,10 @@ fn make_paths_absolute(vm: &mut Vm, folder: &Path) {
     }
     for disk in &mut stat.images {
         let is_file = matches!(disk.source_type.as_deref(), None | Some("file" | "block"));
-        if let (true, Some(path)) = (is_file, &mut disk.image_path) {
+        // A definition that takes the network for a file is told so when a domain is made of it.
+        if let (true, Some(path)) = (is_file, &mut disk.image_path)
+            && !domain::is_elsewhere(path)
+        {
             *path = folder.join(&path).to_string_lossy().into_owned();
         }
     }

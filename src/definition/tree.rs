@@ -442,14 +442,14 @@ impl Element {
     /// Puts an element at the end, or beside what it belongs to, indented as its siblings are.
     pub(super) fn append(&mut self, element: Self) {
         let is_element = |node: &Node| matches!(node, Node::Element(_));
-        let is_beside = |node: &Node| {
-            RESOURCES.contains(&element.name())
-                && matches!(node, Node::Element(other) if RESOURCES.contains(&other.name()))
-        };
+        // Of many devices each is appended: only what has a place among its like looks for that.
+        let is_resource = RESOURCES.contains(&element.name());
+        let is_beside =
+            |node: &Node| matches!(node, Node::Element(other) if RESOURCES.contains(&other.name()));
         let nodes = &self.children;
-        let last = nodes
-            .iter()
-            .rposition(is_beside)
+        let beside = is_resource.then(|| nodes.iter().rposition(is_beside));
+        let last = beside
+            .flatten()
             .or_else(|| nodes.iter().rposition(is_element));
         let (indent, at) = match last {
             Some(last) => (self.blanks_before(last), last + 1),

@@ -1,5 +1,6 @@
 //! YAML: the only place that knows its parser.
 
+use super::measure::{BEYOND_MEASURE, has_aliases, longest_number, measure};
 use super::{Definition, DefinitionError, Origin, yaml_writer};
 use crate::entity::Vm;
 use crate::words::nearest;
@@ -14,6 +15,32 @@ const DIRECTIVE_LIMIT: usize = 100;
 
 /// More VMs than this are in no file, nor empty documents between them.
 const DOCUMENT_LIMIT: usize = 20_000;
+
+/// Older and misspelt names that are read, and the right ones, which are recommended. The schema's tests
+/// hold that these are all there are, but for those that are the right name somewhere else.
+pub(crate) const OLDER_NAMES: &[(&str, &str)] = &[
+    ("InitializationType", "initializationType"),
+    ("UsbPolicy", "usbPolicy"),
+    ("VmDynamic", "vmDynamic"),
+    ("VmInit", "vmInit"),
+    ("VmPayload", "vmPayload"),
+    ("VmStatic", "vmStatic"),
+    ("VmStatistics", "vmStatistics"),
+    ("cliientIp", "clientIp"),
+    ("consoleCurrentName", "consoleCurrentUserName"),
+    ("dateTime", "bootTime"),
+    ("lastModifiedDate", "lastModified"),
+    ("osTime", "downtime"),
+    ("rootPasswork", "rootPassword"),
+    ("runAdnPause", "runAndPause"),
+    ("sessionTime", "session"),
+    ("templateId", "vmtGuid"),
+    ("timezone", "timeZone"),
+    ("vmFQDN", "fqdn"),
+    ("vmFqdn", "fqdn"),
+    ("vmIp", "ip"),
+    ("winkey", "winKey"),
+];
 
 /// Reads all documents of a file.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
@@ -34,6 +61,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
         .error(problem));
     }
     let lines = document_lines(text);
+    let number_length = longest_number(text);
+    let mut measured = has_aliases(text).then(|| serde_yaml::Deserializer::from_str(text));
     let mut definitions = Vec::new();
     for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let line = lines.get(number).copied().unwrap_or(1);
@@ -44,6 +73,9 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
         if number >= DOCUMENT_LIMIT {
             let problem = format!("it has more than {DOCUMENT_LIMIT} documents");
             return Err(origin.error(problem));
+        }
+        if let Some(document) = measured.as_mut().and_then(Iterator::next) {
+            measure(document, number_length).map_err(|error| explain(&error, &origin, text))?;
         }
         // An empty document (a file that ends with "---", say) is nothing, not a mistake.
         match Option::<Vm>::deserialize(document) {
@@ -95,10 +127,19 @@ pub fn to_yaml(vm: &impl serde::Serialize) -> String {
 /// The line, counted from 1, at which a text turns out to be no single mapping in YAML. What the parser
 /// says of it is left out: it may quote a secret.
 pub(crate) fn yaml_flaw(text: &str) -> Option<usize> {
-    let mapping = line_beyond_depth(text).map_or_else(
-        || serde_yaml::from_str::<serde_yaml::Mapping>(text).map(drop),
-        |_| Err(serde::de::Error::custom("too deep")),
-    );
+    if let Some(line) = line_beyond_depth(text) {
+        return usize::try_from(line).ok();
+    }
+    let measured = if has_aliases(text) {
+        measure(
+            serde_yaml::Deserializer::from_str(text),
+            longest_number(text),
+        )
+    } else {
+        Ok(())
+    };
+    let mapping =
+        measured.and_then(|()| serde_yaml::from_str::<serde_yaml::Mapping>(text).map(drop));
     let error = mapping.err()?;
     Some(error.location().map_or(1, |at| at.line()))
 }
@@ -137,7 +178,7 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
     let (line, column) = place_of_second(&problem, text, place).unwrap_or(place);
     if problem.contains("cannot start any token") && is_tab(text, line, column) {
         "YAML is indented with spaces; here stands a tab".clone_into(&mut problem);
-    } else if problem.contains("repetition limit exceeded") {
+    } else if problem.contains("repetition limit exceeded") || problem.ends_with(BEYOND_MEASURE) {
         "its aliases multiply without measure".clone_into(&mut problem);
     } else if let Some(better) = wrong_word(&problem) {
         problem = better;
@@ -158,18 +199,13 @@ fn wrong_word(problem: &str) -> Option<String> {
         .1;
     let (wrong, rest) = rest.split_once("`, expected ")?;
     let all: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
-    // Older spellings are read, not recommended.
-    let is_older = |word: &&str| {
-        let mut modern = (*word).to_owned();
-        if let Some(first) = modern.get_mut(..1) {
-            first.make_ascii_lowercase();
-        }
-        *word != modern && all.contains(&modern.as_str())
-    };
-    let right: Vec<&str> = all.iter().filter(|word| !is_older(word)).copied().collect();
-    let help = match nearest(wrong, right.iter().copied()).first() {
-        Some(near) => format!("did you mean '{near}'?"),
-        None => format!("there are: {}", right.join(", ")),
+    let right_of = |word: &str| OLDER_NAMES.iter().find(|(older, _)| *older == word);
+    let help = if let Some(near) = nearest(wrong, all.iter().copied()).first() {
+        let near = right_of(near).map_or(*near, |(_, right)| right);
+        format!("did you mean '{near}'?")
+    } else {
+        let right = all.into_iter().filter(|word| right_of(word).is_none());
+        format!("there are: {}", right.collect::<Vec<_>>().join(", "))
     };
     Some(format!("'{wrong}' is not known here; {help}"))
 }
@@ -242,7 +278,7 @@ mod tests {
     fn a_wrong_type_is_told_with_its_place() {
         assert_eq!(
             complaint("vmStatic:\n  name: web\n  memSizeMb: much\n"),
-            "vm.yaml:3:14: vmStatic.memSizeMb: invalid type: string \"much\", expected a number of MiB"
+            "vm.yaml:3:14: vmStatic.memSizeMb: invalid type: string \"much\", expected a whole number of MiB"
         );
         assert!(
             complaint("vmStatic:\n  name: web\n  id: 17\n").starts_with("vm.yaml:3:7: vmStatic.id")
@@ -300,6 +336,60 @@ mod tests {
             crate::definition::parse("f", &format!("vmStatic: {{name: \"{name}\"}}\n"))
                 .expect(name);
         }
+    }
+
+    #[test]
+    fn older_names_are_recommended_to_nobody() {
+        for (wrong, right) in [
+            ("vmInit: {rootPasswrk: x}", "rootPassword"),
+            ("vmInit: {winke: x}", "winKey"),
+            ("vmInit: {timezon: x}", "timeZone"),
+            ("templatId: x", "vmtGuid"),
+        ] {
+            let words = complaint(&format!("vmStatic: {{name: a, {wrong}}}\n"));
+            assert!(
+                words.ends_with(&format!("did you mean '{right}'?")),
+                "{words}"
+            );
+        }
+        let all = complaint("vmStatic: {name: a, vmInit: {qqqq: x}}\n");
+        assert!(
+            all.contains("there are: ") && !all.contains("winkey"),
+            "{all}"
+        );
+    }
+
+    #[test]
+    fn aliases_of_long_texts_are_measured_before_they_are_followed() {
+        let many = |text: &str, uses: usize| {
+            let disks = "{imagePath: /a, diskDescription: *q}, ".repeat(uses);
+            format!("vmStatic:\n  name: a\n  description: &q {text}\n  images: [{disks}]\n")
+        };
+        let flaw = "vm.yaml:3:16: its aliases multiply without measure";
+        let long = "x".repeat(1 << 20);
+        let digits = "1.".to_owned() + &"0".repeat(1 << 20);
+        for text in [
+            &long,
+            &format!("'*q {long}'"),
+            &format!("!t {long}"),
+            &digits,
+        ] {
+            let words = complaint(&many(text, 10_000));
+            assert!(
+                words.contains("aliases multiply"),
+                "{}",
+                &words[..200.min(words.len())]
+            );
+        }
+        assert_eq!(complaint(&many(&long, 10_000)), flaw);
+        let loaded = read("f", &many(&long, 50)).unwrap();
+        assert_eq!(loaded[0].vm.vm_static.images.len(), 50);
+        // What only looks like aliases is none.
+        let script = "  vmInit: {customScript: 'cp *q a && ls *.log &q'}\n";
+        read("f", &(many("short", 0) + script)).unwrap();
+        let data = format!("a: &q {long}\nb: [{}]\n", "*q, ".repeat(10_000));
+        assert!(yaml_flaw(&data).is_some());
+        assert_eq!(yaml_flaw("a: &q x\nb: [*q, *q]\n"), None);
     }
 
     #[test]

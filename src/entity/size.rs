@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for MemorySize {
             type Value = MemorySize;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number of MiB")
+                f.write_str("a whole number of MiB")
             }
 
             fn visit_u64<E: de::Error>(self, mib: u64) -> Result<MemorySize, E> {
@@ -155,6 +155,16 @@ mod tests {
                 "{number} {unit:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_no_whole_kib_is_told_to_be_no_whole_number_of_mib() {
+        let error = serde_json::from_str::<MemorySize>("1024.7").unwrap_err();
+        assert!(error.to_string().contains("expected a whole number of MiB"));
+        assert_eq!(
+            serde_json::from_str::<MemorySize>("0.5").unwrap().kib(),
+            512
+        );
     }
 
     #[test]

@@ -8,7 +8,9 @@ use super::{
     VmNetworkInterface, VmNumaNode, VmResumeBehavior, VmType,
 };
 use jiff::Timestamp;
+use serde::de::{Deserializer, Error, Unexpected, Visitor};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -156,6 +158,8 @@ entity! {
         /// Whether it has been run, so that `vmInit` is done with. Source: metadata.
         pub initialized: bool,
         /// How much the VM matters, 0 to 100: 1 low, 50 medium, 100 high. Source: metadata.
+        #[serde(deserialize_with = "percent")]
+        #[cfg_attr(test, schemars(range(min = 0, max = 100)))]
         pub priority: u32,
         /// Whether it is to be started when it was lost. oVirt's high availability, not libvirt's
         /// autostart. Source: metadata.
@@ -267,6 +271,26 @@ entity! {
         /// Its image type. Source: metadata.
         pub image_type_id: Option<Uuid>,
     }
+}
+
+/// A number from 0 to 100.
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    struct Percent;
+
+    impl Visitor<'_> for Percent {
+        type Value = u32;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number from 0 to 100")
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<u32, E> {
+            let fitting = u32::try_from(number).ok().filter(|number| *number <= 100);
+            fitting.ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+        }
+    }
+
+    deserializer.deserialize_u32(Percent)
 }
 
 impl VmStatic {

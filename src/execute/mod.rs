@@ -301,7 +301,12 @@ impl Run<'_> {
                 let (from, is_known) = (self.inventory.from.as_deref(), entry.machine.is_some());
                 format!("would give up {}", losses(vm, from, is_known))
             }
-            Step::Start => "would be started".to_owned(),
+            Step::Start => {
+                if entry.machine.is_none() {
+                    self.prepare(entry)?;
+                }
+                "would be started".to_owned()
+            }
             Step::Suspend => "would be paused".to_owned(),
             Step::Resume => "would be resumed".to_owned(),
             Step::WakeUp => "would be woken up".to_owned(),

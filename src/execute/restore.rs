@@ -518,17 +518,7 @@ impl Run<'_> {
         entry: &Entry,
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
-        let definition = entry.definition.as_deref().ok_or_else(|| {
-            Failure::new(
-                Kind::NotFound,
-                "cannot be started: there is no definition of it",
-            )
-        })?;
-        let mut definition = definition.clone();
-        let payload = self.add_payload(&mut definition)?;
-        let xml = definition
-            .domain_xml()
-            .map_err(|error| undefinable(&error))?;
+        let (xml, payload) = self.prepare(entry)?;
         let payload = payload
             .map(|(path, payload)| self.make_payload(&path, &payload).map(|()| path))
             .transpose()?;
@@ -549,6 +539,24 @@ impl Run<'_> {
                 Err(error) => failure.warned(vec![format!("it is still defined: {error}")]),
             }
         })
+    }
+
+    /// What libvirt is to be given so that the VM can be started, and the CD that it finds then; nothing
+    /// is done yet.
+    pub(super) fn prepare(
+        &self,
+        entry: &Entry,
+    ) -> Result<(String, Option<(PathBuf, Payload)>), Failure> {
+        let definition = entry.definition.as_deref().ok_or_else(|| {
+            Failure::new(
+                Kind::NotFound,
+                "cannot be started: there is no definition of it",
+            )
+        })?;
+        let mut definition = definition.clone();
+        let payload = self.add_payload(&mut definition)?;
+        let xml = definition.domain_xml();
+        Ok((xml.map_err(|error| undefinable(&error))?, payload))
     }
 
     /// If the guest is to be told something when it boots for the first time, gives the VM a CD for it,

@@ -3,12 +3,22 @@
 use super::support::{Ran, vmlife, vmlife_command};
 use std::io::Write;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 /// What vmlife says of a definition file with this name and content.
 fn with_file(name: &str, content: impl AsRef<[u8]>) -> Ran {
+    to_words(&["pause"], name, content)
+}
+
+/// What it says of one that is only to be thought through: whether a VM could be started of it.
+fn rehearsed(name: &str, content: impl AsRef<[u8]>) -> Ran {
+    to_words(&["restore", "--or-start", "--dry-run"], name, content)
+}
+
+fn to_words(words: &[&str], name: &str, content: impl AsRef<[u8]>) -> Ran {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join(name), content).expect("the file can be written");
-    let mut command = vmlife_command(["pause", &format!("./{name}")]);
+    let mut command = vmlife_command(words.iter().copied().chain([format!("./{name}").as_str()]));
     Ran::of(
         command
             .current_dir(folder.path())
@@ -27,6 +37,18 @@ fn yaml_that_is_wrong_is_refused_with_its_place() {
         (
             "vmStatic:\n  name: test\n  memSizeMb: lots\n",
             "./vm.yaml:3:14: vmStatic.memSizeMb: invalid type",
+        ),
+        (
+            "vmStatic:\n  name: test\n  memSizeMb: 1024.7\n",
+            "expected a whole number of MiB",
+        ),
+        (
+            "vmStatic:\n  name: test\n  priority: 500\n",
+            "./vm.yaml:3:13: vmStatic.priority: invalid value: integer `500`, expected a number from 0 to 100",
+        ),
+        (
+            "vmStatic:\n  name: test\n  vmInit: {rootPasswrk: x}\n",
+            "did you mean 'rootPassword'?",
         ),
         (
             "vmStatic:\n  name: test\n  name: test\n",
@@ -70,6 +92,102 @@ fn an_alias_bomb_and_a_file_of_100_mb_end_quickly() {
     let big = line.repeat(100_000_000 / line.len());
     with_file("vm.yaml", big).refuses(2, "./vm.yaml: it is longer than 4 MiB");
     with_file("vm.yaml", "[".repeat(4_000_000)).refuses(2, "brackets are open here");
+}
+
+#[test]
+fn aliases_of_a_long_text_and_numbers_without_measure_end_quickly() {
+    let uses = "{diskDescription: *q}, ".repeat(10_000);
+    let bomb = format!(
+        "vmStatic: {{name: a, description: &q {}, images: [{uses}]}}\n",
+        "x".repeat(1 << 20)
+    );
+    with_file("vm.yaml", bomb).refuses(2, "its aliases multiply without measure");
+    let memory = "name: a, memSizeMb: 64, maxMemorySizeMb: 128";
+    for (wrong, words) in [
+        ("numOfSockets: 4294967295", "is more than 65536"),
+        ("cpuPerSocket: 70000", "is more than 65536"),
+        (
+            "cpuPinning: '0#0-4294967295'",
+            "is not of the form VCPU#CPUS",
+        ),
+    ] {
+        rehearsed("vm.yaml", format!("vmStatic: {{{memory}, {wrong}}}\n")).refuses(2, words);
+    }
+}
+
+#[test]
+fn ten_thousand_disks_are_no_burden() {
+    let disks: String = (0..10_000)
+        .map(|number| format!("  - {{imagePath: /d/{number}.img}}\n"))
+        .collect();
+    let text = format!("vmStatic:\n  name: many\n  memSizeMb: 64\n  images:\n{disks}");
+    let began = Instant::now();
+    rehearsed("vm.yaml", text)
+        .ends_with(0)
+        .says("would be started");
+    assert!(
+        began.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn what_cannot_be_started_is_not_said_to_be() {
+    for (wrong, words) in [
+        ("vmStatic: {name: a}", "it has no memSizeMb"),
+        (
+            "{vmStatic: {name: a, memSizeMb: 64}, vmPayload: {files: {a: 'not base64 SECRET'}}}",
+            "is not base64",
+        ),
+        (
+            "vmStatic: {name: a, memSizeMb: 64, images: [{imagePath: a, boot: true}, {imagePath: b, boot: true}]}",
+            "images[0] and images[1] both have boot: true",
+        ),
+        (
+            "vmStatic: {name: a, memSizeMb: 64, images: [{imagePath: 'https://h/x'}]}",
+            "needs sourceType: network",
+        ),
+        (
+            "vmStatic: {name: a, memSizeMb: 64, images: [{imagePath: 'rbd:x/y'}]}",
+            "needs sourceType: network",
+        ),
+    ] {
+        let ran = rehearsed("vm.yaml", wrong).ends_with(2);
+        assert!(ran.stderr.contains(words), "{ran:#?}");
+        assert!(
+            !ran.stderr.contains("SECRET") && !ran.stdout.contains("would be"),
+            "{ran:#?}"
+        );
+    }
+    rehearsed("vm.yaml", "vmStatic: {name: a, memSizeMb: 64}")
+        .succeeds()
+        .says("would be started");
+}
+
+#[test]
+fn two_devices_with_one_target_and_two_definitions_of_one_vm_are_refused() {
+    let device = |kind: &str| {
+        format!("<disk type='file' device='{kind}'><target dev='hda' bus='ide'/></disk>\n")
+    };
+    for (one, other) in [("disk", "cdrom"), ("cdrom", "cdrom"), ("disk", "floppy")] {
+        let text = format!(
+            "<domain><name>test</name><devices>\n{}{}</devices></domain>",
+            device(one),
+            device(other)
+        );
+        with_file("vm.xml", text).refuses(2, "./vm.xml:3:");
+    }
+    with_file("vm.yaml", "vmStatic: {name: a}\n---\nvmStatic: {name: a}\n").refuses(
+        2,
+        "./vm.yaml:3:1: the definition in line 1 has the same name: a",
+    );
+    let id = "id: 6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11";
+    with_file(
+        "vm.yaml",
+        format!("vmStatic: {{name: a, {id}}}\n---\nvmStatic: {{name: a}}\n"),
+    )
+    .refuses(2, "has the same name: a");
 }
 
 #[test]

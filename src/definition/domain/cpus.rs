@@ -4,7 +4,7 @@ use crate::definition::binding::{Binding, memory_of, put};
 use crate::definition::tree::{Element, Result};
 use crate::entity::{MemorySize, NumaTuneMode, VmNumaNode, VmStatic};
 use crate::words::ranges;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) fn bind_memory_and_cpus(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
     binding.by(
@@ -280,6 +280,13 @@ fn host_nodes(domain: &Element) -> Vec<u32> {
 
 fn numa_nodes(domain: &Element) -> Result<Vec<VmNumaNode>> {
     let mut nodes = Vec::new();
+    let mut tuned = HashMap::new();
+    let memory = domain.child("numatune").into_iter();
+    for node in memory.flat_map(|tune| tune.children("memnode")) {
+        let index = node.attribute("cellid").and_then(|id| id.parse().ok());
+        tuned.entry(index).or_insert(node);
+    }
+    let mut count = 0;
     let cells = domain
         .find("cpu/numa")
         .into_iter()
@@ -295,18 +302,20 @@ fn numa_nodes(domain: &Element) -> Result<Vec<VmNumaNode>> {
         let list = |text: Option<&str>| {
             numbers(text.unwrap_or_default()).map_err(|words| cell.problem(words))
         };
-        let mut tuned = domain
-            .child("numatune")
-            .into_iter()
-            .flat_map(|tune| tune.children("memnode"));
-        let tuned = tuned
-            .find(|node| node.attribute("cellid").and_then(|id| id.parse().ok()) == Some(index));
+        let tuned = tuned.get(&Some(index));
+        let cpu_ids = list(cell.attribute("cpus"))?;
+        let vds_numa_node_list = list(tuned.and_then(|node| node.attribute("nodeset")))?;
+        count += cpu_ids.len() + vds_numa_node_list.len();
+        if count > TOTAL_LIMIT {
+            let words = format!("the NUMA nodes name more than {TOTAL_LIMIT} CPUs and nodes");
+            return Err(cell.problem(words));
+        }
         nodes.push(VmNumaNode {
             id: None,
             index,
-            cpu_ids: list(cell.attribute("cpus"))?,
+            cpu_ids,
             mem_total,
-            vds_numa_node_list: list(tuned.and_then(|node| node.attribute("nodeset")))?,
+            vds_numa_node_list,
             numa_tune_mode: tuned
                 .and_then(|node| node.attribute("mode"))
                 .map(NumaTuneMode::from_libvirt),
@@ -353,42 +362,65 @@ fn put_numa_nodes(domain: &mut Element, nodes: &[VmNumaNode]) {
 
 /// Which host CPUs each vCPU may run on, of `0#0-3,^2_1#4`, by vCPU.
 pub(in crate::definition) fn pins(text: &str) -> Result<Vec<(u32, Vec<u32>)>, String> {
-    let mut all = Vec::new();
+    let mut all = BTreeMap::new();
+    let mut count = 0;
     for pin in text.split('_').filter(|_| !text.is_empty()) {
         let wrong = || format!("'{pin}' is not of the form VCPU#CPUS, such as 0#0-3,^2");
         let (vcpu, cpus) = pin.split_once('#').ok_or_else(wrong)?;
         let vcpu = vcpu.parse::<u32>().map_err(|_| wrong())?;
-        let mut cpus = numbers(cpus).map_err(|_| wrong())?;
-        cpus.sort_unstable();
-        cpus.dedup();
-        if cpus.is_empty() || all.iter().any(|(other, _)| *other == vcpu) {
+        let cpus = numbers(cpus).map_err(|_| wrong())?;
+        count += cpus.len();
+        if count > TOTAL_LIMIT {
+            return Err(format!("it names more than {TOTAL_LIMIT} host CPUs"));
+        }
+        if cpus.is_empty() || all.insert(vcpu, cpus).is_some() {
             return Err(format!("vCPU {vcpu} has no host CPU, or is named twice"));
         }
-        all.push((vcpu, cpus));
     }
-    all.sort_unstable();
-    Ok(all)
+    Ok(all.into_iter().collect())
 }
 
-/// The numbers of `0-3,^2,8`.
+/// Numbers in a list are below this: so many CPUs or nodes has no host.
+const NUMBER_LIMIT: u32 = 1 << 16;
+
+/// As many numbers as a list may name, those that it names again counted.
+const COUNT_LIMIT: usize = 1 << 18;
+
+/// As many numbers as all pins or NUMA nodes together may name: each of 4,096 vCPUs may be free to run
+/// on as many host CPUs.
+const TOTAL_LIMIT: usize = 1 << 24;
+
+/// The numbers of `0-3,^2,8`, each once, as libvirt has them.
 pub(in crate::definition) fn numbers(text: &str) -> Result<Vec<u32>, String> {
     let wrong = || format!("'{text}' is not a list of CPUs or nodes, such as 0-3,^2");
-    let mut all = Vec::new();
+    let mut all = BTreeSet::new();
+    let mut count = 0;
     for part in text
         .split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
     {
-        let number = |word: &str| word.parse::<u32>().ok().filter(|number| *number < 1 << 16);
+        let number = |word: &str| {
+            let number = word.parse::<u32>().ok();
+            number
+                .filter(|number| *number < NUMBER_LIMIT)
+                .ok_or_else(wrong)
+        };
         if let Some(without) = part.strip_prefix('^') {
-            let without = number(without).ok_or_else(wrong)?;
-            all.retain(|found| *found != without);
+            all.remove(&number(without)?);
         } else {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
-            all.extend(number(first).ok_or_else(wrong)?..=number(last).ok_or_else(wrong)?);
+            let range = number(first)?..=number(last)?;
+            count += range.clone().count();
+            if count > COUNT_LIMIT {
+                return Err(format!(
+                    "a list names more than {COUNT_LIMIT} CPUs or nodes"
+                ));
+            }
+            all.extend(range);
         }
     }
-    Ok(all)
+    Ok(all.into_iter().collect())
 }
 
 /// Which of the host's nodes each NUMA node is bound to.
@@ -408,6 +440,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lists_without_measure_are_refused_before_they_take_up_memory() {
+        assert!(numbers(&"0-65535,".repeat(500_000)).is_err());
+        assert!(numbers(&format!("0-65535{}", ",^1".repeat(500_000))).is_ok());
+        let all: Vec<String> = (0..65_536).map(|vcpu| format!("{vcpu}#0-65535")).collect();
+        assert!(pins(&all.join("_")).unwrap_err().contains("host CPUs"));
+        let few: Vec<String> = (0..65_536).map(|vcpu| format!("{vcpu}#7")).collect();
+        assert_eq!(pins(&few.join("_")).unwrap().len(), 65_536);
+    }
+
+    #[test]
     fn lists_of_cpus_are_read_and_written() {
         assert_eq!(numbers("0-3,^2, 8").unwrap(), [0, 1, 3, 8]);
         assert_eq!(ranges(&[0, 1, 3, 8]), "0-1,3,8");
@@ -415,5 +457,6 @@ mod tests {
             assert!(numbers(wrong).is_err(), "{wrong}");
         }
         assert_eq!(numbers("").unwrap(), [0_u32; 0]);
+        assert_eq!(numbers("8,0-2,1,^0").unwrap(), [1, 2, 8]);
     }
 }

@@ -1,7 +1,7 @@
 //! The mapping between `<devices>` and the model.
 
 use super::consoles::{bind_console, graphics_types};
-use super::disks::{bind_disk, cd_bus, cds, is_disk, iso_path, new_disk, put_iso};
+use super::disks::{Targets, bind_disk, cd_bus, cds, is_disk, iso_path, new_disk, put_iso};
 use super::interfaces::bind_interface;
 use crate::definition::binding::{Binding, Direction, put};
 use crate::definition::tree::{Element, Result};
@@ -40,8 +40,13 @@ pub(super) fn bind(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
 }
 
 fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Result {
-    let taken = vm.images.iter().filter_map(|disk| disk.target_dev.clone());
-    let targets = RefCell::new(taken.collect::<Vec<String>>());
+    let of_disks = vm.images.iter().filter_map(|disk| disk.target_dev.clone());
+    let others = binding.element.children("disk");
+    let of_others = others
+        .filter(|device| !is_disk(device))
+        .filter_map(|device| device.child("target")?.attribute("dev"));
+    let targets: Targets = of_disks.chain(of_others.map(str::to_owned)).collect();
+    let targets = RefCell::new(targets);
     binding.list(
         &mut vm.images,
         is_disk,

@@ -6,6 +6,7 @@ use crate::definition::tree::{Element, Result};
 use crate::entity::{
     DiskImage, DiskInterface, DiskStorageType, PropagateErrors, VolumeClassification, VolumeFormat,
 };
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// The bus that a CD is on in this machine.
@@ -271,7 +272,7 @@ pub(super) fn base_name(path: Option<&str>) -> String {
 }
 
 /// A disk that a definition adds; what libvirt must be told and the definition does not say is filled in.
-pub(super) fn new_disk(disk: &mut DiskImage, taken: &mut Vec<String>) -> Element {
+pub(super) fn new_disk(disk: &mut DiskImage, targets: &mut Targets) -> Element {
     let bus = disk.disk_interface.get_or_insert(DiskInterface::Virtio);
     let prefix = match bus {
         DiskInterface::Virtio => "vd",
@@ -279,7 +280,7 @@ pub(super) fn new_disk(disk: &mut DiskImage, taken: &mut Vec<String>) -> Element
         _ => "sd",
     };
     if disk.target_dev.is_none() {
-        disk.target_dev = Some(free_target(prefix, taken));
+        disk.target_dev = Some(targets.free(prefix));
     }
     disk.source_type.get_or_insert_with(|| "file".to_owned());
     disk.volume_format.get_or_insert(VolumeFormat::Raw);
@@ -316,14 +317,14 @@ pub(super) fn put_iso(
     devices: &mut Element,
     iso: Option<&Path>,
     cd_bus: &str,
-    taken: &mut Vec<String>,
+    targets: &mut Targets,
 ) {
     let text = iso.map(Path::to_string_lossy);
     if cds(devices).next().is_none() {
         if text.is_none() {
             return;
         }
-        devices.append(new_cd(cd_bus, taken));
+        devices.append(new_cd(cd_bus, targets));
     }
     let mut all = devices.elements_mut();
     let Some(cd) = all.find(|device| is_cd(device) && !is_payload(device)) else {
@@ -355,27 +356,45 @@ pub(super) fn put_iso(
     }
 }
 
-pub(super) fn new_cd(bus: &str, taken: &mut Vec<String>) -> Element {
+pub(super) fn new_cd(bus: &str, targets: &mut Targets) -> Element {
     let prefix = if bus == "ide" { "hd" } else { "sd" };
     let mut disk = Element::new("disk")
         .with("type", "file")
         .with("device", "cdrom");
-    let target = free_target(prefix, taken);
+    let target = targets.free(prefix);
     disk.append(Element::new("target").with("dev", &target).with("bus", bus));
     disk.append(Element::new("readonly"));
     disk
 }
 
-/// The first name with this prefix that no disk has yet; from now on it is taken.
-fn free_target(prefix: &str, taken: &mut Vec<String>) -> String {
-    let mut number = 0;
-    loop {
-        let name = format!("{prefix}{}", disk_letters(number));
-        if !taken.contains(&name) {
-            taken.push(name.clone());
-            return name;
+/// The names that disks and CDs have.
+pub(super) struct Targets {
+    taken: HashSet<String>,
+    /// By prefix, how many names are known to be taken, so that many disks are not counted anew for
+    /// each of them.
+    passed: HashMap<&'static str, usize>,
+}
+
+impl Targets {
+    /// The first name with this prefix that nothing has yet; from now on it is taken.
+    fn free(&mut self, prefix: &'static str) -> String {
+        let number = self.passed.entry(prefix).or_default();
+        loop {
+            let name = format!("{prefix}{}", disk_letters(*number));
+            *number += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
         }
-        number += 1;
+    }
+}
+
+impl FromIterator<String> for Targets {
+    fn from_iter<T: IntoIterator<Item = String>>(names: T) -> Self {
+        Self {
+            taken: names.into_iter().collect(),
+            passed: HashMap::new(),
+        }
     }
 }
 
@@ -399,8 +418,9 @@ mod tests {
     fn disks_are_lettered_beyond_z() {
         let letters: Vec<_> = [0, 25, 26, 27, 701, 702].map(disk_letters).into();
         assert_eq!(letters, ["a", "z", "aa", "ab", "zz", "aaa"]);
-        let mut taken = vec!["vda".to_owned()];
-        assert_eq!(free_target("vd", &mut taken), "vdb");
-        assert_eq!(free_target("vd", &mut taken), "vdc");
+        let mut targets: Targets = ["vda", "vdc"].map(str::to_owned).into_iter().collect();
+        assert_eq!(targets.free("vd"), "vdb");
+        assert_eq!(targets.free("vd"), "vdd");
+        assert_eq!(targets.free("hd"), "hda");
     }
 }
