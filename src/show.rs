@@ -1,7 +1,7 @@
 //! The verb that only looks: VMs of a daemon, definitions and images without one, and where they differ.
 
-use crate::cli::{Cli, Showing};
-use crate::definition::{self, Definition, deviations, redact};
+use crate::cli::{Cli, Form, Showing};
+use crate::definition::{self, Definition, redact};
 use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, begins_as_image};
@@ -31,6 +31,15 @@ enum Source {
 }
 
 impl Source {
+    /// Whether there is XML that may hold more than the model of the VM does.
+    fn has_more_than(&self, vm: &Vm) -> bool {
+        match self {
+            Self::Defined(definition) => definition.xml.is_some() && vm.domain_xml.is_none(),
+            Self::Found(machine) => machine.as_ref().is_some_and(|machine| !machine.is_stuck()),
+            Self::Image(_) => true,
+        }
+    }
+
     /// What its owner should mend.
     fn warning(&self) -> Option<String> {
         match self {
@@ -100,6 +109,13 @@ pub(crate) fn show(
     if showing.verify {
         for vm in &mut vms {
             kind = worse(kind, verify_all(vm, interrupt, output)?);
+        }
+    }
+    if matches!(form, Form::Json | Form::Yaml) {
+        for (vm, source) in vms.iter_mut().zip(&sources) {
+            if source.has_more_than(vm) {
+                vm.domain_xml = xml_of(inventory.as_deref(), vm, source, showing).ok();
+            }
         }
     }
     let mut warnings: Vec<String> = sources.iter().filter_map(Source::warning).collect();
@@ -380,6 +396,18 @@ fn xml_of(
     }
 }
 
+/// The XML of a VM that a definition is compared with: of the run if it is about one, else what is
+/// configured. What cannot be asked is not compared.
+fn xml_beside(definition: &Definition, entry: &Entry) -> Option<String> {
+    let machine = entry.machine.as_ref().filter(|it| !it.is_stuck())?;
+    let inactive = !definition.is_of_a_run() && machine.is_persistent().unwrap_or_default();
+    let flags = XmlFlags {
+        inactive,
+        ..XmlFlags::default()
+    };
+    machine.xml_of(flags).ok()
+}
+
 /// Where VMs are otherwise than their definitions say.
 fn differences(
     selection: &Selection,
@@ -435,8 +463,12 @@ fn differences(
     let mut names = Vec::new();
     for (definition, entry) in pairs {
         let name = entry.vm.name().to_owned();
-        let found = deviations(&definition.vm, &entry.vm).into_iter();
-        all.extend(found.map(|deviation| Difference {
+        let found = definition
+            .deviations(&entry.vm, xml_beside(&definition, &entry).as_deref())
+            .map_err(|error| {
+                Failure::new(Kind::Failed, format!("{name} cannot be compared")).because(&error)
+            })?;
+        all.extend(found.into_iter().map(|deviation| Difference {
             vm: name.clone(),
             field: deviation.field,
             defined: deviation.defined,

@@ -490,7 +490,7 @@ fn own(metadata: &Element) -> Option<&Element> {
 }
 
 /// A structure of the model as its fields.
-fn object(value: &impl Serialize) -> Map<String, Value> {
+pub(super) fn object(value: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(value) {
         Ok(Value::Object(fields)) => fields,
         _ => Map::new(),

@@ -12,7 +12,7 @@ mod tree;
 mod yaml;
 mod yaml_writer;
 
-pub use difference::{Deviation, deviations, next_run_changes};
+pub use difference::{Deviation, Said, deviations, next_run_changes};
 pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use redaction::redact;
@@ -48,6 +48,8 @@ pub struct Definition {
     pub vm: Vm,
     /// The XML itself, if it came as libvirt XML: what the model does not know must not be lost.
     pub xml: Option<Secret>,
+    /// Which fields it gives, if it came as YAML.
+    pub said: Option<Said>,
     /// Whether it holds secrets and others than its owner may read its file.
     pub secrets_are_open: bool,
 }
@@ -63,6 +65,35 @@ impl Definition {
                 quoted(file)
             )
         })
+    }
+
+    /// Where a VM is otherwise than this says. What it leaves open cannot differ; a list that it gives
+    /// is meant to be whole. `found_xml` is the VM's XML, for what the model has no field for.
+    ///
+    /// # Errors
+    /// If one of the XMLs is none.
+    pub fn deviations(
+        &self,
+        found: &Vm,
+        found_xml: Option<&str>,
+    ) -> Result<Vec<Deviation>, XmlError> {
+        let mut all = difference::of_model(&self.vm, self.said.as_ref(), found);
+        let own = self.xml.as_ref().and_then(Secret::expose);
+        if let (Some(own), Some(found)) = (own.or(self.vm.domain_xml.as_deref()), found_xml) {
+            // Of secrets nothing is told here.
+            let (own, found) = (redact(own)?, redact(found)?);
+            all.extend(difference::of_rest(&own, &found, &self.vm)?);
+        }
+        Ok(all)
+    }
+
+    /// Whether it is about a run of the VM, not about how it is configured.
+    #[must_use]
+    pub fn is_of_a_run(&self) -> bool {
+        let own = self.xml.as_ref().and_then(Secret::expose);
+        let own = own.or(self.vm.domain_xml.as_deref());
+        let document = own.and_then(|xml| Document::parse(xml).ok());
+        document.is_some_and(|document| document.root.attribute("id").is_some())
     }
 
     /// The domain XML that libvirt is to be given: the text itself, or one made from the model.
@@ -172,11 +203,23 @@ const NEW: &str = "<domain type='kvm'>
 </domain>
 ";
 
-/// Makes domain XML of a definition. What it does not say takes libvirt's default.
+/// Makes domain XML of a definition: of the XML that it holds, in which its fields are written, else anew.
+/// What it does not say takes libvirt's default.
 ///
 /// # Errors
 /// What the definition lacks, as a sentence.
 pub fn domain_xml(vm: &Vm) -> Result<String, String> {
+    if let Some(text) = &vm.domain_xml {
+        if text.contains(Secret::HIDDEN) {
+            return Err(
+                "domainXml holds secrets, of which only placeholders are here; show -o yaml \
+                 --security-info prints them"
+                    .to_owned(),
+            );
+        }
+        let written = written(text, vm).map_err(|error| format!("domainXml: {error}"))?;
+        return with_homes(written);
+    }
     check::check(vm)?;
     let mut wish = vm.clone();
     let configured = &mut wish.vm_static;
@@ -212,7 +255,11 @@ pub fn domain_xml(vm: &Vm) -> Result<String, String> {
         NEW.replace("    <apic/>\n", "")
             .replace("    <acpi/>\n", "")
     };
-    let (xml, homeless) = written(&new, &wish).map_err(|error| error.to_string())?;
+    with_homes(written(&new, &wish).map_err(|error| error.to_string())?)
+}
+
+/// The XML, if it says all that it should.
+fn with_homes((xml, homeless): (String, Vec<String>)) -> Result<String, String> {
     match homeless.as_slice() {
         [] => Ok(xml),
         fields => Err(format!(
@@ -358,6 +405,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
             origin,
             vm,
             xml: Some(Secret::new(text)),
+            said: None,
             secrets_are_open: false,
         }]
     } else {

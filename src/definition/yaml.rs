@@ -1,5 +1,6 @@
 //! YAML: the only place that knows its parser.
 
+use super::difference::Said;
 use super::measure::{BEYOND_MEASURE, has_aliases, longest_number, measure};
 use super::{Definition, DefinitionError, Origin, yaml_writer};
 use crate::entity::Vm;
@@ -64,6 +65,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
     let number_length = longest_number(text);
     let mut measured = has_aliases(text).then(|| serde_yaml::Deserializer::from_str(text));
     let mut definitions = Vec::new();
+    // The same once more: what stands there tells what was meant to be said.
+    let mut said = serde_yaml::Deserializer::from_str(text).map(Said::of);
     for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let line = lines.get(number).copied().unwrap_or(1);
         let origin = Origin {
@@ -83,9 +86,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
                 origin,
                 vm,
                 xml: None,
+                said: said.next().flatten(),
                 secrets_are_open: false,
             }),
-            Ok(None) => {}
+            Ok(None) => drop(said.next()),
             Err(error) => return Err(explain(&error, &origin, text)),
         }
     }

@@ -117,6 +117,10 @@ entity! {
         /// The images of the VM's memory. Not an oVirt field: there the memory hangs on the active
         /// snapshot. Source: the image place, and `virDomainHasManagedSaveImage`.
         pub saved_images: Vec<SavedImage>,
+        /// The domain's XML without its secrets. A definition is made of it, with the other fields written
+        /// in it, so that what they do not know is not lost. Not an oVirt field. Source:
+        /// `virDomainGetXMLDesc`.
+        pub domain_xml: Option<String>,
     }
 }
 
