@@ -4,7 +4,9 @@
 //! ever read from there: what libvirt's XML has a home for, it alone tells, whoever has written the metadata.
 
 use super::tree::Element;
-use crate::entity::{DiskImage, Vm, VmDynamic, VmNetworkInterface, VmNumaNode, VmStatic};
+use crate::entity::{
+    DiskImage, Vm, VmDynamic, VmInterfaceType, VmNetworkInterface, VmNumaNode, VmStatic,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -78,7 +80,7 @@ const OF_VM: [&str; 4] = [
 ];
 
 /// What is kept of a VM's configuration.
-const KEPT: [&str; 58] = [
+const KEPT: [&str; 63] = [
     "allowConsoleReconnect",
     "autoConverge",
     "autoStartup",
@@ -109,6 +111,7 @@ const KEPT: [&str; 58] = [
     "minAllocatedMem",
     "namespace",
     "niceLevel",
+    "numOfMonitors",
     "numaTuneMode",
     "origin",
     "originalTemplateGuid",
@@ -126,7 +129,10 @@ const KEPT: [&str; 58] = [
     "resumeBehavior",
     "runAndPause",
     "serialNumberPolicy",
+    "singleQxlPci",
     "smallIconId",
+    "spiceCopyPasteEnabled",
+    "spiceFileTransferEnabled",
     "ssoMethod",
     "timeZone",
     "tunnelMigration",
@@ -137,6 +143,7 @@ const KEPT: [&str; 58] = [
     "vmInit",
     "vmType",
     "vmtGuid",
+    "vncKeyboardLayout",
 ];
 /// What is kept of a disk.
 const KEPT_OF_DISKS: [&str; 37] = [
@@ -351,19 +358,45 @@ impl Metadata {
     }
 }
 
-/// What a VM says that neither its XML can tell nor metadata keeps, such as `images[vda].sgio`.
-pub(super) fn homeless(vm: &Vm, base: &Vm) -> Vec<String> {
+/// What a VM says, and what has become of it does not, such as `images[vda].sgio`.
+pub(super) fn homeless(vm: &Vm, there: &Vm) -> Vec<String> {
     let mut all = configured(&vm.vm_static);
-    subtract(&mut all, &configured(&base.vm_static));
-    let mut kept = all.clone();
-    retain_kept(&mut kept);
-    subtract(&mut all, &kept);
+    subtract(&mut all, &configured(&there.vm_static));
+    let wish = &vm.vm_static;
+    // What is said of all devices of a kind means nothing where there are none.
+    for (name, means_nothing) in [
+        ("stateless", wish.images.iter().all(|disk| disk.read_only)),
+        (
+            "multiQueuesEnabled",
+            wish.interfaces.is_empty() || wish.cpu_count() == 1,
+        ),
+        ("defaultBootSequence", is_order_of(&there.vm_static, wish)),
+    ] {
+        if means_nothing {
+            all.remove(name);
+        }
+    }
+    let is_of_network = |key: &str| {
+        // Such a network gives out the host's cards: it says what card that is, not the VM.
+        let mut cards = wish.interfaces.iter();
+        let card = cards.find(|card| card.mac_address.as_deref() == Some(key));
+        card.is_some_and(|card| {
+            card.interface_type == Some(VmInterfaceType::PciPassthrough)
+                && matches!(card.source_type.as_deref(), None | Some("network"))
+        })
+    };
     let mut names = Vec::new();
     for (name, value) in all {
         match value {
             Value::Object(entries) if kept_of(&name).is_some() => {
                 for (key, entry) in entries {
                     let fields = entry.as_object().into_iter().flat_map(Map::keys);
+                    // The UUID of what is there already was made, and is made anew.
+                    let fields = fields.filter(|field| match field.as_str() {
+                        "id" => false,
+                        "type" => !is_of_network(&key),
+                        _ => true,
+                    });
                     names.extend(fields.map(|field| format!("{name}[{key}].{field}")));
                 }
             }
@@ -371,6 +404,24 @@ pub(super) fn homeless(vm: &Vm, base: &Vm) -> Vec<String> {
         }
     }
     names
+}
+
+/// Whether a VM's devices are tried in the order that is wished of it, but for kinds that it has none of.
+fn is_order_of(there: &VmStatic, wish: &VmStatic) -> bool {
+    let (order, wished) = (&there.default_boot_sequence, &wish.default_boot_sequence);
+    let exists = |kind: &char| {
+        order.word().contains(*kind)
+            || match kind {
+                'C' => !there.images.is_empty(),
+                'D' => there.iso_path.is_some(),
+                _ => !there.interfaces.is_empty(),
+            }
+    };
+    wished
+        .word()
+        .chars()
+        .filter(exists)
+        .eq(order.word().chars())
 }
 
 /// The lists of which something is kept, and what of each entry.

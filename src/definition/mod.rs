@@ -155,9 +155,9 @@ fn domain_of(text: &str) -> Result<Document, XmlError> {
 /// does all that the model has no field for; what is observed of a VM is not written.
 ///
 /// # Errors
-/// What is wrong with the XML, with its place.
+/// What is wrong with the XML, with its place; or a field for which neither XML nor metadata has one.
 pub fn update(text: &str, vm: &Vm) -> Result<String, XmlError> {
-    written(text, vm).map(|(text, _)| text)
+    with_homes(written(text, vm)?).map_err(|words| tree::Problem { offset: 0, words }.place(text))
 }
 
 /// The same, with the fields for which neither XML nor metadata has a place.
@@ -169,7 +169,9 @@ fn written(text: &str, vm: &Vm) -> Result<(String, Vec<String>), XmlError> {
     domain::bind(domain, Direction::Write, &mut wish).map_err(placed)?;
     let base = read_alone(domain).map_err(placed)?;
     Metadata::update(domain, &wish, &base);
-    Ok((document.to_string(), metadata::homeless(&wish, &base)))
+    let written = document.to_string();
+    let (there, _) = read(&written)?;
+    Ok((written, metadata::homeless(&wish, &there)))
 }
 
 /// The CPUs of a list such as `0-3,^2`, if it is one.

@@ -125,11 +125,11 @@ entity! {
         pub graphics_types: Vec<GraphicsType>,
         /// The video adapter. Source: the first `/domain/devices/video/model/@type`.
         pub default_display_type: Option<DisplayType>,
-        /// Monitors. Source: `/domain/devices/video/model/@heads`, else the number of QXL adapters.
+        /// Monitors. Source: `/domain/devices/video/model/@heads`, else the number of QXL adapters, else metadata.
         pub num_of_monitors: u32 = 1,
-        /// Whether one QXL adapter serves all of them. Source: `/domain/devices/video/model/@heads`.
+        /// Whether one QXL adapter serves all of them. Source: `/domain/devices/video/model/@heads`, else metadata.
         pub single_qxl_pci: bool,
-        /// How VNC lays out keys. Source: `/domain/devices/graphics[@type='vnc']/@keymap`.
+        /// How VNC lays out keys. Source: `/domain/devices/graphics[@type='vnc']/@keymap`, else metadata.
         pub vnc_keyboard_layout: Option<String>,
         /// Whether USB devices can be redirected. Source: `/domain/devices/redirdev[@bus='usb']`.
         #[serde(alias = "UsbPolicy")]
@@ -137,10 +137,10 @@ entity! {
         /// Whether a smart card is passed through. Source: `/domain/devices/smartcard`.
         pub smartcard_enabled: bool,
         /// Whether files can be dragged into a SPICE console. Source:
-        /// `/domain/devices/graphics[@type='spice']/filetransfer/@enable`.
+        /// `/domain/devices/graphics[@type='spice']/filetransfer/@enable`, else metadata.
         pub spice_file_transfer_enabled: bool = true,
         /// Whether a SPICE console shares the clipboard. Source:
-        /// `/domain/devices/graphics[@type='spice']/clipboard/@copypaste`.
+        /// `/domain/devices/graphics[@type='spice']/clipboard/@copypaste`, else metadata.
         pub spice_copy_paste_enabled: bool = true,
         /// A file to which everything goes that the first serial port prints. Not an oVirt field.
         /// Source: `/domain/devices/serial/log/@file`.

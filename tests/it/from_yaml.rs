@@ -287,9 +287,14 @@ const WRONG: &[(&str, &str)] = &[
         "interfaces[0].macAddress '01:00:00:00:00:01' is one of many",
     ),
     (
-        "interfaces: [{ macAddress: '52:54:00:00:00:0A' }, { macAddress: '52:54:00:00:00:0a' }]",
-        "two network cards have the address",
+        "interfaces: [{ networkName: eth0, sourceType: direct, type: pciPassthrough, macAddress: '52:54:00:00:00:0a' }]",
+        "interfaces[52:54:00:00:00:0a].type cannot be written",
     ),
+    (
+        "leaseStorageDomainId: 6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11",
+        "leaseStorageDomainId cannot be written",
+    ),
+    ("useTscFrequency: true", "useTscFrequency cannot be written"),
     (
         "description: \"a\\eb\"",
         "vmStatic.description holds the character '\\u{1b}'",

@@ -14,17 +14,6 @@ pub(super) fn bind_boot(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result 
     binding.field("os/kernel", &mut vm.kernel_url)?;
     binding.field("os/initrd", &mut vm.initrd_url)?;
     binding.field("os/cmdline", &mut vm.kernel_params)?;
-    let boots_from_disk = vm.images.iter().any(|disk| disk.boot);
-    binding.by(
-        &mut vm.default_boot_sequence,
-        |domain| Ok(boot_sequence(domain).unwrap_or(BootSequence::C)),
-        |domain, sequence| {
-            // Devices' own places in the order and the order of kinds exclude each other.
-            if !boots_from_disk {
-                put_boot_sequence(domain, sequence);
-            }
-        },
-    )?;
     binding.flag(
         "os/bootmenu/@enable",
         "yes",
@@ -72,6 +61,22 @@ pub(super) fn bind_boot(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result 
                 if domain.child("os").is_some() {
                     domain.ensure("os").remove(|element| element.is("smbios"));
                 }
+            }
+        },
+    )
+}
+
+/// Ties the boot sequence to the order of kinds, else of devices: after the devices, of which some may be
+/// new.
+pub(super) fn bind_boot_sequence(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
+    let boots_from_disk = vm.images.iter().any(|disk| disk.boot);
+    binding.by(
+        &mut vm.default_boot_sequence,
+        |domain| Ok(boot_sequence(domain).unwrap_or(BootSequence::C)),
+        |domain, sequence| {
+            // Devices' own places in the order and the order of kinds exclude each other.
+            if !boots_from_disk {
+                put_boot_sequence(domain, sequence);
             }
         },
     )

@@ -4,7 +4,8 @@ use super::disks::base_name;
 use super::ovirt_text;
 use crate::definition::tree::Element;
 use crate::entity::{
-    DiskImage, SpecParam, VmDevice, VmDeviceGeneralType, VmDeviceId, VmInterfaceType, VmStatic,
+    DiskImage, DiskInterface, SpecParam, VmDevice, VmDeviceGeneralType, VmDeviceId,
+    VmInterfaceType, VmStatic,
 };
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -20,7 +21,11 @@ pub(super) fn alias_id(device: &Element) -> Option<Uuid> {
 pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, vm: &mut VmStatic) {
     let vm_id = vm.id.unwrap_or_default();
     let is_live = domain.attribute("id").is_some();
+    let has_spapr = has_spapr_controller(domain);
     for disk in &mut vm.images {
+        if has_spapr && disk.disk_interface == Some(DiskInterface::VirtioScsi) {
+            disk.disk_interface = Some(DiskInterface::SpaprVscsi);
+        }
         if disk.disk_alias.is_empty() {
             disk.disk_alias = base_name(disk.image_path.as_deref());
         }
@@ -90,6 +95,22 @@ pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, v
             None => vm.unmanaged_device_list.push(device),
         }
     }
+}
+
+/// Whether SCSI disks are on POWER's own controller, which libvirt makes there if it is not told otherwise.
+fn has_spapr_controller(domain: &Element) -> bool {
+    let arch = domain
+        .find("os/type")
+        .and_then(|kind| kind.attribute("arch"));
+    let devices = domain
+        .child("devices")
+        .into_iter()
+        .flat_map(Element::elements);
+    let mut models = devices
+        .filter(|device| device.is("controller") && device.attribute("type") == Some("scsi"))
+        .map(|scsi| scsi.attribute("model"));
+    matches!(arch, Some("ppc64" | "ppc64le"))
+        && models.all(|model| matches!(model, None | Some("ibmvscsi")))
 }
 
 /// The same UUID for the same device, at each look.

@@ -65,7 +65,12 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
         |card| card.mac_address.clone(),
         |card| {
             let kind = card.source_type.get_or_insert_with(|| "network".to_owned());
-            Element::new("interface").with("type", kind)
+            let mut element = Element::new("interface").with("type", kind);
+            if let Some(id) = card.id {
+                let alias = format!("ua-{id}");
+                element.append(Element::new("alias").with("name", &alias));
+            }
+            element
         },
         bind_interface,
     )?;
@@ -87,6 +92,7 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
                         .with("autoport", "yes"),
                 );
             }
+            put_in_order(devices, wanted);
         },
     )?;
     binding.by(
@@ -109,6 +115,25 @@ fn bind_devices(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> R
     )?;
     bind_console(binding, vm)?;
     bind_others(binding, vm, cd_bus)
+}
+
+/// Consoles that stand in another order than they are wished in change places.
+fn put_in_order(devices: &mut Element, wanted: &[GraphicsType]) {
+    if graphics_types(devices) == wanted {
+        return;
+    }
+    let place = |console: &Element| {
+        let kind = GraphicsType::from_libvirt(console.attribute("type").unwrap_or_default());
+        wanted.iter().position(|other| *other == kind)
+    };
+    let mut consoles: Vec<Element> = devices.children("graphics").cloned().collect();
+    consoles.sort_by_key(place);
+    let places = devices
+        .elements_mut()
+        .filter(|device| device.is("graphics"));
+    for (place, console) in places.zip(consoles) {
+        *place = console;
+    }
 }
 
 /// Devices that are there or not.
@@ -215,7 +240,9 @@ fn bind_others(binding: &mut Binding<'_>, vm: &mut VmStatic, cd_bus: &str) -> Re
 const CARD_QUEUES: u32 = 4;
 
 fn bind_queues(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
-    let queues = vm.cpu_count().min(CARD_QUEUES).to_string();
+    // One queue is what a card has without a word.
+    let queues = Some(vm.cpu_count().min(CARD_QUEUES)).filter(|queues| *queues > 1);
+    let queues = queues.map(|queues| queues.to_string());
     binding.by(
         &mut vm.multi_queues_enabled,
         |devices| {
@@ -233,7 +260,8 @@ fn bind_queues(binding: &mut Binding<'_>, vm: &mut VmStatic) -> Result {
                     .child("model")
                     .is_some_and(|model| model.attribute("type") == Some("virtio"));
                 let is_user = card.attribute("type") == Some("user");
-                let queues = (*wanted && is_virtio && !is_user).then_some(queues.as_str());
+                let has_queues = *wanted && is_virtio && !is_user;
+                let queues = queues.as_deref().filter(|_| has_queues);
                 put(card, "driver", Some("queues"), queues);
             }
         },

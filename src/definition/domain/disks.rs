@@ -282,6 +282,10 @@ pub(super) fn new_disk(disk: &mut DiskImage, targets: &mut Targets) -> Element {
     if disk.target_dev.is_none() {
         disk.target_dev = Some(targets.free(prefix));
     }
+    // By its serial number a disk's UUID is known again, as in oVirt.
+    if let (None, Some(id)) = (&disk.serial, disk.id) {
+        disk.serial = Some(id.to_string());
+    }
     disk.source_type.get_or_insert_with(|| "file".to_owned());
     disk.volume_format.get_or_insert(VolumeFormat::Raw);
     let mut element = Element::new("disk")

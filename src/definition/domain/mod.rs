@@ -19,7 +19,7 @@ use crate::entity::{
     CpuPinningPolicy, GuestAgentStatus, MemorySize, OriginType, Vm, VmDynamic, VmPayload,
     VmResumeBehavior, VmStatic,
 };
-use boot::{bind_boot, boot_sequence};
+use boot::{bind_boot, bind_boot_sequence, boot_sequence};
 use cpus::{bind_memory_and_cpus, bind_numa, cpu_name, numa_pinning};
 use uuid::Uuid;
 
@@ -45,6 +45,7 @@ pub(super) fn bind(domain: &mut Element, direction: Direction, vm: &mut Vm) -> R
     bind_memory_and_cpus(binding, configured)?;
     bind_boot(binding, configured)?;
     devices::bind(binding, configured)?;
+    bind_boot_sequence(binding, configured)?;
     bind_numa(binding, configured)?;
     bind_ovirt(binding, configured);
     payload::bind_payload(binding, vm, ovirt)?;
