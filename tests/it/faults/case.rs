@@ -154,7 +154,7 @@ pub(super) fn cases(seed: u64, runs: u64) -> Vec<Case> {
             if cases.len() as u64 == runs {
                 return cases;
             }
-            let (fault, phase) = product.swap_remove(chance.below(product.len() as u64) as usize);
+            let (fault, phase) = product.swap_remove(chance.index(product.len()));
             let number = cases.len() as u64 + 1;
             cases.push(Case {
                 number,
@@ -189,6 +189,10 @@ impl Chance {
         self.next() % end.max(1)
     }
 
+    fn index(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).expect("below a usize")
+    }
+
     /// Once in so many times.
     pub(super) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
@@ -196,6 +200,6 @@ impl Chance {
 
     /// One of these.
     pub(super) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
+        of[self.index(of.len())]
     }
 }

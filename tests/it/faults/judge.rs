@@ -33,8 +33,8 @@ pub(super) struct Told {
     pub(super) unreported: Vec<String>,
     /// What was said, in order.
     pub(super) words: Vec<String>,
-    /// How far the image was when it went wrong.
-    pub(super) far: f64,
+    /// How many per cent of an image were there when it went wrong.
+    pub(super) far: u64,
     pub(super) seconds: f64,
 }
 
@@ -59,7 +59,7 @@ impl Told {
             untrue: Vec::new(),
             unreported: Vec::new(),
             words: Vec::new(),
-            far: 0.0,
+            far: 0,
             seconds: 0.0,
         }
     }
@@ -89,7 +89,7 @@ impl Told {
             "untrue": self.untrue,
             "unreported": self.unreported,
             "words": self.words,
-            "far": (self.far * 1000.0).round() / 1000.0,
+            "far": self.far,
             "seconds": (self.seconds * 100.0).round() / 100.0,
         })
         .to_string()
@@ -118,10 +118,12 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
     let ended = running.end();
     told.hear(&ended);
     let second = after.second.take().map(Running::end);
-    second.iter().for_each(|second| told.hear(second));
+    if let Some(second) = &second {
+        told.hear(second);
+    }
     stage.mend_daemon(&mut after);
     stage.mend_place(&mut after);
-    let settled = settle(stage);
+    let settled = come_to_rest(stage);
     told.words.push(format!("it is {settled:?}"));
     for file in stage.partial_files() {
         if stage.tool == Tool::Virsh || !stage.is_reported(&file) {
@@ -205,16 +207,16 @@ fn strike(stage: &mut Stage, told: &mut Told, chance: &mut Chance) -> (Running, 
 }
 
 /// Waits until the VM does not change by itself any more.
-fn settle(stage: &Stage) -> Settled {
+fn come_to_rest(stage: &Stage) -> Settled {
     let began = Instant::now();
     let (mut off, mut paused, mut unclear) = (0, None, 0);
     let mut runs: Option<(Instant, u64)> = None;
     loop {
-        let state = stage.state();
-        if state != "running" {
+        let now = stage.state();
+        if now != "running" {
             runs = None;
         }
-        match state.as_str() {
+        match now.as_str() {
             "running" => {
                 let number = stage.guest().ticks().pop().map_or(0, |tick| tick.number);
                 match runs {
@@ -380,7 +382,7 @@ fn bring_back(
     if settled == Settled::Paused {
         let resumed = stage.do_it(Verb::Resume, None, &[]);
         told.hear(&resumed);
-        settled = settle(stage);
+        settled = come_to_rest(stage);
     }
     if settled == Settled::Runs {
         return if is_sound(stage, told, before) {
@@ -396,7 +398,7 @@ fn bring_back(
         if stage.tool == Tool::Vmlife && chance.one_in(4) {
             let ran = stage.restore_by_virsh();
             told.words.push(format!("virsh restore: {ran:?}"));
-            let back = ran.code == 0 && settle(stage) == Settled::Runs;
+            let back = ran.code == 0 && come_to_rest(stage) == Settled::Runs;
             return if back && is_sound(stage, told, before) {
                 Outcome::Restored
             } else {
@@ -432,7 +434,7 @@ fn bring_back(
         code = restored.code;
     }
     if code == 0 {
-        let settled = settle(stage);
+        let settled = come_to_rest(stage);
         told.words.push(format!("it is {settled:?}"));
         if settled == Settled::Runs && is_sound(stage, told, before) {
             return Outcome::Restored;

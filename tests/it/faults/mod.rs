@@ -89,15 +89,15 @@ fn campaign() {
     let number = |name, default| setting(name).map_or(default, |text| text.parse().expect(name));
     let (runs, seed) = (number("RUNS", 500), number("SEED", 1));
     let only = setting("ONLY").map(|text| text.parse().expect("a number"));
-    let mut tables = vec![torment(Tool::Vmlife, seed, runs, only)];
+    let mut tools = vec![torment(Tool::Vmlife, seed, runs, only)];
     if setting("AGAINST").as_deref() == Some("virsh") {
         // Virsh is slower to have: a lost guest is to be made again.
-        tables.push(torment(Tool::Virsh, seed, runs.min(112), only));
+        tools.push(torment(Tool::Virsh, seed, runs.min(112), only));
     }
-    let said = table(&tables);
-    let good = tables[0].iter().all(Told::is_good);
-    let lost = count(&tables[0], |told| told.outcome == Outcome::Lost);
-    writeln!(std::io::stdout(), "{said}\nlost: {lost}").expect("stdout is there");
+    let text = table(&tools);
+    let good = tools[0].iter().all(Told::is_good);
+    let lost = count(&tools[0], |told| told.outcome == Outcome::Lost);
+    writeln!(std::io::stdout(), "{text}\nlost: {lost}").expect("stdout is there");
     assert!(
         good,
         "the runs that went wrong are told above and in the log"
@@ -142,9 +142,9 @@ fn torment(tool: Tool, seed: u64, runs: u64, only: Option<u64>) -> Vec<Told> {
             scope.spawn(lane);
         }
     });
-    let (took, path) = (began.elapsed().as_secs(), path.display());
-    let count = cases.len();
-    let words = format!("{tool:?}: {count} runs of seed {seed} in {took} s, told in {path}");
+    let (seconds, path) = (began.elapsed().as_secs(), path.display());
+    let runs = cases.len();
+    let words = format!("{tool:?}: {runs} runs of seed {seed} in {seconds} s, told in {path}");
     writeln!(std::io::stdout(), "{words}").expect("stdout is there");
     done.into_inner().expect("the results")
 }

@@ -115,12 +115,20 @@ pub(super) struct Damage {
     was: Vec<u8>,
 }
 
+/// How the daemon is.
+#[derive(Default)]
+enum Daemon {
+    #[default]
+    Well,
+    Dead,
+    Hanging,
+}
+
 /// What a fault has left to be undone, and to be judged.
 #[derive(Default)]
 pub(super) struct Aftermath {
-    pub(super) daemon_is_dead: bool,
-    pub(super) daemon_hangs: bool,
-    pub(super) place_is_bad: bool,
+    daemon: Daemon,
+    place_is_bad: bool,
     pub(super) damage: Option<Damage>,
     /// Another one, that was started meanwhile.
     pub(super) second: Option<Running>,
@@ -339,10 +347,9 @@ impl Stage {
         match (self.tool, verb) {
             (Tool::Vmlife, Verb::Hibernate) => command.args(["hibernate", "vm"]),
             (Tool::Vmlife, Verb::Restore) => command.args(["restore", "vm"]),
-            (Tool::Vmlife, Verb::Resume) => command.args(["resume", "vm"]),
             (Tool::Virsh, Verb::Hibernate) => command.args(["save", "vm"]).arg(&image),
             (Tool::Virsh, Verb::Restore) => command.arg("restore").arg(&image),
-            (Tool::Virsh, Verb::Resume) => command.args(["resume", "vm"]),
+            (_, Verb::Resume) => command.args(["resume", "vm"]),
         };
         if self.checksum
             && self.tool == Tool::Vmlife
@@ -373,16 +380,16 @@ impl Stage {
         let files = self.next_files();
         let command = self.command(verb, fault, &[]);
         if held {
-            Running::hold_back(command, verb, files)
+            Running::hold_back(command, verb, &files)
         } else {
-            Running::start(command, verb, files)
+            Running::start(command, verb, &files)
         }
     }
 
     /// Runs the tool, with nothing in its way.
     pub(super) fn do_it(&mut self, verb: Verb, fault: Option<Fault>, more: &[&str]) -> Ended {
         let files = self.next_files();
-        Running::start(self.command(verb, fault, more), verb, files).end()
+        Running::start(self.command(verb, fault, more), verb, &files).end()
     }
 
     fn next_files(&mut self) -> PathBuf {
@@ -391,44 +398,44 @@ impl Stage {
     }
 
     /// Waits for a phase of what the tool does, and makes it go wrong there. What was held for that goes
-    /// on afterwards. Tells how far the image was.
+    /// on afterwards. Tells how many per cent of an image were there.
     pub(super) fn strike(
         &mut self,
         fault: Fault,
         phase: Phase,
         running: &mut Running,
         chance: &mut Chance,
-    ) -> (Aftermath, f64) {
+    ) -> (Aftermath, u64) {
         let held = match phase {
             Phase::BeforeSave | Phase::BeforeRestore => {
                 if fault == Fault::KilledQemu && phase == Phase::BeforeRestore {
                     // There is none before the restore begins.
                     running.go_on();
-                    self.hold_restore(running, 0.0)
+                    self.hold_restore(running, 0)
                 } else {
                     None
                 }
             }
-            Phase::Tenth => self.hold_save(running, 0.1, false),
-            Phase::Half => self.hold_save(running, 0.5, false),
-            Phase::NineTenths => self.hold_save(running, 0.9, false),
-            Phase::Finishing => self.hold_save(running, 0.97, true),
+            Phase::Tenth => self.hold_save(running, 10, false),
+            Phase::Half => self.hold_save(running, 50, false),
+            Phase::NineTenths => self.hold_save(running, 90, false),
+            Phase::Finishing => self.hold_save(running, 97, true),
             Phase::InRestore => {
-                let share = chance.below(90) as f64 / 100.0;
+                let share = chance.below(90);
                 self.hold_restore(running, share)
             }
             Phase::JustAfter => {
-                drop(self.hold_restore(running, 1.0));
+                drop(self.hold_restore(running, 100));
                 pause(chance.below(60));
                 None
             }
         };
-        let far = fs::metadata(self.image()).map_or(0, |image| image.len()) as f64;
+        let far = fs::metadata(self.image()).map_or(0, |image| image.len());
         let aftermath = self.inject(fault, phase, Some(running), chance);
         if held.is_some() && chance.one_in(2) {
             pause(chance.below(100));
         }
-        (aftermath, far / self.size as f64)
+        (aftermath, far * 100 / self.size)
     }
 
     /// Makes something go wrong.
@@ -462,11 +469,11 @@ impl Stage {
         match fault {
             Fault::KilledDaemon => {
                 self.host.kill_daemon();
-                after.daemon_is_dead = true;
+                after.daemon = Daemon::Dead;
             }
             Fault::HangingDaemon => {
                 signal(self.host.daemon().0, Signal::STOP);
-                after.daemon_hangs = true;
+                after.daemon = Daemon::Hanging;
             }
             Fault::KilledQemu => {
                 if let Some(process) = self.qemu() {
@@ -549,11 +556,10 @@ impl Stage {
 
     /// Lets the daemon answer again.
     pub(super) fn mend_daemon(&self, after: &mut Aftermath) {
-        if std::mem::take(&mut after.daemon_is_dead) {
-            self.host.start_daemon();
-        }
-        if std::mem::take(&mut after.daemon_hangs) {
-            signal(self.host.daemon().0, Signal::CONT);
+        match std::mem::take(&mut after.daemon) {
+            Daemon::Well => {}
+            Daemon::Dead => self.host.start_daemon(),
+            Daemon::Hanging => signal(self.host.daemon().0, Signal::CONT),
         }
     }
 
@@ -574,7 +580,7 @@ impl Stage {
 
     /// Stops the process that writes the image when it has come so far, and on request only when QEMU
     /// has written all that it has to.
-    fn hold_save(&self, running: &mut Running, share: f64, finishing: bool) -> Option<Held> {
+    fn hold_save(&self, running: &mut Running, share: u64, finishing: bool) -> Option<Held> {
         let writer = loop {
             match self.host.image_writer() {
                 Some(writer) => break Held(writer.0),
@@ -584,7 +590,7 @@ impl Stage {
         };
         writer.stop();
         let pipe = fs::read_link(format!("/proc/{}/fd/0", writer.0)).ok()?;
-        let enough = (self.size as f64 * share) as u64;
+        let enough = self.size * share / 100;
         let began = Instant::now();
         loop {
             let written = fs::metadata(self.image()).map_or(0, |image| image.len());
@@ -610,7 +616,7 @@ impl Stage {
 
     /// Stops the QEMU that reads the image when it has come so far; all of it is read when the file is
     /// no longer open.
-    fn hold_restore(&self, running: &mut Running, share: f64) -> Option<Held> {
+    fn hold_restore(&self, running: &mut Running, share: u64) -> Option<Held> {
         running.go_on();
         let qemu = loop {
             match self.qemu() {
@@ -622,14 +628,14 @@ impl Stage {
         let began = Instant::now();
         let mut seen = false;
         let image = self.image();
-        let enough = (fs::metadata(&image).map_or(0, |image| image.len()) as f64 * share) as u64;
+        let enough = fs::metadata(&image).map_or(0, |image| image.len()) * share / 100;
         loop {
             let file = open_file(qemu.0, &image);
             let read = file.and_then(|descriptor| position(qemu.0, &descriptor));
             let over = seen && read.is_none();
             seen |= read.is_some();
-            let there = share < 1.0 && read.is_some_and(|read| read >= enough);
-            if share == 0.0 || there || over {
+            let there = share < 100 && read.is_some_and(|read| read >= enough);
+            if share == 0 || there || over {
                 qemu.stop();
                 return Some(qemu);
             }

@@ -4,7 +4,7 @@ use crate::support::eventually;
 use std::fs::{self, File};
 use std::io::{PipeReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ pub(super) struct Ended {
 
 impl Running {
     /// Starts it. Its words go to files of this name.
-    pub(super) fn start(mut command: Command, verb: Verb, files: PathBuf) -> Self {
+    pub(super) fn start(mut command: Command, verb: Verb, files: &Path) -> Self {
         let (stdout, stderr) = (files.with_extension("out"), files.with_extension("err"));
         let child = command
             .stdout(File::create(&stdout).expect("a file"))
@@ -74,7 +74,7 @@ impl Running {
 
     /// Starts vmlife with `-v`, and waits until it stands still right before its call of libvirt's: it says
     /// what it is about to do, and nobody listens. It may also have ended before.
-    pub(super) fn hold_back(mut command: Command, verb: Verb, files: PathBuf) -> Self {
+    pub(super) fn hold_back(mut command: Command, verb: Verb, files: &Path) -> Self {
         let (pipe, mut full) = std::io::pipe().expect("a pipe");
         // A pipe holds 64 KiB.
         full.write_all(&vec![b'\n'; 65536]).expect("it fits");
