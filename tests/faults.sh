@@ -36,4 +36,5 @@ done
 
 sh tests/prepare.sh
 sh tests/guest/build.sh target/guest
+export RUST_BACKTRACE=0
 cargo test --quiet --test it -- --exact faults::campaign --ignored --nocapture

@@ -149,6 +149,11 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
             told.untrue.extend(world.untruth(ended));
         }
     }
+    if stage.tool == Tool::Vmlife {
+        let whole = ended.verb == Verb::Hibernate && ended.code == 0 && after.damage.is_none();
+        let shown = stage.shown_state();
+        told.untrue.extend(world.wrongly_shown(&shown, whole));
+    }
     told.outcome = bring_back(
         stage,
         &mut told,
@@ -309,6 +314,23 @@ impl World {
             Fault::KilledTool | Fault::Clock => &[0],
         };
         (!fits.contains(&code)).then(|| format!("the exit status {code} is not the contract's"))
+    }
+
+    /// What `vmlife show` says that is not so.
+    fn wrongly_shown(&self, shown: &str, whole: bool) -> Option<String> {
+        let fits = match self.settled {
+            Settled::Runs => shown.starts_with("Up"),
+            Settled::Off if whole => shown.starts_with("Suspended"),
+            Settled::Off => self.complete || !shown.starts_with("Suspended"),
+            _ => true,
+        };
+        let (now, shown) = (self.settled, shown.trim());
+        (!fits).then(|| {
+            format!(
+                "it is {now:?}, image: {}, and shown as {shown:?}",
+                self.complete
+            )
+        })
     }
 
     /// What it said of the VM that is not so.

@@ -315,6 +315,13 @@ impl Stage {
         shown.stdout.contains(file.to_str().expect("text"))
     }
 
+    /// vmlife's word for the VM's state.
+    pub(super) fn shown_state(&self) -> String {
+        let mut command = self.vmlife();
+        command.args(["show", "vm", "--columns", "STATE", "--no-headers"]);
+        Ran::of(command.output().expect("vmlife runs")).stdout
+    }
+
     fn vmlife(&self) -> Command {
         let mut command = self.host.command(self.host.path("vmlife"));
         command.env("VMLIFE_IMAGES", &self.place.folder);
