@@ -370,8 +370,9 @@ impl World {
                 "was hibernated by libvirt, but its image",
                 off && self.image,
             ),
-            ("the image is still there", self.image && !runs),
+            ("the image is still there", self.image && off),
             ("was not restored: it runs", runs),
+            ("was restored from", runs),
         ] {
             if says(said) {
                 return (!so).then(|| format!("it said {said:?}, and {now}"));
