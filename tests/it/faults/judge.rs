@@ -359,7 +359,10 @@ impl World {
             return (!there).then(|| format!("it said that all went well, and {now}"));
         }
         if self.tool == Tool::Virsh {
-            let excused = as_before || self.fault == Fault::KilledQemu;
+            // What is so already, and what is busy, is told truly.
+            let told = ["already active", "is not running", "state change lock"];
+            let excused =
+                as_before || self.fault == Fault::KilledQemu || told.into_iter().any(says);
             return (!excused).then(|| format!("it said that it failed, and {now}"));
         }
         for (said, so) in [

@@ -433,7 +433,12 @@ impl Stage {
             }
             Phase::JustAfter => {
                 drop(self.hold_restore(running, 100));
-                pause(chance.below(60));
+                if fault == Fault::KilledQemu && chance.one_in(2) {
+                    // The guest has moved on: what its image holds is old.
+                    self.wait_for_a_tick(running);
+                } else {
+                    pause(chance.below(60));
+                }
                 None
             }
         };
@@ -574,6 +579,17 @@ impl Stage {
     pub(super) fn mend_place(&self, after: &mut Aftermath) {
         if std::mem::take(&mut after.place_is_bad) {
             self.place.mend();
+        }
+    }
+
+    /// Waits until the tool is done and the guest has ticked; not for ever, as it may not have come back.
+    fn wait_for_a_tick(&self, running: &mut Running) {
+        let (guest, began) = (self.guest(), Instant::now());
+        let seen = guest.ticks().pop();
+        while began.elapsed() < Duration::from_secs(5)
+            && !(running.has_ended() && guest.ticks().pop() != seen)
+        {
+            pause(5);
         }
     }
 
