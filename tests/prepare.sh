@@ -35,6 +35,7 @@ need swtpm-tools command -v swtpm_setup
 need libvirt0 test -e /usr/share/libvirt/schemas/domain.rng
 need libxml2-utils command -v xmllint
 need bsdutils command -v script
+need libfaketime sh -c 'ls /usr/lib/*/faketime/libfaketimeMT.so.1'
 need git command -v git
 need qemu-utils command -v qemu-img
 need perl-base command -v perl

@@ -121,6 +121,8 @@ finish() {
     [ -n "$ids" ] || wait
     exec 2>&3
     [ -z "$ids" ] || { say "still running:" $ids; status=1; }
+    # A test may have mounted a disk in there.
+    for mount in $(grep -sF " $dir/" /proc/mounts | cut -d' ' -f2); do umount -l "$mount"; done
     rm -rf -- "$dir" || { say "could not remove $dir"; status=1; }
     exit "$status"
 }

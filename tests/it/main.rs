@@ -10,6 +10,7 @@ mod definitions;
 mod documents;
 mod edits;
 mod failures;
+mod faults;
 mod fields;
 mod from_yaml;
 mod images;
