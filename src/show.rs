@@ -1,7 +1,7 @@
 //! The verb that only looks: VMs of a daemon, definitions and images without one, and where they differ.
 
 use crate::cli::{Cli, Form, Showing};
-use crate::definition::{self, Definition, redact};
+use crate::definition::{self, Definition, redact, redact_places};
 use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, begins_as_image};
@@ -104,6 +104,8 @@ pub(crate) fn show(
     let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
     if showing.security_info {
         vms.iter_mut().for_each(Vm::reveal_secrets);
+    } else {
+        vms.iter_mut().for_each(redact_places);
     }
     let mut kind = Kind::Done;
     if showing.verify {

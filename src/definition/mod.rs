@@ -15,7 +15,7 @@ mod yaml_writer;
 pub use difference::{Deviation, Said, deviations, next_run_changes};
 pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
-pub use redaction::redact;
+pub use redaction::{redact, redact_places};
 pub use tree::XmlError;
 pub use yaml::to_yaml;
 pub(crate) use yaml::yaml_flaw;
@@ -379,7 +379,13 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
     })?;
     let mut definitions = parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text))?;
     for definition in &mut definitions {
-        definition.secrets_are_open = mode.is_some_and(|mode| are_open(mode, &definition.vm));
+        let is_secret = |xml: &Secret| {
+            let xml = xml.expose().unwrap_or_default();
+            redact(xml).is_ok_and(|redacted| redacted != xml)
+        };
+        let in_xml = definition.xml.as_ref().is_some_and(is_secret);
+        definition.secrets_are_open =
+            mode.is_some_and(|mode| are_open(mode, &definition.vm) || in_xml && mode & 0o077 != 0);
     }
     Ok(definitions)
 }
@@ -398,6 +404,11 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
         let (vm, mistake) = read(text).map_err(|error| error.of_file(file))?;
         if let Some(mistake) = mistake {
             return Err(mistake.of_file(file));
+        }
+        if let Some(misplaced) =
+            metadata::secret_in(&domain_of(text).map_err(|error| error.of_file(file))?)
+        {
+            return Err(misplaced.place(text).of_file(file));
         }
         let origin = Origin {
             file: file.to_owned(),
@@ -670,6 +681,7 @@ mod tests {
         let with = |text: &str| yaml::read("f", text).unwrap().remove(0).vm;
         let secret = [
             "vmStatic: {name: a, vmInit: {rootPassword: x}}",
+            "vmStatic: {name: a, vmInit: {authorizedKeys: x}}",
             "vmStatic: {name: a, vmInit: {customScript: x}}",
             "vmStatic: {name: a, vmInit: {winKey: x}}",
             "{vmStatic: {name: a}, vmPayload: {files: {a: ''}}}",
@@ -681,7 +693,7 @@ mod tests {
             assert!(!are_open(0o100_600, &with(text)), "{text}");
         }
         for text in [
-            "vmStatic: {name: a, vmInit: {hostname: x, authorizedKeys: x}}",
+            "vmStatic: {name: a, vmInit: {hostname: x}}",
             "vmStatic: {name: a, vmInit: {rootPassword: '(hidden; --security-info shows it)'}}",
         ] {
             assert!(!are_open(0o100_644, &with(text)), "{text}");

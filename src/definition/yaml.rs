@@ -180,6 +180,9 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
         .location()
         .map_or((origin.line as usize, 1), |at| (at.line(), at.column()));
     let (line, column) = place_of_second(&problem, text, place).unwrap_or(place);
+    if let Some(hidden) = without_secret(&problem) {
+        problem = hidden;
+    }
     if problem.contains("cannot start any token") && is_tab(text, line, column) {
         "YAML is indented with spaces; here stands a tab".clone_into(&mut problem);
     } else if problem.contains("repetition limit exceeded") || problem.ends_with(BEYOND_MEASURE) {
@@ -193,6 +196,16 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
         column: u32::try_from(column).ok(),
         problem,
     }
+}
+
+/// The parser quotes what it does not like: not where secrets stand.
+fn without_secret(problem: &str) -> Option<String> {
+    let places = ["vmInit", "vmPayload", "graphicsInfos"];
+    let (place, rest) = problem.split_once(": invalid ")?;
+    let (_, expected) = rest.rsplit_once(", expected ")?;
+    let quotes = rest.contains("string ");
+    (quotes && places.iter().any(|part| place.contains(part)))
+        .then(|| format!("{place}: this is not what stands here: expected {expected}"))
 }
 
 /// A better wording of "unknown field `x`, expected one of `a`, `b`".
@@ -287,6 +300,16 @@ mod tests {
         assert!(
             complaint("vmStatic:\n  name: web\n  id: 17\n").starts_with("vm.yaml:3:7: vmStatic.id")
         );
+    }
+
+    #[test]
+    fn a_secret_in_a_wrong_place_is_not_quoted() {
+        let told = complaint("vmStatic:\n  name: web\n  vmInit: S3CRET\n");
+        assert!(
+            told.starts_with("vm.yaml:3:11: vmStatic.vmInit: this is not"),
+            "{told}"
+        );
+        assert!(!told.contains("S3CRET"), "{told}");
     }
 
     #[test]

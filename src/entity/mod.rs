@@ -182,11 +182,18 @@ impl Vm {
             .chain(files)
     }
 
-    /// Whether it holds the text of secrets. Public keys are none that must be kept.
+    /// Whether it holds the text of secrets.
     #[must_use]
     pub fn holds_secrets(&self) -> bool {
         let init = self.vm_static.vm_init.iter();
-        let init = init.flat_map(|init| [&init.win_key, &init.root_password, &init.custom_script]);
+        let init = init.flat_map(|init| {
+            [
+                &init.authorized_keys,
+                &init.win_key,
+                &init.root_password,
+                &init.custom_script,
+            ]
+        });
         let dynamic = self.vm_dynamic.iter();
         let tickets = dynamic
             .flat_map(|dynamic| dynamic.graphics_infos.values())

@@ -15,6 +15,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use uuid::Uuid;
 
 /// What an ISO 9660 label has room for.
 const LABEL_LIMIT: usize = 32;
@@ -56,7 +57,9 @@ impl fmt::Debug for Payload {
 /// What is wrong with the definition, without any secret of it.
 pub fn files(vm: &Vm) -> Result<Option<Payload>, String> {
     let given = match &vm.vm_payload {
-        Some(payload) if payload.image_path.is_some() => return Ok(None),
+        Some(payload) if payload.image_path.is_some() => {
+            return not_of_another(vm, payload).map(|()| None);
+        }
         given => given.as_ref(),
     };
     let kind = vm.initialization_type.as_ref();
@@ -89,6 +92,22 @@ pub fn files(vm: &Vm) -> Result<Option<Payload>, String> {
     };
     check_paths(&payload.files)?;
     Ok(Some(payload))
+}
+
+/// A CD of vmlife's making holds the secrets of one VM: a copy of its definition must not take it along.
+fn not_of_another(vm: &Vm, payload: &VmPayload) -> Result<(), String> {
+    let name = payload
+        .image_path
+        .as_ref()
+        .and_then(|path| path.file_name());
+    let name = name.and_then(|name| name.to_str()?.strip_suffix(".payload.iso"));
+    match name.and_then(|name| name.parse::<Uuid>().ok()) {
+        Some(whose) if vm.id() != Some(whose) => Err(format!(
+            "vmPayload.imagePath is the CD of another VM, {whose}, with its secrets: leave vmPayload out, and \
+             say what this one is to be told"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The user's own files.

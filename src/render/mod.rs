@@ -24,7 +24,7 @@ use jiff::tz::TimeZone;
 use progress::Meter;
 use serde::Serialize;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use text::{View, harmless, seconds};
+use text::{View, harmless, seconds, treacherous};
 
 /// The streams, and how they are to be written.
 pub struct Output {
@@ -348,7 +348,15 @@ fn name_line(name: &str) -> String {
 
 fn json(value: &impl Serialize) -> String {
     // Plain data with string keys: this cannot fail.
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+    let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
+    // JSON leaves as they are what steers a terminal all the same; they stand in strings only.
+    let is_harmless = |sign: char| sign == '\n' || !treacherous(sign);
+    text.chars()
+        .map(|sign| match u16::try_from(u32::from(sign)) {
+            Ok(number) if !is_harmless(sign) => format!("\\u{number:04x}"),
+            _ => sign.to_string(),
+        })
+        .collect()
 }
 
 /// Here and now.

@@ -17,6 +17,7 @@ mod images;
 mod interrupt;
 mod journal;
 mod lifecycle;
+mod lossless;
 mod managed;
 mod payload;
 mod races;

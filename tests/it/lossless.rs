@@ -1,0 +1,153 @@
+//! What a VM says by way of YAML, and what differs from a definition, is all of it: also what the model has
+//! no field for.
+
+use super::support::session::Session;
+
+/// A domain with much that the model has no field for, or fewer words than libvirt.
+const RICH: &str = "<domain type='qemu'>
+  <name>rich</name>
+  <uuid>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aad</uuid>
+  <memory unit='MiB'>512</memory>
+  <currentMemory unit='MiB'>256</currentMemory>
+  <vcpu cpuset='0-1'>8</vcpu>
+  <os>
+    <type arch='x86_64' machine='pc-q35-7.2'>hvm</type>
+    <bootmenu enable='yes' timeout='3000'/>
+  </os>
+  <features><acpi/></features>
+  <cpu mode='custom' match='minimum'>
+    <model fallback='allow'>qemu64</model>
+    <topology sockets='1' dies='2' cores='2' threads='2'/>
+    <feature policy='optional' name='vmx'/>
+    <feature policy='forbid' name='svm'/>
+    <feature policy='force' name='pcid'/>
+  </cpu>
+  <clock offset='localtime'/>
+  <on_reboot>destroy</on_reboot>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' discard='ignore' error_policy='enospace'/>
+      <source file='/a.luks'>
+        <encryption format='luks'><secret type='passphrase' uuid='6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a00'/></encryption>
+      </source>
+      <target dev='vdb' bus='virtio'/>
+      <boot order='2'/>
+    </disk>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/><source file='/c.raw'/><target dev='vda' bus='virtio'/><boot order='3'/>
+    </disk>
+    <disk type='file' device='cdrom'><source file='/1.iso'/><target dev='sda' bus='sata'/><readonly/></disk>
+    <disk type='file' device='cdrom'><source file='/2.iso'/><target dev='sdb' bus='sata'/><readonly/></disk>
+    <interface type='direct'>
+      <mac address='52:54:00:00:00:02'/><source dev='eth0' mode='bridge'/><model type='virtio'/><boot order='1'/>
+    </interface>
+    <interface type='bridge'>
+      <mac address='52:54:00:00:00:03'/><source bridge='ovs0'/><vlan><tag id='42'/></vlan>
+      <virtualport type='openvswitch'/><model type='virtio'/>
+    </interface>
+    <interface type='user'><mac address='52:54:00:00:00:03'/><model type='e1000'/></interface>
+    <filesystem type='mount'><source dir='/x'/><target dir='y'/></filesystem>
+    <watchdog model='i6300esb' action='reset'/>
+    <graphics type='vnc' port='5999' listen='0.0.0.0'/>
+    <video><model type='virtio' heads='2'/></video>
+    <tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+";
+
+fn defined(host: &Session) -> String {
+    let file = host.write("rich.xml", RICH);
+    host.virsh(["define".as_ref(), file.as_os_str()]);
+    host.virsh(["dumpxml", "--inactive", "rich"])
+}
+
+/// What libvirt makes of a definition in YAML, by way of the domain XML that becomes of it.
+fn redefined(host: &Session, yaml: &str) -> String {
+    let file = host.write("again.yaml", yaml);
+    let xml = host.vmlife([
+        "show".as_ref(),
+        file.as_os_str(),
+        "-o".as_ref(),
+        "xml".as_ref(),
+    ]);
+    let file = host.write("again.xml", xml.succeeds().stdout);
+    host.virsh(["define".as_ref(), file.as_os_str()]);
+    host.virsh(["dumpxml", "--inactive", "rich"])
+}
+
+#[test]
+fn a_vm_comes_back_from_its_yaml_as_it_was_also_where_the_model_has_no_field() {
+    let Some(host) = Session::start() else { return };
+    let before = defined(&host);
+    let yaml = host
+        .vmlife(["show", "rich", "-o", "yaml"])
+        .succeeds()
+        .stdout;
+    assert_eq!(redefined(&host, &yaml), before);
+    let more = yaml.replace("memSizeMb: 512\n", "memSizeMb: 1024\n");
+    assert_ne!(more, yaml);
+    let after = redefined(&host, &more);
+    let changed: Vec<_> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(a, b)| a != b)
+        .collect();
+    let memory = "  <memory unit='KiB'>524288</memory>";
+    assert_eq!(changed, [(memory, "  <memory unit='KiB'>1048576</memory>")]);
+}
+
+#[test]
+fn a_difference_is_seen_wherever_it_is_and_nothing_else_is_one() {
+    let Some(host) = Session::start() else { return };
+    defined(&host);
+    let diff = |name: &str, text: &str| {
+        let file = host.write(name, text);
+        let option = format!("--diff={}", file.display());
+        host.vmlife(["show", "rich", &option])
+    };
+    diff("same.xml", RICH).succeeds().says("rich is as defined");
+    for (of, other, place) in [
+        ("format='luks'", "format='luks2'", "encryption@format"),
+        ("id='42'", "id='43'", "vlan/tag@id"),
+        ("action='reset'", "action='poweroff'", "watchdog@action"),
+        ("dir='/x'", "dir='/z'", "filesystem[y]/source@dir"),
+        (
+            "policy='optional'",
+            "policy='require'",
+            "feature[vmx]@policy",
+        ),
+        ("/2.iso", "/3.iso", "disk[sdb]/source@file"),
+        ("order='2'", "order='4'", "disk[vdb]/boot@order"),
+        ("offset='localtime'", "offset='utc'", "clock@offset"),
+        ("cpuset='0-1'", "cpuset='0'", "vcpu@cpuset"),
+        ("mode='bridge'", "mode='private'", "source@mode"),
+        (
+            "discard='ignore'",
+            "discard='unmap'",
+            "images[vdb].passDiscard",
+        ),
+    ] {
+        let ran = diff("other.xml", &RICH.replacen(of, other, 1)).ends_with(1);
+        let rows: Vec<&str> = ran.stdout.lines().skip(2).collect();
+        assert!(rows.len() == 1 && rows[0].contains(place), "{of}: {ran:#?}");
+    }
+    let one = "vmStatic: { name: rich }\n";
+    diff("one.yaml", one).succeeds().says("rich is as defined");
+    let nothing = "vmStatic: { name: rich, tpmEnabled: false, bootMenuEnabled: false, images: [], \
+                   interfaces: [], graphicsTypes: [], balloonEnabled: false }\n";
+    let ran = diff("nothing.yaml", nothing).ends_with(1);
+    for field in [
+        "tpmEnabled",
+        "bootMenuEnabled",
+        "images",
+        "interfaces",
+        "graphicsTypes",
+    ] {
+        assert!(
+            ran.stdout.contains(&format!("vmStatic.{field}")),
+            "{field}: {ran:#?}"
+        );
+    }
+    assert!(!ran.stdout.contains("balloonEnabled"), "{ran:#?}");
+}
