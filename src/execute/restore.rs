@@ -777,7 +777,7 @@ fn leave_behind(marked: Option<Marked>, warnings: &mut Vec<String>) {
 /// its image, which would look as if the VM had run since.
 fn give_up(marked: Option<Marked>, warnings: &mut Vec<String>) {
     if let Some(Marked { image, .. }) = marked
-        && let Err(error) = image.mark(Usage::GivenUp(Timestamp::now()))
+        && let Err(error) = image.mark(Usage::NotRunSince(Timestamp::now()))
     {
         let path = image.path.display();
         warnings.push(format!("the record of {path} is out of date: {error}"));

@@ -3,7 +3,7 @@
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::read_nvram;
-use crate::entity::{Secret, Verdict, Vm, VmDynamic, VmStatus};
+use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, writable_disks};
 use crate::interrupt::cause_word;
@@ -157,6 +157,12 @@ impl Run<'_> {
             if image.summary.verdict != Verdict::Good {
                 return Err(bad(image.summary.flaw.as_deref().unwrap_or_default()));
             }
+            if let Some(at) = image.first_hole() {
+                let flaw = format!(
+                    "nothing is at its byte {at}: somebody has cut it while it was written"
+                );
+                return Err(bad(&flaw));
+            }
             size_bytes = image.summary.size_bytes;
             if let Err(error) = image.flush() {
                 warnings.push(format!(
@@ -174,6 +180,11 @@ impl Run<'_> {
                 let cause = failure.cause.map(|cause| format!(" ({cause})"));
                 let why = format!("{}{}", failure.message, cause.unwrap_or_default());
                 warnings.push(format!("its image has no checksum: {why}"));
+            }
+            if machine.state().is_ok_and(DomainState::stopped_without_save)
+                && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok()
+            {
+                warnings.push("QEMU died when all had been written: its image is whole".to_owned());
             }
         } else {
             if self.options.checksum {

@@ -340,6 +340,17 @@ impl ImageFile {
         }
     }
 
+    /// Where the file has a hole, if that is wrong. libvirt writes a raw image from its begin to its end, so
+    /// that a fresh one has none; copies may.
+    #[must_use]
+    pub fn first_hole(&self) -> Option<u64> {
+        let is_raw = self.summary.format.as_deref() == Some("raw");
+        let file = is_raw.then(|| File::open(&self.path).ok()).flatten()?;
+        let hole = rustix::fs::seek(&file, rustix::fs::SeekFrom::Hole(0)).ok()?;
+        // There is always one at the end.
+        Some(hole).filter(|hole| *hole < self.identity.size_bytes)
+    }
+
     /// Makes sure that the image outlives a power cut: libvirt flushes neither its final header nor
     /// the folder.
     ///
@@ -462,7 +473,7 @@ impl ImageFile {
                 format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran");
             return Err((Verdict::Doubtful, words));
         }
-        if let Some(Usage::GivenUp(at)) = usage {
+        if let Some(Usage::NotRunSince(at)) = usage {
             // libvirt does not tell whether it was ended by force once more since: its disks do.
             let disks = self.vm.iter().flat_map(|vm| &vm.vm_static.images);
             let mut paths = disks.filter_map(|disk| disk.image_path.as_deref());
@@ -473,7 +484,7 @@ impl ImageFile {
             }
             // No flaw, but worth a word: see `Machine::observe`.
             self.summary.flaw = Some(format!(
-                "good; a restore of it was given up at {at:.0}, before the guest ran"
+                "good; libvirt says that the VM was ended, but the guest has not run since {at:.0}"
             ));
         }
         Ok(())

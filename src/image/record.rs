@@ -115,9 +115,9 @@ fn own_uid() -> Option<u32> {
 pub enum Usage {
     /// A restore of it began. As long as this stands, nobody knows whether the guest ran.
     RestoreBegan(Timestamp),
-    /// A restore of it was given up before the guest ran: libvirt then remembers only that the VM was
-    /// ended by force.
-    GivenUp(Timestamp),
+    /// The guest has not run since, although libvirt says that the VM was ended by force or crashed: a restore
+    /// was given up before it let the guest run, or QEMU died when all had been written.
+    NotRunSince(Timestamp),
     /// The VM has run since: from this image, or without it. Its disks have moved on.
     LeftBehind(Timestamp),
 }

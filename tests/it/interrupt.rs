@@ -299,7 +299,7 @@ fn a_vm_that_is_loaded_when_the_cancel_comes_is_ended_too_as_its_guest_has_not_r
     host.vmlife(["show", "vm"])
         .succeeds()
         .says("vm: Suspended")
-        .says("a restore of it was given up at");
+        .says("the guest has not run since");
     host.vmlife(["restore", "vm"]).succeeds();
     guest.goes_on_after(&before);
 }
