@@ -24,6 +24,7 @@ use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
+use crate::words::quoted;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,7 +206,11 @@ impl Run<'_> {
                 Err(Failure::new(Kind::NotFound, message))
             }
         };
-        outcome.map(|outcome| Outcome {
+        let mut outcome = outcome?;
+        if let (Step::Start, Some(_)) = (step, &entry.machine) {
+            outcome.warnings.extend(not_as_defined(&entry));
+        }
+        Ok(Outcome {
             step: Some(step),
             changed: true,
             ..outcome
@@ -320,6 +325,21 @@ impl Run<'_> {
             ..Outcome::done(subject, message)
         })
     }
+}
+
+/// A VM that libvirt knows is booted as libvirt has it, whatever the definition says that names it.
+fn not_as_defined(entry: &Entry) -> Option<String> {
+    let definition = entry.definition.as_deref()?;
+    let found = definition.deviations(&entry.vm, None).ok()?;
+    let fields: Vec<&str> = found.iter().map(|one| one.field.as_str()).collect();
+    let file = &definition.origin.file;
+    (!fields.is_empty()).then(|| {
+        format!(
+            "it is started as libvirt has it, which is otherwise than {file} says: {} (vmlife show --diff {})",
+            fields.join(", "),
+            quoted(file)
+        )
+    })
 }
 
 /// Whether the file system leaves the folder to somebody else.

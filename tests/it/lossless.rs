@@ -1,6 +1,7 @@
 //! What a VM says by way of YAML, and what differs from a definition, is all of it: also what the model has
 //! no field for.
 
+use super::support::guest::define_empty;
 use super::support::session::Session;
 
 /// A domain with much that the model has no field for, or fewer words than libvirt.
@@ -150,4 +151,65 @@ fn a_difference_is_seen_wherever_it_is_and_nothing_else_is_one() {
         );
     }
     assert!(!ran.stdout.contains("balloonEnabled"), "{ran:#?}");
+}
+
+#[test]
+fn a_vm_that_is_known_and_otherwise_than_its_definition_says_is_started_with_a_word() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "web");
+    let file = host.write("web.yaml", "vmStatic: { name: web, memSizeMb: 64 }\n");
+    let ran = host.vmlife(["restore".as_ref(), "--or-start".as_ref(), file.as_os_str()]);
+    let told = ran.ends_with(0).stderr;
+    assert!(
+        told.contains("vmStatic.memSizeMb") && told.contains("--diff"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_a_definition_says_of_its_start_and_its_disks_is_done() {
+    let Some(host) = Session::start() else { return };
+    let disk = host.write("disk.raw", vec![0; 1 << 20]);
+    let yaml = format!(
+        "vmStatic:
+  name: web
+  memSizeMb: 32
+  domainType: qemu
+  runAndPause: true
+  stateless: true
+  images: [{{ imagePath: {}, volumeFormat: RAW }}]
+  interfaces:
+    - {{ name: lan, sourceType: user, type: pv, vnicProfileName: gold }}
+    - {{ name: dmz, sourceType: user, type: e1000, vnicProfileName: plain }}
+",
+        disk.display()
+    );
+    let file = host.write("web.yaml", yaml);
+    let start = ["restore".as_ref(), "--or-start".as_ref(), file.as_os_str()];
+    host.vmlife(start).succeeds().says("web is started, paused");
+    assert_eq!(host.state("web"), "paused (user)");
+    let xml = host.virsh(["dumpxml", "--inactive", "web"]);
+    assert!(xml.contains("<transient/>"), "{xml}");
+    host.vmlife(["hibernate", "web"]).refuses(6, "");
+    host.virsh(["destroy", "web"]);
+    // What was said of a card goes with it.
+    let card = xml
+        .lines()
+        .find(|line| line.contains("<mac address="))
+        .expect("a card");
+    let address = card.split('\'').nth(1).expect("an address");
+    host.virsh([
+        "detach-interface",
+        "web",
+        "user",
+        "--mac",
+        address,
+        "--config",
+    ]);
+    let left = host.vmlife(["show", "web", "-o", "json"]).succeeds().json();
+    let left = &left["vms"][0];
+    let cards = left["vmStatic"]["interfaces"].as_array().expect("cards");
+    assert_eq!(cards.len(), 1);
+    assert_eq!(cards[0]["name"], "dmz");
+    assert_eq!(cards[0]["vnicProfileName"], "plain");
 }
