@@ -1,13 +1,14 @@
 //! The verb that only looks: VMs of a daemon, definitions and images without one, and where they differ.
 
 use crate::cli::{Cli, Showing};
-use crate::definition::{self, Definition, deviations, redact};
+use crate::definition::{self, Definition, Deviation, deviations, redact};
 use crate::entity::{Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::ImageFile;
 use crate::interrupt::Interrupt;
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::observe::{self, measure, observe};
+use crate::payload;
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
 use crate::report::{Difference, Failure, Kind};
@@ -33,10 +34,14 @@ enum Source {
 
 impl Source {
     /// What its owner should mend.
-    fn warning(&self) -> Option<String> {
+    fn warnings(&self) -> Vec<String> {
         match self {
-            Self::Defined(definition) => definition.warning(),
-            Self::Found(_) | Self::Image(_) => None,
+            Self::Defined(definition) => {
+                // Domain XML says itself what CDs there are.
+                let useless = payload::useless(&definition.vm).filter(|_| definition.xml.is_none());
+                definition.warning().into_iter().chain(useless).collect()
+            }
+            Self::Found(_) | Self::Image(_) => Vec::new(),
         }
     }
 }
@@ -93,8 +98,10 @@ pub(crate) fn show(
     let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
     if showing.security_info {
         vms.iter_mut().for_each(Vm::reveal_secrets);
+    } else {
+        vms.iter_mut().for_each(Vm::hide_secrets_of_places);
     }
-    let mut warnings: Vec<String> = sources.iter().filter_map(Source::warning).collect();
+    let mut warnings: Vec<String> = sources.iter().flat_map(Source::warnings).collect();
     warnings.dedup();
     for warning in &warnings {
         output.warning(warning);
@@ -192,7 +199,7 @@ fn xml_of(
     };
     let xml = match source {
         Source::Image(xml) => xml.expose().unwrap_or_default().to_owned(),
-        Source::Defined(definition) => definition.domain_xml().map_err(|error| failed(&error))?,
+        Source::Defined(definition) => definition.whole_xml().map_err(|error| failed(&error))?,
         Source::Found(machine) => {
             let Some(machine) = machine else {
                 let path = vm
@@ -289,7 +296,7 @@ fn differences(
     let mut names = Vec::new();
     for (definition, entry) in pairs {
         let name = entry.vm.name().to_owned();
-        let found = deviations(&definition.vm, &entry.vm).into_iter();
+        let found = discreet_deviations(&definition.vm, &entry.vm).into_iter();
         all.extend(found.map(|deviation| Difference {
             vm: name.clone(),
             field: deviation.field,
@@ -305,6 +312,31 @@ fn differences(
     } else {
         Kind::Differs
     })
+}
+
+/// Where a VM is otherwise than its definition says, told without the secrets of places. What the
+/// definition itself has hidden of one cannot differ.
+fn discreet_deviations(defined: &Vm, found: &Vm) -> Vec<Deviation> {
+    let without_secrets = |vm: &Vm| {
+        let mut vm = vm.clone();
+        vm.hide_secrets_of_places();
+        vm
+    };
+    let mut all = deviations(&without_secrets(defined), &without_secrets(found));
+    for exact in deviations(defined, found) {
+        let is_hidden = exact
+            .defined
+            .as_ref()
+            .is_some_and(|words| words.contains(Secret::HIDDEN));
+        if !is_hidden && all.iter().all(|other| other.field != exact.field) {
+            all.push(Deviation {
+                defined: Some(Secret::HIDDEN.to_owned()),
+                found: Some(Secret::HIDDEN.to_owned()),
+                ..exact
+            });
+        }
+    }
+    all
 }
 
 /// Each VM with the definition that is about it. A single definition may be meant for a VM of another
@@ -336,4 +368,29 @@ fn paired(
                 })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_in_a_password_is_seen_and_not_told() {
+        let vm = |iso: &str| {
+            let text = format!("vmStatic: {{name: a, isoPath: '{iso}'}}");
+            definition::parse("f", &text).unwrap().remove(0).vm
+        };
+        let found = vm("https://me:s3cret@h/a.iso");
+        for other in ["https://me:0ther@h/a.iso", "https://me:0ther@h/b.iso"] {
+            let told = discreet_deviations(&vm(other), &found);
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(told[0].field, "vmStatic.isoPath");
+            let words = format!("{told:?}");
+            assert!(!words.contains("s3cret") && !words.contains("0ther"));
+        }
+        let mut shown = found.clone();
+        shown.hide_secrets_of_places();
+        assert_eq!(discreet_deviations(&shown, &found), []);
+        assert_eq!(discreet_deviations(&found, &found), []);
+    }
 }

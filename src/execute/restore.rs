@@ -265,7 +265,13 @@ impl Run<'_> {
             id: Some(machine.id()),
             ..subject
         };
-        self.start(&machine, &entry.vm, subject).map_err(|failure| {
+        let useless = payload::useless(&definition.vm).filter(|_| definition.xml.is_none());
+        let started = self.start(&machine, &entry.vm, subject);
+        let started = started.map(|mut outcome| {
+            outcome.warnings.extend(useless);
+            outcome
+        });
+        started.map_err(|failure| {
             if self.gave_up || machine.state().is_ok_and(DomainState::is_active) {
                 return failure;
             }
