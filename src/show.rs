@@ -1,13 +1,14 @@
 //! The verb that only looks: VMs of a daemon, definitions and images without one, and where they differ.
 
 use crate::cli::{Cli, Form, Showing};
-use crate::definition::{self, Definition, redact, redact_places};
+use crate::definition::{self, Definition, Deviation, redact};
 use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::observe::{self, measure, observe};
+use crate::payload;
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
 use crate::report::{Difference, Event, Failure, Kind, ListedImage, Progress, Sink, VmRef};
@@ -41,10 +42,14 @@ impl Source {
     }
 
     /// What its owner should mend.
-    fn warning(&self) -> Option<String> {
+    fn warnings(&self) -> Vec<String> {
         match self {
-            Self::Defined(definition) => definition.warning(),
-            Self::Found(_) | Self::Image(_) => None,
+            Self::Defined(definition) => {
+                // Domain XML says itself what CDs there are.
+                let useless = payload::useless(&definition.vm).filter(|_| definition.xml.is_none());
+                definition.warning().into_iter().chain(useless).collect()
+            }
+            Self::Found(_) | Self::Image(_) => Vec::new(),
         }
     }
 }
@@ -105,7 +110,7 @@ pub(crate) fn show(
     if showing.security_info {
         vms.iter_mut().for_each(Vm::reveal_secrets);
     } else {
-        vms.iter_mut().for_each(redact_places);
+        vms.iter_mut().for_each(Vm::hide_secrets_of_places);
     }
     let mut kind = Kind::Done;
     if showing.verify {
@@ -120,7 +125,7 @@ pub(crate) fn show(
             }
         }
     }
-    let mut warnings: Vec<String> = sources.iter().filter_map(Source::warning).collect();
+    let mut warnings: Vec<String> = sources.iter().flat_map(Source::warnings).collect();
     warnings.dedup();
     for warning in &warnings {
         output.warning(warning);
@@ -356,7 +361,7 @@ fn xml_of(
     };
     let xml = match source {
         Source::Image(xml) => xml.expose().unwrap_or_default().to_owned(),
-        Source::Defined(definition) => definition.domain_xml().map_err(|error| failed(&error))?,
+        Source::Defined(definition) => definition.whole_xml().map_err(|error| failed(&error))?,
         Source::Found(machine) => {
             let Some(machine) = machine else {
                 let path = vm
@@ -465,11 +470,17 @@ fn differences(
     let mut names = Vec::new();
     for (definition, entry) in pairs {
         let name = entry.vm.name().to_owned();
-        let found = definition
-            .deviations(&entry.vm, xml_beside(&definition, &entry).as_deref())
-            .map_err(|error| {
-                Failure::new(Kind::Failed, format!("{name} cannot be compared")).because(&error)
-            })?;
+        let xml = xml_beside(&definition, &entry);
+        let compare = |defined: &Vm, found: &Vm| {
+            let definition = Definition {
+                vm: defined.clone(),
+                ..definition.clone()
+            };
+            definition.deviations(found, xml.as_deref())
+        };
+        let found = discreet(&definition.vm, &entry.vm, compare).map_err(|error| {
+            Failure::new(Kind::Failed, format!("{name} cannot be compared")).because(&error)
+        })?;
         all.extend(found.into_iter().map(|deviation| Difference {
             vm: name.clone(),
             field: deviation.field,
@@ -485,6 +496,35 @@ fn differences(
     } else {
         Kind::Differs
     })
+}
+
+/// Where a VM is otherwise than its definition says, told without the secrets of places. What the
+/// definition itself has hidden of one cannot differ.
+fn discreet<E>(
+    defined: &Vm,
+    found: &Vm,
+    compare: impl Fn(&Vm, &Vm) -> Result<Vec<Deviation>, E>,
+) -> Result<Vec<Deviation>, E> {
+    let without_secrets = |vm: &Vm| {
+        let mut vm = vm.clone();
+        vm.hide_secrets_of_places();
+        vm
+    };
+    let mut all = compare(&without_secrets(defined), &without_secrets(found))?;
+    for exact in compare(defined, found)? {
+        let is_hidden = exact
+            .defined
+            .as_ref()
+            .is_some_and(|words| words.contains(Secret::HIDDEN));
+        if !is_hidden && all.iter().all(|other| other.field != exact.field) {
+            all.push(Deviation {
+                defined: Some(Secret::HIDDEN.to_owned()),
+                found: Some(Secret::HIDDEN.to_owned()),
+                ..exact
+            });
+        }
+    }
+    Ok(all)
 }
 
 /// Each VM with the definition that is about it. A single definition may be meant for a VM of another
@@ -516,4 +556,36 @@ fn paired(
                 })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::deviations;
+
+    #[test]
+    fn a_difference_in_a_password_is_seen_and_not_told() {
+        let vm = |iso: &str| {
+            let text = format!("vmStatic: {{name: a, isoPath: '{iso}'}}");
+            definition::parse("f", &text).unwrap().remove(0).vm
+        };
+        let found = vm("https://me:s3cret@h/a.iso");
+        let told = |defined: &Vm, found: &Vm| {
+            discreet(defined, found, |a, b| {
+                Ok::<_, std::convert::Infallible>(deviations(a, b))
+            })
+            .expect("it cannot fail")
+        };
+        for other in ["https://me:0ther@h/a.iso", "https://me:0ther@h/b.iso"] {
+            let told = told(&vm(other), &found);
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert_eq!(told[0].field, "vmStatic.isoPath");
+            let words = format!("{told:?}");
+            assert!(!words.contains("s3cret") && !words.contains("0ther"));
+        }
+        let mut shown = found.clone();
+        shown.hide_secrets_of_places();
+        assert_eq!(told(&shown, &found), []);
+        assert_eq!(told(&found, &found), []);
+    }
 }

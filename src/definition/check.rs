@@ -4,7 +4,7 @@
 use super::domain::{is_elsewhere, pins};
 use super::tree::is_of_xml;
 use crate::entity::{
-    BiosType, DiskImage, GraphicsType, MemorySize, SerialNumberPolicy, UsbPolicy, Vm,
+    BiosType, DiskImage, GraphicsType, MemorySize, Secret, SerialNumberPolicy, UsbPolicy, Vm,
     VmNetworkInterface, VmStatic,
 };
 use serde_json::Value;
@@ -41,8 +41,31 @@ pub(super) fn check(vm: &Vm) -> Result<(), String> {
     for (number, card) in configured.interfaces.iter().enumerate() {
         check_card(card).map_err(|problem| format!("interfaces[{number}].{problem}"))?;
     }
+    check_places(configured)?;
     let value = serde_json::to_value(vm).map_err(|error| error.to_string())?;
     check_text("", &value)
+}
+
+/// What `show` has hidden of a place is not known, and must not be taken for a part of it.
+fn check_places(vm: &VmStatic) -> Result<(), String> {
+    let iso = vm.iso_path.iter().map(|path| path.to_string_lossy());
+    let iso = iso.map(|place| ("isoPath".to_owned(), place));
+    let of_disks = vm.images.iter().enumerate().flat_map(|(number, disk)| {
+        let hosts = disk.source_hosts.iter().map(|host| ("sourceHosts", host));
+        let path = disk.image_path.iter().map(|path| ("imagePath", path));
+        let name = move |field| format!("images[{number}].{field}");
+        path.chain(hosts)
+            .map(move |(field, place)| (name(field), place.into()))
+    });
+    match iso
+        .chain(of_disks)
+        .find(|(_, place)| place.contains(Secret::HIDDEN))
+    {
+        Some((field, _)) => Err(format!(
+            "the secret in {field} is not known: only its placeholder is here"
+        )),
+        None => Ok(()),
+    }
 }
 
 fn check_memory(vm: &VmStatic) -> Result<(), String> {

@@ -3,9 +3,9 @@
 //! Which fields these are, their documentation says, and lists here that a test holds to it. No other field is
 //! ever read from there: what libvirt's XML has a home for, it alone tells, whoever has written the metadata.
 
-use super::tree::{Document, Element, Problem};
+use super::tree::Element;
 use crate::entity::{
-    DiskImage, Secret, Vm, VmDynamic, VmInterfaceType, VmNetworkInterface, VmNumaNode, VmStatic,
+    DiskImage, Vm, VmDynamic, VmInterfaceType, VmNetworkInterface, VmNumaNode, VmStatic,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -525,20 +525,6 @@ fn rewrite(element: &mut Element, fields: &Map<String, Value>, make: &impl Fn(&s
     for (name, value) in fields.iter().filter(|(name, _)| !there.contains(name)) {
         element.append(fill(named(name, make), value, make));
     }
-}
-
-/// A secret of vmInit's in the metadata, where all who may read the domain find it.
-pub(super) fn secret_in(document: &Document) -> Option<Problem> {
-    let own = document.root.child("metadata").and_then(own)?;
-    let inits = own.elements().filter(|field| field.name() == "vmInit");
-    let mut fields = inits.flat_map(Element::elements);
-    let secret = fields.find(|field| {
-        let is_text = !["", Secret::HIDDEN].contains(&field.text().trim());
-        ["rootPassword", "customScript", "winKey"].contains(&field.name()) && is_text
-    })?;
-    let words =
-        "a secret has no place in libvirt's XML; vmInit in a YAML definition puts it on a CD";
-    Some(secret.problem(format!("<{}>: {words}", secret.name())))
 }
 
 /// The element that holds a field of vmlife's metadata.

@@ -15,7 +15,7 @@ mod yaml_writer;
 pub use difference::{Deviation, Said, deviations, next_run_changes};
 pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
-pub use redaction::{redact, redact_places};
+pub use redaction::redact;
 pub use tree::XmlError;
 pub use yaml::to_yaml;
 pub(crate) use yaml::yaml_flaw;
@@ -99,8 +99,33 @@ impl Definition {
     /// The domain XML that libvirt is to be given: the text itself, or one made from the model.
     ///
     /// # Errors
-    /// What the definition lacks to be a domain.
+    /// What the definition lacks to be a domain, and what libvirt may not be told: it would keep a secret
+    /// in the metadata for everybody to read.
     pub fn domain_xml(&self) -> Result<String, DefinitionError> {
+        let xml = self.whole_xml()?;
+        if self.xml.is_none() && self.vm.domain_xml.is_none() {
+            return Ok(xml);
+        }
+        let problem = if let Some(field) = redaction::kept_secret(&xml) {
+            format!(
+                "its metadata holds a secret, {field}, which everybody who may look at the VM could read: \
+                 write it into a definition in YAML, whose secrets reach the guest on a CD"
+            )
+        } else if redaction::has_placeholder(&xml) {
+            "a secret in it is not known: only its placeholder is here; \
+             vmlife show -o xml --security-info writes the secret itself"
+                .to_owned()
+        } else {
+            return Ok(xml);
+        };
+        Err(self.origin.error(problem))
+    }
+
+    /// The same, to be looked at: nothing that can be made is refused.
+    ///
+    /// # Errors
+    /// What the definition lacks to be a domain.
+    pub fn whole_xml(&self) -> Result<String, DefinitionError> {
         match self.xml.as_ref().and_then(Secret::expose) {
             Some(xml) => Ok(xml.to_owned()),
             None => domain_xml(&self.vm).map_err(|problem| self.origin.error(problem)),
@@ -127,7 +152,9 @@ fn read(text: &str) -> Result<(Vm, Option<XmlError>), XmlError> {
     let mistake = Metadata::of_domain(domain).apply(&mut vm);
     let mistake = mistake.map(|(field, why)| {
         let element = metadata::element_of(domain, &field).unwrap_or(domain);
-        element.problem(format!("<{field}>: {why}")).place(text)
+        let complaint = yaml::discreet(&format!("{field}: {why}"));
+        let why = complaint.strip_prefix(&field).unwrap_or(&complaint);
+        element.problem(format!("<{field}>{why}")).place(text)
     });
     Ok((vm, mistake))
 }
@@ -212,7 +239,7 @@ const NEW: &str = "<domain type='kvm'>
 /// What the definition lacks, as a sentence.
 pub fn domain_xml(vm: &Vm) -> Result<String, String> {
     if let Some(text) = &vm.domain_xml {
-        if text.contains(Secret::HIDDEN) {
+        if redaction::has_placeholder(text) {
             return Err(
                 "domainXml holds secrets, of which only placeholders are here; show -o yaml \
                  --security-info prints them"
@@ -379,20 +406,17 @@ pub fn load(file: &str) -> Result<Vec<Definition>, DefinitionError> {
     })?;
     let mut definitions = parse(file, text.strip_prefix('\u{feff}').unwrap_or(&text))?;
     for definition in &mut definitions {
-        let is_secret = |xml: &Secret| {
-            let xml = xml.expose().unwrap_or_default();
-            redact(xml).is_ok_and(|redacted| redacted != xml)
-        };
-        let in_xml = definition.xml.as_ref().is_some_and(is_secret);
-        definition.secrets_are_open =
-            mode.is_some_and(|mode| are_open(mode, &definition.vm) || in_xml && mode & 0o077 != 0);
+        definition.secrets_are_open = mode.is_some_and(|mode| are_open(mode, definition));
     }
     Ok(definitions)
 }
 
-/// Whether a file of this mode shows this VM's secrets to others than its owner.
-fn are_open(mode: u32, vm: &Vm) -> bool {
-    mode & 0o077 != 0 && vm.holds_secrets()
+/// Whether a file of this mode shows this definition's secrets to others than its owner. Those of XML need
+/// not have a field in the model.
+fn are_open(mode: u32, definition: &Definition) -> bool {
+    let in_xml = |xml: &str| redact(xml).is_ok_and(|hidden| hidden != xml);
+    let xml = definition.xml.as_ref().and_then(Secret::expose);
+    mode & 0o077 != 0 && (definition.vm.holds_secrets() || xml.is_some_and(in_xml))
 }
 
 /// Parses the text of a definition file; `file` serves for messages and for relative paths.
@@ -404,11 +428,6 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
         let (vm, mistake) = read(text).map_err(|error| error.of_file(file))?;
         if let Some(mistake) = mistake {
             return Err(mistake.of_file(file));
-        }
-        if let Some(misplaced) =
-            metadata::secret_in(&domain_of(text).map_err(|error| error.of_file(file))?)
-        {
-            return Err(misplaced.place(text).of_file(file));
         }
         let origin = Origin {
             file: file.to_owned(),
@@ -678,7 +697,7 @@ mod tests {
 
     #[test]
     fn secrets_are_open_where_others_may_use_their_file() {
-        let with = |text: &str| yaml::read("f", text).unwrap().remove(0).vm;
+        let with = |text: &str| parse("f", text).unwrap().remove(0);
         let secret = [
             "vmStatic: {name: a, vmInit: {rootPassword: x}}",
             "vmStatic: {name: a, vmInit: {authorizedKeys: x}}",
@@ -686,6 +705,15 @@ mod tests {
             "vmStatic: {name: a, vmInit: {winKey: x}}",
             "{vmStatic: {name: a}, vmPayload: {files: {a: ''}}}",
             "{vmStatic: {name: a}, vmDynamic: {graphicsInfos: {VNC: {ticket: x}}}}",
+            "vmStatic: {name: a, vmInit: {authorizedKeys: x}}",
+            "vmStatic: {name: a, isoPath: 'https://me:x@h/a.iso'}",
+            "vmStatic: {name: a, images: [{sourceType: network, imagePath: 'rbd:p/a:key=x'}]}",
+            "<domain><name>a</name><devices><graphics type='vnc' passwd='x'/></devices></domain>",
+            "<domain><name>a</name><sysinfo type='fwcfg'><entry name='opt/x'>x</entry></sysinfo></domain>",
+            "<domain><name>a</name><metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmInit>\
+             <v:rootPassword>x</v:rootPassword></v:vmInit></v:vm></metadata></domain>",
+            "<domain><name>a</name><q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'>\
+             <q:arg value='secret,id=a,data=x'/></q:commandline></domain>",
         ];
         for text in secret {
             assert!(are_open(0o100_640, &with(text)), "{text}");
@@ -694,10 +722,43 @@ mod tests {
         }
         for text in [
             "vmStatic: {name: a, vmInit: {hostname: x}}",
+            "<domain><name>a</name><devices><graphics type='vnc'/></devices></domain>",
             "vmStatic: {name: a, vmInit: {rootPassword: '(hidden; --security-info shows it)'}}",
         ] {
             assert!(!are_open(0o100_644, &with(text)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_metadata_never_reaches_libvirt() {
+        let with = |password: &str| {
+            let text = format!(
+                "<domain type='qemu'><name>a</name><metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmInit>\
+                 <v:rootPassword>{password}</v:rootPassword></v:vmInit></v:vm></metadata></domain>"
+            );
+            parse("vm.xml", &text).unwrap().remove(0)
+        };
+        let refused = with("s3cret").domain_xml().unwrap_err().to_string();
+        assert!(refused.contains("rootPassword") && refused.contains("YAML"));
+        assert!(!refused.contains("s3cret"), "{refused}");
+        assert!(with("s3cret").whole_xml().unwrap().contains("s3cret"));
+        assert!(with(Secret::HIDDEN).domain_xml().is_ok());
+        let text = format!(
+            "<domain type='qemu'><name>a</name><devices><graphics type='vnc' passwd='{}'/></devices></domain>",
+            Secret::HIDDEN
+        );
+        let refused = parse("vm.xml", &text).unwrap().remove(0).domain_xml();
+        assert!(refused.unwrap_err().to_string().contains("placeholder"));
+    }
+
+    #[test]
+    fn what_was_hidden_of_a_place_is_no_place() {
+        let text = format!(
+            "vmStatic: {{name: a, memSizeMb: 64, isoPath: 'https://me:{}@h/a.iso'}}",
+            Secret::HIDDEN
+        );
+        let refused = parse("f", &text).unwrap().remove(0).domain_xml();
+        assert!(refused.unwrap_err().to_string().contains("isoPath"));
     }
 
     fn complaint(text: &str) -> String {

@@ -1,15 +1,27 @@
-//! What a VM says for other eyes: what is secret in it is hidden.
+//! Domain XML for other eyes: what is secret in it is hidden.
 
-use super::METADATA_NAMESPACE;
+use super::metadata::METADATA_NAMESPACE;
 use super::tree::{Document, Element, XmlError};
-use crate::entity::{DiskImage, Secret, Vm};
-use std::path::PathBuf;
+use crate::entity::Secret;
+
+/// What is secret in vmlife's own metadata, by the names that are read there. A payload's files have names
+/// of their own.
+const OWN: [&str; 8] = [
+    "authorizedKeys",
+    "winKey",
+    "winkey",
+    "rootPassword",
+    "rootPasswork",
+    "customScript",
+    "files",
+    "ticket",
+];
 
 /// Hides what is secret in domain XML; all else keeps its bytes.
 ///
-/// Secret are consoles' passwords, cookies and passwords of network disks, the files of a payload, what is
-/// handed to the guest by its firmware (cloud-init, Ignition), secrets on QEMU's own command line, and those
-/// that somebody has put into vmlife's metadata.
+/// Secret are consoles' passwords, cookies, queries and passwords of network disks, the files of a payload,
+/// what is handed to the guest by its firmware (cloud-init, Ignition), what vmlife's own metadata says
+/// of a guest's initialization, and secrets on QEMU's own command line.
 ///
 /// # Errors
 /// If it is no XML: then nobody can tell what in it is secret.
@@ -19,65 +31,78 @@ pub fn redact(text: &str) -> Result<String, XmlError> {
     Ok(document.to_string())
 }
 
-/// Hides passwords and keys in the places of a VM's disks and CDs, which are else shown as they are.
-pub fn redact_places(vm: &mut Vm) {
-    let configured = &mut vm.vm_static;
-    let snapshots = vm.snapshots.iter_mut();
-    let disks = (configured.images.iter_mut())
-        .chain(&mut configured.disk_list)
-        .chain(snapshots.flat_map(|snapshot| &mut snapshot.disk_images));
-    disks.for_each(redact_disk);
-    if let Some(path) = &mut configured.iso_path {
-        *path = PathBuf::from(redacted_place(&path.to_string_lossy()));
+/// The secret in vmlife's own metadata whose text is known, by its name: there it would be kept by libvirt
+/// for everybody who may look at the VM.
+pub(super) fn kept_secret(text: &str) -> Option<String> {
+    fn find(element: &Element) -> Option<String> {
+        let name = own_name(element);
+        if OWN.contains(&name) && hides_anything(element) {
+            return Some(name.to_owned());
+        }
+        element.elements().find_map(find)
     }
+    let document = Document::parse(text).ok()?;
+    let metadata = document.root.child("metadata")?;
+    let mut own = metadata.elements();
+    find(own.find(|element| element.is_of(METADATA_NAMESPACE, "vm"))?)
 }
 
-fn redact_disk(disk: &mut DiskImage) {
-    for text in [&mut disk.image_path, &mut disk.parent_id]
-        .into_iter()
-        .flatten()
-    {
-        *text = redacted_place(text);
+/// Whether a placeholder stands where libvirt would take it for the secret itself.
+pub(super) fn has_placeholder(text: &str) -> bool {
+    fn has(element: &Element) -> bool {
+        let mut values = element.attributes().map(|(_, value)| value.to_owned());
+        values.any(|value| value.contains(Secret::HIDDEN))
+            || element.text().contains(Secret::HIDDEN)
+            || (element.elements()).any(|inner| !inner.is("metadata") && has(inner))
     }
-    disk.snapshots.iter_mut().for_each(redact_disk);
+    Document::parse(text).is_ok_and(|document| has(&document.root))
 }
 
-/// Names of vmInit's secrets, in vmlife's metadata.
-const SECRETS: [&str; 4] = ["rootPassword", "customScript", "winKey", "authorizedKeys"];
+/// The field that an element of vmlife's metadata holds.
+fn own_name(element: &Element) -> &str {
+    element.attribute("key").unwrap_or(element.name())
+}
+
+fn hides_anything(element: &Element) -> bool {
+    let text = element.text();
+    !matches!(text.trim(), "" | Secret::HIDDEN) || element.elements().any(hides_anything)
+}
 
 fn hide(element: &mut Element) {
+    if element.is_of(METADATA_NAMESPACE, "vm") {
+        return hide_own(element);
+    }
     let is_fwcfg = element.is("sysinfo") && element.attribute("type") == Some("fwcfg");
     let is_oem = element.is("oemStrings");
-    let is_own = element.is_of(METADATA_NAMESPACE, element.name());
     match element.name() {
-        name if is_own && SECRETS.contains(&name) => hide_text(element),
-        "files" if is_own => element.elements_mut().for_each(hide_text),
-        "graphics" if element.attribute("passwd").is_some() => {
-            element.set_attribute("passwd", Some(Secret::HIDDEN));
-        }
+        "graphics" => hide_value(element, "passwd", |_| Secret::HIDDEN.to_owned()),
         // A payload's, in oVirt's metadata: base64.
         "payload" => hide_texts(element, "file"),
         "sysinfo" | "oemStrings" if is_fwcfg || is_oem => hide_texts(element, "entry"),
-        "cookies" => hide_texts(element, "cookie"),
         "source" => {
-            if element.attribute("query").is_some() {
-                element.set_attribute("query", Some(Secret::HIDDEN));
-            }
-            for attribute in ["name", "file"] {
-                let place = element.attribute(attribute).map(str::to_owned);
-                let hidden = place.as_deref().map(redacted_place);
-                if hidden != place {
-                    element.set_attribute(attribute, hidden.as_deref());
+            hide_value(element, "query", |_| Secret::HIDDEN.to_owned());
+            let protocol = element.attribute("protocol").map(str::to_owned);
+            if let Some(protocol) = protocol {
+                hide_value(element, "name", |name| {
+                    let place = Secret::hide_in_place(&format!("{protocol}:{name}"));
+                    place[protocol.len() + 1..].to_owned()
+                });
+                for host in element.elements_mut().filter(|inner| inner.is("host")) {
+                    hide_value(host, "name", Secret::hide_in_place);
                 }
             }
         }
+        "cookies" => hide_texts(element, "cookie"),
         "commandline" => {
             for argument in element.elements_mut() {
-                let is_secret = argument.attribute("value").is_some_and(holds_secret)
-                    || argument.attribute("name").is_some_and(names_secret);
-                if is_secret {
-                    argument.set_attribute("value", Some(Secret::HIDDEN));
-                }
+                let is_secret = argument.attribute("name").is_some_and(names_secret);
+                hide_value(argument, "value", |value| {
+                    if is_secret {
+                        Secret::HIDDEN.to_owned()
+                    } else {
+                        hide_in_argument(value)
+                    }
+                });
             }
         }
         _ => {}
@@ -85,66 +110,84 @@ fn hide(element: &mut Element) {
     element.elements_mut().for_each(hide);
 }
 
+/// Hides what is secret in vmlife's own metadata.
+fn hide_own(element: &mut Element) {
+    if OWN.contains(&own_name(element)) {
+        hide_all(element);
+    } else {
+        element.elements_mut().for_each(hide_own);
+    }
+}
+
+fn hide_all(element: &mut Element) {
+    hide_text(element);
+    element.elements_mut().for_each(hide_all);
+}
+
+fn hide_texts(element: &mut Element, name: &str) {
+    let inner = element.elements_mut();
+    inner
+        .filter(|inner| inner.name() == name)
+        .for_each(hide_text);
+}
+
 fn hide_text(element: &mut Element) {
-    if !element.text().trim().is_empty() {
+    if !matches!(element.text().trim(), "" | Secret::HIDDEN) {
         element.set_text(Secret::HIDDEN);
     }
 }
 
-fn hide_texts(element: &mut Element, name: &str) {
-    for inner in element.elements_mut().filter(|inner| inner.name() == name) {
-        hide_text(inner);
+/// Hides the secret in an attribute, if there is one.
+fn hide_value(element: &mut Element, name: &str, hidden: impl FnOnce(&str) -> String) {
+    let Some(value) = element.attribute(name) else {
+        return;
+    };
+    let hidden = hidden(value);
+    if hidden != value {
+        element.set_attribute(name, Some(&hidden));
     }
 }
 
-/// A place without the password in its URL (`user:password@host`) and without RBD's key.
-fn redacted_place(place: &str) -> String {
-    let mut text = place.to_owned();
-    if let Some(range) = password_of(&text) {
-        text.replace_range(range, Secret::HIDDEN);
-    }
-    if let Some(at) = text.find(":key=") {
-        let begin = at + ":key=".len();
-        let end = text[begin..].find(':').map_or(text.len(), |at| begin + at);
-        text.replace_range(begin..end, Secret::HIDDEN);
-    }
-    text
+/// Whether what a variable of QEMU's is called tells that its value is secret.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let signs = ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "KEY", "CREDENTIAL"];
+    signs.iter().any(|sign| name.contains(sign))
 }
 
-/// Where in a URL a password stands: between `user:` (for iSCSI `user%`) and `@`.
-fn password_of(text: &str) -> Option<std::ops::Range<usize>> {
-    let begin = text.find("://")? + 3;
-    let host = text[begin..].find('/').map_or(text.len(), |at| begin + at);
-    let end = begin + text[begin..host].rfind('@')?;
-    let sign = begin + text[begin..end].find([':', '%'])?;
-    Some(sign + 1..end).filter(|range| !range.is_empty())
-}
-
-/// Whether an argument of QEMU's carries a secret: an object that is one, a file of the firmware's, a
-/// credential, a key, or a password.
-fn holds_secret(value: &str) -> bool {
-    let compact: String = value.chars().filter(|sign| !sign.is_whitespace()).collect();
-    let compact = compact.to_ascii_lowercase();
-    let says = |signs: &[&str]| signs.iter().any(|sign| compact.contains(sign));
-    compact.starts_with("secret,") && says(&["data="])
-        || says(&["qom-type=secret", "\"qom-type\":\"secret\""])
-        || says(&["name="]) && says(&[",string="])
-        || says(&[
-            "io.systemd.credential",
+/// An argument or variable of QEMU's without its secrets: an object that is one, a key, a password, a
+/// cookie, or what the firmware hands to the guest.
+fn hide_in_argument(value: &str) -> String {
+    let bare = value.to_ascii_lowercase().replace(char::is_whitespace, "");
+    let is_object = ["secret,", "qom-type=secret", "\"qom-type\":\"secret\""]
+        .iter()
+        .any(|sign| bare.contains(sign));
+    let has_secret = is_object && bare.contains("data")
+        || bare.contains("type=11,")
+        || [
             "osk=",
             "password=",
             "passwd=",
             "cookie=",
-        ])
-        || password_of(&compact).is_some()
-}
-
-/// Whether a variable of QEMU's environment has the name of a secret.
-fn names_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["SECRET", "TOKEN", "PASS", "KEY", "CREDENTIAL"]
+            ":key=",
+            "io.systemd.credential",
+            "\"password\":",
+            "\"cookie\":",
+        ]
         .iter()
-        .any(|sign| name.contains(sign))
+        .any(|sign| bare.contains(sign));
+    // What the firmware hands over goes as far as the argument.
+    let string = value
+        .find(",string=")
+        .map(|at| at + 1)
+        .or_else(|| value.starts_with("string=").then_some(0));
+    if has_secret {
+        return Secret::HIDDEN.to_owned();
+    }
+    match string {
+        Some(at) => format!("{}string={}", &value[..at], Secret::HIDDEN),
+        None => Secret::hide_in_place(value),
+    }
 }
 
 #[cfg(test)]
@@ -173,57 +216,85 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_hidden_wherever_they_stand() {
-        for (inside, secret) in [
-            (
-                "<metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmInit><v:rootPassword>s3cret</v:rootPassword></v:vmInit></v:vm></metadata>",
-                "s3cret",
-            ),
-            (
-                "<metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmPayload><v:files><v:entry key='a'>s3cret</v:entry></v:files></v:vmPayload></v:vm></metadata>",
-                "s3cret",
-            ),
-            (
-                "<devices><disk type='network'><source protocol='https' name='x' query='token=s3cret'/></disk></devices>",
-                "s3cret",
-            ),
-            (
-                "<devices><disk type='network'><source protocol='rbd' name='pool/img:id=a:key=s3cret:mon_host=b'/></disk></devices>",
-                "s3cret",
-            ),
-            (
-                "<devices><disk type='network'><source file='https://ann:s3cret@host/x'/></disk></devices>",
-                "s3cret",
-            ),
+    fn secrets_in_our_own_metadata_are_hidden_wherever_they_stand() {
+        let text = "<domain><metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmInit><v:hostname>h</v:hostname>\
+<v:rootPassword>s3cret</v:rootPassword><v:customScript><![CDATA[a: s3cret]]></v:customScript>\
+<v:entry key='winKey'>s3cret</v:entry><v:authorizedKeys><v:x>s3cret</v:x></v:authorizedKeys></v:vmInit>\
+<v:vmPayload><v:volumeId>l</v:volumeId><v:files><v:entry key='a/b'>s3cret</v:entry></v:files></v:vmPayload>\
+</v:vm></metadata></domain>";
+        let hidden = redact(text).unwrap();
+        assert!(!hidden.contains("s3cret"), "{hidden}");
+        assert_eq!(hidden.matches(Secret::HIDDEN).count(), 5, "{hidden}");
+        assert!(hidden.contains(">h<") && hidden.contains(">l<"));
+        assert_eq!(redact(&hidden).unwrap(), hidden);
+        assert_eq!(kept_secret(text).as_deref(), Some("rootPassword"));
+        assert_eq!(kept_secret(&hidden), None);
+        assert!(!has_placeholder(&hidden), "there it does no harm");
+    }
+
+    #[test]
+    fn arguments_of_qemu_and_its_variables_are_shown_without_secrets() {
+        let with = |inner: &str| {
+            format!(
+                "<domain><qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
+                 {inner}</qemu:commandline></domain>"
+            )
+        };
+        for argument in [
+            "secret,id=a,data=s3cret",
+            "secret,data=s3cret,id=a",
+            "qom-type=secret,id=b,data=s3cret",
+            r#"{"qom-type": "secret","id":"x","data":"s3cret"}"#,
+            r#"{"id":"x", "qom-type" : "secret","data":"s3cret"}"#,
+            "name=opt/com.coreos/config,string={\"ignition\": \"s3cret\"}",
+            "opt/x,string=s3cret",
+            "type=11,value=io.systemd.credential.binary:foo=s3cret",
+            "type=11,value=s3cret",
+            "file=iscsi://user%s3cret@host/t/0",
+            "driver=https,url=https://u:s3cret@h/x",
+            "driver=https,url=https://h/x,cookie=s3cret",
+            r#"{"driver":"https","url":"https://h/x","cookie":"s3cret"}"#,
+            "file=rbd:pool/a:key=s3cret",
+            "isa-applesmc,osk=s3cret",
         ] {
-            let text = format!("<domain>{inside}</domain>");
-            let hidden = redact(&text).unwrap();
-            assert!(
-                !hidden.contains(secret) && hidden.contains(Secret::HIDDEN),
-                "{hidden}"
-            );
+            let hidden = redact(&with(&format!("<qemu:arg value='{argument}'/>"))).unwrap();
+            assert!(!hidden.contains("s3cret"), "{argument}: {hidden}");
         }
-        for value in [
-            "name=opt/com.coreos/config,string=s3cret",
-            "{\"qom-type\": \"secret\", \"id\": \"a\", \"data\": \"s3cret\"}",
-            "qom-type=secret,id=a,data=s3cret",
-            "type=11,value=io.systemd.credential:a=s3cret",
-            "file=iscsi://ann%s3cret@host/iqn/0",
-            "file.driver=https,file.cookie=s3cret",
+        for name in ["MY_TOKEN", "AWS_SECRET_ACCESS_KEY", "passwd", "CREDENTIALS"] {
+            let hidden = redact(&with(&format!("<qemu:env name='{name}' value='s3cret'/>")));
+            assert!(!hidden.unwrap().contains("s3cret"), "{name}");
+        }
+        for harmless in [
+            "<qemu:arg value='-spice'/><qemu:arg value=\"port=5900,password-secret=x\"/>",
+            "<qemu:arg value='secret,id=a,file=/k'/>",
+            "<qemu:arg value='name=opt/x,file=/f'/>",
+            "<qemu:arg value='virtio-net,mac=52:54:00:aa:bb:cc'/>",
+            "<qemu:env name='LANG' value='C'/>",
         ] {
-            assert!(holds_secret(value), "{value}");
+            let text = with(harmless);
+            assert_eq!(redact(&text).unwrap(), text);
         }
-        for value in [
-            "virtio-net,netdev=a",
-            "secret0",
-            "file=https://host/a@b",
-            "password-secret=sec0",
-            "name=vm,debug-threads=on",
+        let hidden = redact(&with("<qemu:arg value='name=opt/x,string=s3cret'/>")).unwrap();
+        assert!(hidden.contains(&format!("'name=opt/x,string={}'", Secret::HIDDEN)));
+    }
+
+    #[test]
+    fn places_of_network_disks_are_shown_without_secrets() {
+        let disk = |source: &str| {
+            format!("<domain><devices><disk type='network'>{source}</disk></devices></domain>")
+        };
+        for source in [
+            "<source protocol='https' name='a' query='token=s3cret'/>",
+            "<source protocol='https' name='a?s3cret'/>",
+            "<source protocol='rbd' name='pool/a:key=s3cret'/>",
+            "<source protocol='https' name='a'><host name='user:s3cret@h'/></source>",
         ] {
-            assert!(!holds_secret(value), "{value}");
+            let hidden = redact(&disk(source)).unwrap();
+            assert!(!hidden.contains("s3cret"), "{source}: {hidden}");
+            assert!(has_placeholder(&hidden) && !has_placeholder(&disk(source)));
         }
-        assert!(names_secret("AWS_SECRET_ACCESS_KEY") && !names_secret("QEMU_AUDIO_DRV"));
-        assert_eq!(redacted_place("rbd:pool/img"), "rbd:pool/img");
+        let open = disk("<source protocol='nbd' name='a?b'><host name='h' port=\"1\"/></source>");
+        assert_eq!(redact(&open).unwrap(), open);
     }
 
     #[test]

@@ -180,9 +180,6 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
         .location()
         .map_or((origin.line as usize, 1), |at| (at.line(), at.column()));
     let (line, column) = place_of_second(&problem, text, place).unwrap_or(place);
-    if let Some(hidden) = without_secret(&problem) {
-        problem = hidden;
-    }
     if problem.contains("cannot start any token") && is_tab(text, line, column) {
         "YAML is indented with spaces; here stands a tab".clone_into(&mut problem);
     } else if problem.contains("repetition limit exceeded") || problem.ends_with(BEYOND_MEASURE) {
@@ -190,6 +187,7 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
     } else if let Some(better) = wrong_word(&problem) {
         problem = better;
     }
+    let problem = discreet(&problem);
     DefinitionError {
         file: origin.file.clone(),
         line: u32::try_from(line).ok(),
@@ -198,14 +196,26 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
     }
 }
 
-/// The parser quotes what it does not like: not where secrets stand.
-fn without_secret(problem: &str) -> Option<String> {
-    let places = ["vmInit", "vmPayload", "graphicsInfos"];
-    let (place, rest) = problem.split_once(": invalid ")?;
-    let (_, expected) = rest.rsplit_once(", expected ")?;
-    let quotes = rest.contains("string ");
-    (quotes && places.iter().any(|part| place.contains(part)))
-        .then(|| format!("{place}: this is not what stands here: expected {expected}"))
+/// The same complaint without the value that it quotes, if that may be a secret: below vmInit, vmPayload and
+/// a console.
+pub(super) fn discreet(problem: &str) -> String {
+    let lower = problem.to_ascii_lowercase();
+    let field = lower.split(": ").next().unwrap_or_default();
+    let may_be_secret = ["vminit", "vmpayload", "graphicsinfos"]
+        .iter()
+        .any(|part| field.split(['.', '[']).any(|name| name == *part))
+        // A console's ticket is one, its ports are none.
+        && !field.ends_with("port");
+    let signs = ["invalid type: ", "invalid value: ", "unknown variant "];
+    let quote = signs.iter().find_map(|sign| problem.find(sign));
+    let (true, Some(at)) = (may_be_secret, quote) else {
+        return problem.to_owned();
+    };
+    // The value may hold any words: what is expected comes last.
+    match problem.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("{}this is not {expected}", &problem[..at]),
+        None => format!("{}this cannot stand here", &problem[..at]),
+    }
 }
 
 /// A better wording of "unknown field `x`, expected one of `a`, `b`".
@@ -215,6 +225,10 @@ fn wrong_word(problem: &str) -> Option<String> {
         .or_else(|| problem.split_once("unknown variant `"))?
         .1;
     let (wrong, rest) = rest.split_once("`, expected ")?;
+    // What follows may be a secret.
+    if let Some((key, _)) = wrong.split_once(':') {
+        return Some(format!("a blank is missing after '{key}:'"));
+    }
     let all: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
     let right_of = |word: &str| OLDER_NAMES.iter().find(|(older, _)| *older == word);
     let help = if let Some(near) = nearest(wrong, all.iter().copied()).first() {
@@ -303,13 +317,55 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_in_a_wrong_place_is_not_quoted() {
-        let told = complaint("vmStatic:\n  name: web\n  vmInit: S3CRET\n");
-        assert!(
-            told.starts_with("vm.yaml:3:11: vmStatic.vmInit: this is not"),
-            "{told}"
-        );
-        assert!(!told.contains("S3CRET"), "{told}");
+    fn a_value_that_may_be_secret_is_not_quoted() {
+        for (text, complaint_of_it) in [
+            (
+                "vmStatic: {name: a, vmInit: s3cret}",
+                "vmStatic.vmInit: this is not",
+            ),
+            (
+                "vmStatic: {name: a, vmInit: 's3cret, expected s3cret, x'}",
+                "vmInit: this is not",
+            ),
+            ("vmStatic: {name: a, VmInit: [s3cret]}", ""),
+            (
+                "vmStatic: {name: a, vmInit: {regenerateKeys: s3cret}}",
+                "not a boolean",
+            ),
+            (
+                "vmStatic: {name: a, vmInit: {networks: [s3cret]}}",
+                "vmInit.networks[0]: ",
+            ),
+            (
+                "{vmStatic: {name: a}, vmPayload: s3cret}",
+                "vmPayload: this is not",
+            ),
+            (
+                "{vmStatic: {name: a}, vmPayload: {files: s3cret}}",
+                "files: this is not a map",
+            ),
+            (
+                "{vmStatic: {name: a}, vmDynamic: {graphicsInfos: {VNC: s3cret}}}",
+                "this is not",
+            ),
+            (
+                "vmStatic: {name: a, vmInit: {rootPassword:s3cret}}",
+                "a blank is missing after 'rootPassword:'",
+            ),
+            ("vmStatic: {name: a, vmInit: 53}", "vmInit: this is not"),
+            (
+                "<domain><name>a</name><metadata><v:vm xmlns:v='urn:vmlife:vm:1'>\
+                 <v:vmInit>s3cret</v:vmInit></v:vm></metadata></domain>",
+                "<vmInit>: this is not",
+            ),
+        ] {
+            let complaint = complaint(text);
+            assert!(
+                !complaint.contains("s3cret") && !complaint.contains("53"),
+                "{text}: {complaint}"
+            );
+            assert!(complaint.contains(complaint_of_it), "{text}: {complaint}");
+        }
     }
 
     #[test]

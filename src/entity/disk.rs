@@ -4,7 +4,7 @@ use super::enumeration::entity;
 use super::{
     Bytes, BytesPerSecond, DiskBackup, DiskBackupMode, DiskContentType, DiskInterface,
     DiskStorageType, ImageStatus, PropagateErrors, QcowCompat, QuotaEnforcementTypeEnum,
-    ScsiGenericIO, Seconds, VmEntityType, VolumeClassification, VolumeFormat, VolumeType,
+    ScsiGenericIO, Seconds, Secret, VmEntityType, VolumeClassification, VolumeFormat, VolumeType,
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -204,6 +204,15 @@ entity! {
 }
 
 impl DiskImage {
+    pub(super) fn hide_secrets_of_places(&mut self) {
+        for place in self.image_path.iter_mut().chain(&mut self.source_hosts) {
+            *place = Secret::hide_in_place(place);
+        }
+        self.snapshots
+            .iter_mut()
+            .for_each(Self::hide_secrets_of_places);
+    }
+
     /// Whether it is a device or a network's target, which oVirt calls a LUN.
     #[must_use]
     pub fn is_lun(&self) -> bool {

@@ -182,6 +182,33 @@ impl Vm {
             .chain(files)
     }
 
+    /// The places of its disks and CDs no longer say what only their owner may know: see
+    /// [`Secret::hide_in_place`]. libvirt must not be told of them after that.
+    pub fn hide_secrets_of_places(&mut self) {
+        let configured = &mut self.vm_static;
+        let of_snapshots = self.snapshots.iter_mut();
+        configured
+            .images
+            .iter_mut()
+            .chain(&mut configured.disk_list)
+            .chain(of_snapshots.flat_map(|snapshot| &mut snapshot.disk_images))
+            .for_each(DiskImage::hide_secrets_of_places);
+        let payload = self.vm_payload.as_mut();
+        for place in [
+            configured.iso_path.as_mut(),
+            configured.kernel_url.as_mut(),
+            configured.initrd_url.as_mut(),
+            payload.and_then(|payload| payload.image_path.as_mut()),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            if let Some(text) = place.to_str() {
+                *place = Secret::hide_in_place(text).into();
+            }
+        }
+    }
+
     /// Whether it holds the text of secrets.
     #[must_use]
     pub fn holds_secrets(&self) -> bool {
@@ -204,6 +231,11 @@ impl Vm {
             .flatten()
             .chain(files)
             .any(|secret| secret.expose().is_some())
+            || {
+                let mut without = self.clone();
+                without.hide_secrets_of_places();
+                without != *self
+            }
     }
 
     /// The image that a restore would take: a good one, a managed save before a file, since libvirt

@@ -530,7 +530,15 @@ impl Run<'_> {
             id: Some(machine.id()),
             ..subject
         };
-        self.start(&machine, &entry.vm, subject).map_err(|failure| {
+        let definition = entry.definition.as_deref();
+        let of_yaml = definition.filter(|definition| definition.xml.is_none());
+        let useless = of_yaml.and_then(|definition| payload::useless(&definition.vm));
+        let started = self.start(&machine, &entry.vm, subject);
+        let started = started.map(|mut outcome| {
+            outcome.warnings.extend(useless);
+            outcome
+        });
+        started.map_err(|failure| {
             if self.gave_up || machine.state().is_ok_and(DomainState::is_active) {
                 return failure;
             }

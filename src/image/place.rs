@@ -4,6 +4,7 @@ use super::record::{FileIdentity, Usage};
 use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, changes, checksum};
 use crate::definition::read_domain;
 use crate::entity::{SavedImage, Secret, Verdict, Vm};
+use crate::payload::FILE_SUFFIX;
 use jiff::Timestamp;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -125,7 +126,7 @@ impl ImagePlace {
     /// Where the CD lies on which this VM finds what its guest is told at its first boot.
     #[must_use]
     pub fn payload_file(&self, id: Uuid) -> PathBuf {
-        self.folder.join(format!("{id}.payload.iso"))
+        self.folder.join(format!("{id}{FILE_SUFFIX}"))
     }
 
     /// Lets QEMU pass through the folder to a payload: unlike images, which the daemon opens for it, QEMU

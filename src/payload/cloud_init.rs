@@ -40,6 +40,49 @@ pub(super) fn ignition(vm: &Vm, init: &VmInit) -> Result<Payload, String> {
     config_drive(vm, init, script.to_owned())
 }
 
+/// The fields that are for Sysprep and Windows alone, or have nowhere to go.
+pub(super) fn beyond_cloud_init(init: &VmInit) -> Vec<&'static str> {
+    let texts = [
+        ("domain", &init.domain),
+        ("activeDirectoryOU", &init.active_directory_ou),
+        ("orgName", &init.org_name),
+        ("inputLocale", &init.input_locale),
+        ("uiLanguage", &init.ui_language),
+        ("systemLocale", &init.system_locale),
+        ("userLocale", &init.user_locale),
+        // A guest searches by way of a card.
+        (
+            "dnsSearch",
+            if init.networks.is_empty() {
+                &init.dns_search
+            } else {
+                &None
+            },
+        ),
+    ];
+    let texts = texts
+        .into_iter()
+        .filter(|(_, text)| given(text.as_ref()).is_some())
+        .map(|(field, _)| field);
+    texts
+        .chain(init.win_key.is_some().then_some("winKey"))
+        .collect()
+}
+
+/// The same, and what cloud-init is told beside the script.
+pub(super) fn beyond_ignition(init: &VmInit) -> Vec<&'static str> {
+    let more = [
+        ("userName", given(init.user_name.as_ref()).is_some()),
+        ("rootPassword", init.root_password.is_some()),
+        ("timeZone", given(init.time_zone.as_ref()).is_some()),
+        ("regenerateKeys", init.regenerate_keys.is_some()),
+    ];
+    let more = more.into_iter().filter(|(_, is_given)| *is_given);
+    let mut fields = beyond_cloud_init(init);
+    fields.extend(more.map(|(field, _)| field));
+    fields
+}
+
 fn config_drive(vm: &Vm, init: &VmInit, user_data: String) -> Result<Payload, String> {
     let mut meta = json!({
         "launch_index": 0,

@@ -17,6 +17,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use uuid::Uuid;
 
+/// The end of the name of a VM's CD in the image place; its UUID comes before it.
+pub const FILE_SUFFIX: &str = ".payload.iso";
 /// What an ISO 9660 label has room for.
 const LABEL_LIMIT: usize = 32;
 /// As much base64 as a payload may hold. oVirt's default is 8192 characters, for all of it goes through
@@ -56,12 +58,17 @@ impl fmt::Debug for Payload {
 /// # Errors
 /// What is wrong with the definition, without any secret of it.
 pub fn files(vm: &Vm) -> Result<Option<Payload>, String> {
-    let given = match &vm.vm_payload {
-        Some(payload) if payload.image_path.is_some() => {
-            return not_of_another(vm, payload).map(|()| None);
-        }
-        given => given.as_ref(),
-    };
+    let given = vm.vm_payload.as_ref();
+    if let Some(path) = given.and_then(|payload| payload.image_path.as_ref()) {
+        return match id_of(path) {
+            Some(id) if Some(id) != vm.id() => Err(format!(
+                "vmPayload.imagePath {} is the CD of another VM, {id}, with what that is told: leave \
+                 vmPayload out, and write vmInit or vmPayload.files for this one",
+                path.display()
+            )),
+            _ => Ok(None),
+        };
+    }
     let kind = vm.initialization_type.as_ref();
     let init = match (&vm.vm_static.vm_init, kind) {
         (_, Some(InitializationType::None)) => None,
@@ -94,20 +101,34 @@ pub fn files(vm: &Vm) -> Result<Option<Payload>, String> {
     Ok(Some(payload))
 }
 
-/// A CD of vmlife's making holds the secrets of one VM: a copy of its definition must not take it along.
-fn not_of_another(vm: &Vm, payload: &VmPayload) -> Result<(), String> {
-    let name = payload
-        .image_path
-        .as_ref()
-        .and_then(|path| path.file_name());
-    let name = name.and_then(|name| name.to_str()?.strip_suffix(".payload.iso"));
-    match name.and_then(|name| name.parse::<Uuid>().ok()) {
-        Some(whose) if vm.id() != Some(whose) => Err(format!(
-            "vmPayload.imagePath is the CD of another VM, {whose}, with its secrets: leave vmPayload out, and \
-             say what this one is to be told"
-        )),
-        _ => Ok(()),
+/// The UUID of the VM whose CD this is by its name.
+fn id_of(path: &Path) -> Option<Uuid> {
+    let name = path.file_name()?.to_str()?;
+    name.strip_suffix(FILE_SUFFIX)?.parse().ok()
+}
+
+/// What of a definition the guest would not be told, as a sentence; `None` if that is nothing.
+#[must_use]
+pub fn useless(vm: &Vm) -> Option<String> {
+    let init = vm.vm_static.vm_init.as_ref()?;
+    let (whose, fields) = match vm.initialization_type {
+        None | Some(InitializationType::CloudInit) => {
+            ("cloud-init", cloud_init::beyond_cloud_init(init))
+        }
+        Some(InitializationType::Ignition) => ("Ignition", cloud_init::beyond_ignition(init)),
+        Some(_) => return None,
+    };
+    if fields.is_empty() {
+        return None;
     }
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|field| format!("vmInit.{field}"))
+        .collect();
+    Some(format!(
+        "the guest is not told of {}: {whose} has no use for it",
+        fields.join(", ")
+    ))
 }
 
 /// The user's own files.
@@ -235,6 +256,44 @@ mod tests {
         given.image_path = Some("/there/already.iso".into());
         assert_eq!(files(&vm), Ok(None));
         assert_eq!(files(&Vm::default()), Ok(None));
+    }
+
+    #[test]
+    fn the_cd_of_another_vm_is_not_this_ones() {
+        let id = "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11";
+        let mut vm = with_files(&[]);
+        let given = vm.vm_payload.as_mut().unwrap();
+        given.image_path = Some(format!("/images/{id}{FILE_SUFFIX}").into());
+        vm.vm_static.id = id.parse().ok();
+        assert_eq!(files(&vm), Ok(None), "it is its own");
+        for other in ["6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a12".parse().ok(), None] {
+            vm.vm_static.id = other;
+            let refused = files(&vm).unwrap_err();
+            assert!(refused.contains(id) && refused.contains("leave vmPayload out"));
+        }
+    }
+
+    #[test]
+    fn what_the_guest_is_not_told_is_told_to_its_owner() {
+        let told = |more: &str| {
+            let text = format!("vmStatic: {{name: a, vmInit: {{{more}}}}}");
+            crate::definition::parse("f", &text).unwrap().remove(0).vm
+        };
+        let mut vm = told("winKey: s3cret, orgName: o, domain: d, inputLocale: de, hostname: h");
+        let words = useless(&vm).unwrap();
+        for field in ["winKey", "orgName", "domain", "inputLocale"] {
+            assert!(words.contains(&format!("vmInit.{field}")), "{words}");
+        }
+        assert!(!words.contains("s3cret") && !words.contains("hostname"));
+        vm.initialization_type = Some(InitializationType::None);
+        assert_eq!(useless(&vm), None, "it is switched off");
+        vm = told("hostname: h, rootPassword: x, timeZone: UTC, userName: u, customScript: '{}'");
+        assert_eq!(useless(&vm), None);
+        vm.initialization_type = Some(InitializationType::Ignition);
+        let words = useless(&vm).unwrap();
+        assert!(words.contains("vmInit.rootPassword") && !words.contains("hostname"));
+        let searching = told("dnsSearch: example.org");
+        assert!(useless(&searching).unwrap().contains("vmInit.dnsSearch"));
     }
 
     #[test]

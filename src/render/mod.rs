@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use progress::Meter;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use text::{View, harmless, seconds, treacherous};
 
@@ -348,15 +349,25 @@ fn name_line(name: &str) -> String {
 
 fn json(value: &impl Serialize) -> String {
     // Plain data with string keys: this cannot fail.
-    let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
-    // JSON leaves as they are what steers a terminal all the same; they stand in strings only.
-    let is_harmless = |sign: char| sign == '\n' || !treacherous(sign);
-    text.chars()
-        .map(|sign| match u16::try_from(u32::from(sign)) {
-            Ok(number) if !is_harmless(sign) => format!("\\u{number:04x}"),
-            _ => sign.to_string(),
-        })
-        .collect()
+    let plain = serde_json::to_string_pretty(value).unwrap_or_default();
+    escaped(&plain) + "\n"
+}
+
+/// JSON of the same value, with which no terminal is steered and no eye misled: beyond ASCII, characters
+/// stand in its strings only.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || !treacherous(character) {
+            out.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    out
 }
 
 /// Here and now.
@@ -375,4 +386,26 @@ fn width() -> Option<u16> {
         .is_terminal()
         .then(|| terminal_size::terminal_size_of(&stdout))?
         .map(|(width, _)| width.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_of_the_same_value_and_steers_no_terminal() {
+        let value = [
+            "\u{1b}[31m\u{7f}\u{9b}31m",
+            "\u{202e}\u{2066}\u{e0041}",
+            "a\n\"ü漢",
+        ];
+        let text = json(&value);
+        assert!(!text.chars().any(|c| c != '\n' && treacherous(c)), "{text}");
+        assert!(
+            text.contains("\\u009b31m") && text.contains("ü漢"),
+            "{text}"
+        );
+        let read: Vec<String> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, value);
+    }
 }

@@ -173,6 +173,10 @@ fn what_comes_to_nothing_leaves_no_cd() {
             "no path inside the CD",
         ),
         (
+            "vmPayload: {imagePath: /x/6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a12.payload.iso}\n",
+            "the CD of another VM",
+        ),
+        (
             "  vmInit: {}\ninitializationType: Sysprep\n",
             "not supported",
         ),
@@ -181,4 +185,37 @@ fn what_comes_to_nothing_leaves_no_cd() {
         assert!(ran.stderr.contains(words), "{ran:?}");
     }
     assert_eq!(isos().count(), 0);
+}
+
+#[test]
+fn a_secret_in_the_metadata_of_domain_xml_is_refused() {
+    let Some(host) = Session::start() else { return };
+    let text = format!(
+        "<domain type='qemu'><name>told</name><memory unit='MiB'>64</memory>
+<metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmInit><v:rootPassword>{PASSWORD}</v:rootPassword></v:vmInit></v:vm></metadata>
+<os><type>hvm</type></os></domain>"
+    );
+    let path = host.write("told.xml", text);
+    host.hand_over(&path, 0o600);
+    let words = ["restore".as_ref(), "--or-start".as_ref(), path.as_os_str()];
+    let ran = host.vmlife(words).ends_with(2);
+    assert!(ran.stderr.contains("rootPassword"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains(PASSWORD), "{ran:?}");
+    assert_eq!(host.virsh(["list", "--all", "--name"]), "");
+}
+
+#[test]
+fn what_cloud_init_has_no_use_for_draws_a_warning() {
+    let Some(host) = Session::start() else { return };
+    let yaml = definition(
+        &host,
+        "windows",
+        "  vmInit: {hostname: h, orgName: o}\n",
+        0o600,
+    );
+    let words = ["restore".as_ref(), "--or-start".as_ref(), yaml.as_os_str()];
+    let started = host.vmlife(words).ends_with(0);
+    let warning = "the guest is not told of vmInit.orgName: cloud-init has no use for it";
+    assert!(started.stderr.contains(warning), "{started:?}");
+    assert!(!started.stderr.contains("hostname"), "{started:?}");
 }

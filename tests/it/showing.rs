@@ -271,3 +271,35 @@ fn a_definition_with_open_secrets_draws_a_warning() {
         .succeeds()
         .says("s3cret");
 }
+
+#[test]
+fn no_form_shows_a_secret_of_domain_xml() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("vm.xml");
+    let text = "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+  <name>vm</name>
+  <metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmInit><v:rootPassword>s3cret</v:rootPassword>
+    <v:winKey>s3cret</v:winKey><v:authorizedKeys>s3cret</v:authorizedKeys></v:vmInit></v:vm></metadata>
+  <memory unit='MiB'>64</memory>
+  <os><type arch='x86_64'>hvm</type></os>
+  <devices>
+    <graphics type='vnc' passwd='s3cret'/>
+    <disk type='network' device='disk'><source protocol='https' name='a' query='t=s3cret'><host name='me:s3cret@h'/></source><target dev='vda'/></disk>
+    <disk type='network' device='disk'><source protocol='rbd' name='p/a:key=s3cret'><host name='h'/></source><target dev='vdb'/></disk>
+    <disk type='network' device='cdrom'><source protocol='https' name='a?t=s3cret'><host name='me:s3cret@h'/></source><target dev='sda'/></disk>
+  </devices>
+  <qemu:commandline>
+    <qemu:arg value='name=opt/com.coreos/config,string=s3cret'/>
+    <qemu:env name='MY_TOKEN' value='s3cret'/>
+  </qemu:commandline>
+</domain>";
+    fs::write(&file, text).expect("it can be written");
+    let file = file.to_str().expect("text");
+    for form in ["table", "wide", "json", "yaml", "xml", "name"] {
+        let shown = vmlife(["show", file, "-o", form]).ends_with(0);
+        assert!(!format!("{shown:?}").contains("s3cret"), "{shown:?}");
+        assert!(shown.stderr.contains("chmod 600"), "{shown:?}");
+    }
+    let whole = vmlife(["show", file, "-o", "xml", "--security-info"]).ends_with(0);
+    assert_eq!(whole.stdout, text);
+}

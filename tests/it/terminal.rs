@@ -80,3 +80,24 @@ fn a_table_fits_a_narrow_terminal() {
         "{shown}"
     );
 }
+
+#[test]
+fn no_name_steers_a_terminal_in_any_form() {
+    let program = vmlife_command([""; 0]).get_program().to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("vm.yaml");
+    let text = r#"vmStatic: {name: "a\e[31m\u202e\u009b31mz", description: "\u2066\u009b"}"#;
+    std::fs::write(&file, text).expect("it can be written");
+    for form in ["name", "json", "yaml", "table", "wide"] {
+        let line = format!(
+            "{} show {} -o {form}",
+            program.display(),
+            file.to_str().expect("text")
+        );
+        let shown = on_terminal(Command::new("script"), &line, 80);
+        assert!(shown.contains("31m"), "{shown:?}");
+        for hostile in ['\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}'] {
+            assert!(!shown.contains(hostile), "{form}: {shown:?}");
+        }
+    }
+}

@@ -267,6 +267,14 @@ fn read_layer(layer: &Element) -> DiskImage {
 }
 
 pub(super) fn base_name(path: Option<&str>) -> String {
+    // What follows these names are options of theirs, and may be secret.
+    let path = path.map(|path| match path.split_once(':') {
+        Some(("rbd", name)) => name.split(':').next().unwrap_or_default(),
+        Some(("http" | "https" | "ftp" | "ftps", name)) => {
+            name.split('?').next().unwrap_or_default()
+        }
+        _ => path,
+    });
     let name = path.and_then(|path| path.rsplit(['/', ':']).next());
     name.unwrap_or_default().to_owned()
 }
