@@ -213,6 +213,9 @@ pub(super) fn discreet(problem: &str) -> String {
     };
     // The value may hold any words: what is expected comes last.
     match problem.rsplit_once(", expected ") {
+        Some((_, expected)) if expected.starts_with("struct ") => {
+            format!("{}this is not a map of its fields", &problem[..at])
+        }
         Some((_, expected)) => format!("{}this is not {expected}", &problem[..at]),
         None => format!("{}this cannot stand here", &problem[..at]),
     }
