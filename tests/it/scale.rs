@@ -63,9 +63,9 @@ fn a_look_at_many_vms_asks_only_for_what_it_prints() {
         // The definition.
         (&["show", "--columns", "NAME,MAC,DESCRIPTION"], 1),
         (&["show", "--columns", "NAME,STATE,MEMORY,DISKS"], 1),
-        // The snapshots, too, and the pool and the volume of the disk.
+        // The snapshots, too, and the pool and the volume of the disk; JSON holds the XML, too.
         (&["show", "-o", "wide"], 4),
-        (&["show", "-o", "json"], 4),
+        (&["show", "-o", "json"], 5),
         (&["show", "-o", "xml"], 1),
         (&["pause", "--all", "-n"], 1),
         (&["pause", "vm-*", "-n"], 1),
