@@ -126,7 +126,7 @@ fn ten_thousand_disks_are_no_burden() {
         .ends_with(0)
         .says("would be started");
     assert!(
-        began.elapsed() < Duration::from_secs(30),
+        began.elapsed() < Duration::from_secs(120),
         "{:?}",
         began.elapsed()
     );
