@@ -205,7 +205,7 @@ pub enum Command {
         /// How the image is written.
         #[command(flatten)]
         image: Image,
-        /// Save also a VM that paused on an error of a disk
+        /// Save also against what a guard says, such as a VM that paused on an error of a disk
         #[arg(long)]
         force: bool,
     },
@@ -226,7 +226,7 @@ pub enum Command {
         /// Boot a VM that has no image; one that libvirt does not know is defined first
         #[arg(long)]
         or_start: bool,
-        /// Restore also an image that was used before: old memory over newer disks
+        /// Restore also against what a guard says, such as an image that was used before: old memory over newer disks
         #[arg(long)]
         force: bool,
     },

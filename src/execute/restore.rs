@@ -9,7 +9,6 @@ use crate::image::{ImageFile, Record, Usage};
 use crate::inventory::Entry;
 use crate::payload::{self, Payload};
 use crate::report::{Failure, Kind, Outcome, VmRef};
-use crate::words::quoted;
 use jiff::Timestamp;
 use std::fs;
 use std::io;
@@ -48,8 +47,10 @@ impl Run<'_> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
         let (text, flags) = (path_text(&path)?, self.options.flags);
+        let (remarks, _) = self.before_restore(vm, &path, machine)?;
+        self.tell_unchecked(&subject, &remarks);
         let image = self.begin(&path, vm)?;
-        let mut warnings = Vec::new();
+        let mut warnings = [remarks.overridden, remarks.cautions].concat();
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let inventory = Arc::clone(self.inventory);
         let call = move || inventory.hypervisor.restore(&text, flags);
@@ -172,20 +173,6 @@ impl Run<'_> {
         };
         if !usable {
             return Err(refuse(image.summary.flaw.unwrap_or_default()));
-        }
-        if let Some(old) = image
-            .vm
-            .as_ref()
-            .map(Vm::name)
-            .filter(|old| *old != vm.name())
-        {
-            return Err(
-                refuse(format!("the VM had another name then, '{old}'")).hint(format!(
-                    "virsh domrename {} {}, then restore it",
-                    quoted(vm.name()),
-                    quoted(old)
-                )),
-            );
         }
         match image.mark(Usage::RestoreBegan(Timestamp::now())) {
             Ok(before) => Ok(Some(Marked { image, before })),

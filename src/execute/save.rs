@@ -1,5 +1,6 @@
 //! Hibernating: where to, the save, and what has become of it.
 
+use super::beforehand::explain;
 use super::watch::{Ended, left};
 use super::{Run, path_text, state_words};
 use crate::entity::{Verdict, Vm, VmDynamic, VmStatus};
@@ -30,6 +31,9 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let path = self.destination(machine.id())?;
         let text = path_text(&path)?;
+        let earlier = self.replaceable(&path, machine.id())?;
+        let (remarks, _) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        self.tell_unchecked(&subject, &remarks);
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
                 let hint = "make it as its user, or name another place with --to or VMLIFE_IMAGES";
@@ -38,8 +42,8 @@ impl Run<'_> {
                     .hint(hint)
             })?;
         }
-        let mut warnings = Vec::new();
-        if let Some(old) = self.replaceable(&path, machine.id())? {
+        let mut warnings = remarks.overridden;
+        if let Some(old) = earlier {
             remove_obsolete(machine, &old)?;
             let what = match old.summary.verdict {
                 Verdict::Incomplete => "incomplete",
@@ -69,7 +73,10 @@ impl Run<'_> {
             }
         };
         match result {
-            Ok(()) => self.saved(machine, vm, subject, &path, began.elapsed(), warnings),
+            Ok(()) => {
+                warnings.extend(remarks.cautions);
+                self.saved(machine, vm, subject, &path, began.elapsed(), warnings)
+            }
             Err(error) => self
                 .not_saved(machine, vm, subject, &path, &error)
                 .map_err(|failure| failure.warned(warnings)),
@@ -124,12 +131,6 @@ impl Run<'_> {
             }
         }
         Self::remember_stop(machine, &mut warnings);
-        if machine.autostart().unwrap_or(false) {
-            warnings.push(
-                "autostart is on: at the host's next start libvirt boots it fresh, without its image"
-                    .to_owned(),
-            );
-        }
         if let Some(cause) = self.interrupt.cause() {
             let why = cause_word(cause);
             warnings.push(format!(
@@ -231,7 +232,10 @@ impl Run<'_> {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}; {words}"))
             }
-            _ => error.save_failure(format!("could not be hibernated; {words}")),
+            _ => {
+                let failure = error.save_failure(format!("could not be hibernated; {words}"));
+                explain(failure, machine)
+            }
         })
     }
 

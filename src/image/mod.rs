@@ -7,7 +7,7 @@ mod record;
 
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
-pub use place::{ImageFile, ImagePlace, PlaceError, is_forbidden};
+pub use place::{ImageFile, ImagePlace, PlaceError, is_forbidden, is_session};
 pub use record::{FileIdentity, Record, Usage};
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.

@@ -164,7 +164,9 @@ impl ImagePlace {
     }
 }
 
-fn is_session(uri: &str) -> bool {
+/// Whether the connection of this URI is to a user's own daemon.
+#[must_use]
+pub fn is_session(uri: &str) -> bool {
     let path = uri.split_once("://").map_or("", |(_, rest)| rest);
     let path = path.split('?').next().unwrap_or_default();
     path.split_once('/')
@@ -231,6 +233,12 @@ impl ImageFile {
             ));
         }
         Some(image)
+    }
+
+    /// The record beside it, if that is about this file.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        Record::of(&self.path, self.identity).ok().flatten()
     }
 
     /// Notes beside the image what is being done with it. Gives the record as it was, for

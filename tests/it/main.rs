@@ -12,6 +12,7 @@ mod edits;
 mod failures;
 mod fields;
 mod from_yaml;
+mod guards;
 mod interrupt;
 mod lifecycle;
 mod payload;
