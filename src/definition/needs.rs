@@ -76,7 +76,8 @@ pub fn needs(xml: &str) -> Option<Needs> {
         let file = source
             .and_then(|source| source.attribute("file"))
             .map(str::to_owned);
-        if let Some(path) = file.or_else(|| text(path)).map(PathBuf::from) {
+        let file = file.or_else(|| text(path)).map(PathBuf::from);
+        if let Some(path) = file.filter(|path| path.is_absolute()) {
             needs.files.push(NeededFile {
                 role: role.to_owned(),
                 path,

@@ -167,16 +167,22 @@ fn of_device(device: &Element, vm: &str) -> Option<Obstacle> {
                 "give it an <address type='dimm'/>, from the VM's next start on; or shut the VM down instead",
             ))
         }
-        "disk" if device.child("transient").is_some() => {
+        "disk" => {
             let target = device
                 .child("target")
                 .and_then(|target| target.attribute("dev"))
                 .unwrap_or_default();
-            Some(certain(
-                Part::TransientDisk,
-                format!("the disk {target} is transient"),
-                "shut the VM down instead: what it wrote to that disk goes with it in any case",
-            ))
+            if device.child("transient").is_some() {
+                return Some(certain(
+                    Part::TransientDisk,
+                    format!("the disk {target} is transient"),
+                    "shut the VM down instead: what it wrote to that disk goes with it in any case",
+                ));
+            }
+            (attribute("type") == "vhostuser").then(|| {
+                let what = named(format!("the disk {target} of type vhostuser"));
+                maybe(Part::Device, what, detach())
+            })
         }
         _ => None,
     }
@@ -347,6 +353,12 @@ mod tests {
                 false,
                 "the network card 52:54:00:00:00:01 of type hostdev (net0)",
                 "virsh detach-device-alias",
+            ),
+            (
+                "<disk type='vhostuser'><target dev='vdb'/></disk>",
+                false,
+                "the disk vdb of type vhostuser",
+                "virsh detach-device",
             ),
             (
                 "<interface type='vdpa'/>",

@@ -34,7 +34,7 @@ impl Run<'_> {
         )?;
         let free = match facts.room {
             Room::Free { bytes, .. } => Some(bytes),
-            Room::Elsewhere | Room::Irrelevant => None,
+            Room::Elsewhere | Room::Uncounted | Room::Irrelevant => None,
         };
         let estimate = facts
             .image_at_most()
@@ -49,6 +49,9 @@ impl Run<'_> {
         path: &Path,
         machine: Option<&Machine>,
     ) -> Result<(Remarks, Option<Estimate>), Failure> {
+        if !self.inventory.hypervisor.is_qemu() {
+            return Ok((Remarks::default(), None));
+        }
         let image = if self.inventory.looks_at(path) {
             ImageFile::inspect_of(path, id_of(vm)?)
         } else {

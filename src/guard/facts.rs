@@ -52,6 +52,8 @@ pub enum Room {
     Irrelevant,
     /// Only the daemon can see it.
     Elsewhere,
+    /// The file system does not count it.
+    Uncounted,
     /// So many bytes are free.
     Free {
         /// The folder that was looked at.
@@ -88,8 +90,11 @@ impl SaveFacts {
                 ..Self::default()
             };
         }
-        let asked = machine.clone();
+        let saving = machine.xml().map(|xml| Saving::of(&xml));
+        // Over a connection of its own: a QEMU that hangs must not hold up the others.
+        let (hypervisor, asked) = (Arc::clone(&inventory.hypervisor), machine.clone());
         let told = within(QEMU_LIMIT, move || {
+            let asked = hypervisor.apart().same(&asked).unwrap_or(asked);
             let has_job = asked.job().ok().flatten().is_some();
             let block_jobs: Vec<_> = disks
                 .into_iter()
@@ -105,10 +110,7 @@ impl SaveFacts {
         let jobs_unknown = told.is_none();
         let (has_job, block_jobs, resident) = told.unwrap_or_default();
         Self {
-            saving: machine
-                .xml()
-                .map(|xml| Saving::of(&xml))
-                .unwrap_or_default(),
+            saving: saving.unwrap_or_default(),
             block_jobs,
             has_job,
             jobs_unknown,
@@ -134,6 +136,9 @@ fn room(inventory: &Inventory, image: &Path, earlier: Option<&Path>) -> Room {
     let Some(Ok((folder, found))) = found else {
         return Room::Elsewhere;
     };
+    if found.f_blocks == 0 {
+        return Room::Uncounted;
+    }
     let gained = earlier
         .and_then(|path| path.metadata().ok())
         .map_or(0, |seen| seen.blocks().saturating_mul(512));

@@ -84,6 +84,11 @@ pub(super) fn space(facts: &SaveFacts) -> Vec<Finding> {
                     .to_owned(),
             )];
         }
+        Room::Uncounted => {
+            return vec![Finding::Unchecked(
+                "the file system does not tell whether there is room for its image".to_owned(),
+            )];
+        }
         Room::Irrelevant => return Vec::new(),
     };
     let Some((need, folder, free)) = room else {
@@ -257,6 +262,11 @@ mod tests {
             ..with_room(Some(1), Some(1), 1)
         };
         assert!(matches!(space(&elsewhere)[..], [Finding::Caution(_)]));
+        let uncounted = SaveFacts {
+            room: Room::Uncounted,
+            ..elsewhere
+        };
+        assert!(matches!(space(&uncounted)[..], [Finding::Unchecked(_)]));
     }
 
     #[test]

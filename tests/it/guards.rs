@@ -5,6 +5,7 @@ use super::support::guest::{Linux, boot_empty, define_empty};
 use super::support::session::{Session, missing};
 use std::fs;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// Runs a guest of no memory to speak of, with this in its XML.
 fn run(host: &Session, name: &str, devices: &str) {
@@ -258,6 +259,25 @@ fn a_dry_run_says_that_libvirt_would_boot_the_vm_fresh_with_the_host() {
             "{ran:?}"
         );
     }
+}
+
+#[test]
+fn a_qemu_that_hangs_holds_up_no_dry_run_and_what_it_did_not_tell_is_said() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let qemu = host.qemu("vm");
+    qemu.signal("STOP");
+    let began = Instant::now();
+    let ran = host.vmlife(["hibernate", "vm", "--dry-run"]);
+    let took = began.elapsed();
+    qemu.signal("CONT");
+    let ran = ran.ends_with(0);
+    assert!(
+        ran.stderr
+            .contains("QEMU did not tell in time whether a job runs on it"),
+        "{ran:?}"
+    );
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 #[test]
