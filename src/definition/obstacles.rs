@@ -175,7 +175,7 @@ fn of_device(device: &Element, vm: &str) -> Option<Obstacle> {
             if device.child("transient").is_some() {
                 return Some(certain(
                     Part::TransientDisk,
-                    format!("the disk {target} is transient"),
+                    format!("the transient disk {target}"),
                     "shut the VM down instead: what it wrote to that disk goes with it in any case",
                 ));
             }
@@ -399,7 +399,7 @@ mod tests {
             (
                 "<disk><target dev='vda'/><transient/></disk>",
                 true,
-                "the disk vda is transient",
+                "the transient disk vda",
                 "shut the VM down",
             ),
         ] {

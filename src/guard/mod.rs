@@ -129,7 +129,7 @@ pub fn explain(failure: Failure, obstacles: &[Obstacle]) -> Failure {
     }
     let cures = obstacles
         .iter()
-        .map(|obstacle| format!("{}: {}", obstacle.what, obstacle.cure));
+        .map(|Obstacle { what, cure, .. }| format!("if {what} is meant: {cure}"));
     let cures: Vec<String> = cures.collect();
     failure.hint(cures.join("; "))
 }
@@ -197,7 +197,10 @@ mod tests {
             certain: false,
         };
         let told = explain(refused.clone(), std::slice::from_ref(&obstacle));
-        assert_eq!(told.hint.as_deref(), Some("the 9p folder 'a': unmount it"));
+        assert_eq!(
+            told.hint.as_deref(),
+            Some("if the 9p folder 'a' is meant: unmount it")
+        );
         assert_eq!(explain(refused.clone(), &[]), refused);
         let other = Failure::new(Kind::Space, "could not be hibernated");
         assert_eq!(explain(other.clone(), &[obstacle]), other);

@@ -65,10 +65,7 @@ fn of_obstacle(obstacle: &Obstacle) -> Finding {
     }
     Finding::Objection(Objection {
         kind: Kind::CannotSave,
-        words: match obstacle.part {
-            Part::TransientDisk => what.clone(),
-            Part::Device | Part::Cpu => format!("{what} cannot be saved"),
-        },
+        words: format!("{what} cannot be saved"),
         cure: cure.clone(),
         overridable: true,
     })
@@ -185,8 +182,8 @@ mod tests {
         assert_eq!(found.words, "the thing cannot be saved");
         assert_eq!(found.cure, "take it out");
         assert_eq!(objection(cpu(&with(Part::Cpu, true))).words, found.words);
-        let stateless = objection(stateless(&with(Part::TransientDisk, true)));
-        assert_eq!(stateless.words, "the thing");
+        let disk = stateless(&with(Part::TransientDisk, true));
+        assert_eq!(objection(disk).words, found.words);
         assert_eq!(devices(&with(Part::Cpu, true)), []);
     }
 

@@ -50,7 +50,7 @@ fn a_device_that_cannot_be_saved_is_named_with_its_cure_and_the_vm_runs_on() {
         ),
         (
             "stateless",
-            "the disk vda is transient",
+            "the transient disk vda",
             "shut the VM down instead",
         ),
     ] {
