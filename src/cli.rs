@@ -221,7 +221,7 @@ pub enum Command {
         /// Read the image back, and note its checksum: a restore then finds whatever has changed in it
         #[arg(long)]
         checksum: bool,
-        /// Save also a VM that paused on an error of a disk
+        /// Save also against what a guard says, such as a VM that paused on an error of a disk
         #[arg(long)]
         force: bool,
     },
@@ -242,7 +242,7 @@ pub enum Command {
         /// Boot a VM that has no image; one that libvirt does not know is defined first
         #[arg(long)]
         or_start: bool,
-        /// Restore also an image that was used before, is stale (old memory over newer disks), or damaged
+        /// Restore also against what a guard says: an image that was used, is stale (old memory over newer disks), or damaged
         #[arg(long)]
         force: bool,
         /// Restore nothing, but give the image up: it is removed, and what is in it is lost

@@ -23,6 +23,7 @@
 //! - [`observe`] fills in what else libvirt, the guest and the host tell of a VM.
 //! - [`inventory`] puts together what libvirt and the image place know; [`select`] finds in it what
 //!   the user means.
+//! - [`guard`] lists what speaks against a save or a restore, and finds it before anything is touched.
 //! - [`plan`] decides, purely, what a verb means for a VM; [`execute`] does it; [`report`] holds what
 //!   became of it; [`render`] prints it, and nothing else prints; [`journal`] notes it for later.
 //!
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod definition;
 pub mod entity;
 pub mod execute;
+pub mod guard;
 pub mod hypervisor;
 pub mod image;
 pub mod interrupt;

@@ -2,7 +2,9 @@
 
 use crate::entity::{SavedImage, Vm, VmStatus};
 use crate::plan::{Step, Verb};
+use crate::words::size;
 use serde::{Serialize, Serializer};
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
@@ -255,6 +257,9 @@ pub struct Outcome {
     /// How long it took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// What a dry run expects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
     /// A sentence that says it all, without the VM's name.
     pub message: String,
     /// Words of the one who refused.
@@ -285,6 +290,7 @@ impl Outcome {
             image: None,
             size_bytes: None,
             seconds: None,
+            estimate: None,
             message: message.into(),
             cause: None,
             libvirt_error: None,
@@ -303,6 +309,84 @@ impl Outcome {
             hint: failure.hint,
             warnings: failure.warnings,
             ..Self::done(vm, failure.message)
+        }
+    }
+}
+
+/// How large an image is going to be, or is, and how long that may take.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Estimate {
+    /// The size of the image, in bytes.
+    pub size_bytes: u64,
+    /// Whether that is the most that it can be: it is yet to be written.
+    pub at_most: bool,
+    /// The room that there is for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    /// How long it may take, at this rate.
+    pub seconds: f64,
+    /// The rate that is reckoned with, in bytes each second.
+    pub bytes_per_second: u64,
+    /// Whether that rate was measured, when the image was saved; else it is just assumed.
+    pub measured: bool,
+}
+
+impl Estimate {
+    /// A rate that a plain disk reaches.
+    const ASSUMED_RATE: u64 = 200 * 1024 * 1024;
+
+    /// The estimate for an image that is yet to be written, beside the room for it.
+    #[must_use]
+    pub fn of_save(most: u64, free_bytes: Option<u64>) -> Self {
+        Self {
+            at_most: true,
+            free_bytes,
+            ..Self::of_restore(most, None)
+        }
+    }
+
+    /// The estimate for an image that is there. If it is known how many seconds its save took, that tells the
+    /// rate.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no estimate is that exact"
+    )]
+    pub fn of_restore(size_bytes: u64, took: Option<f64>) -> Self {
+        let measured = took
+            .filter(|took| *took > 0.0)
+            .map(|took| (size_bytes as f64 / took) as u64)
+            .filter(|rate| *rate > 0);
+        let rate = measured.unwrap_or(Self::ASSUMED_RATE);
+        Self {
+            size_bytes,
+            at_most: false,
+            free_bytes: None,
+            seconds: size_bytes as f64 / rate as f64,
+            bytes_per_second: rate,
+            measured: measured.is_some(),
+        }
+    }
+}
+
+impl Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.at_most {
+            f.write_str("at most ")?;
+        }
+        f.write_str(&size(self.size_bytes))?;
+        if let Some(free) = self.free_bytes {
+            write!(f, ", and {} are free", size(free))?;
+        }
+        let (seconds, rate) = (self.seconds, size(self.bytes_per_second));
+        if self.measured {
+            write!(f, "; about {seconds:.1} s, as its save took")
+        } else {
+            write!(f, "; about {seconds:.1} s if the disk does {rate} in each")
         }
     }
 }
@@ -425,6 +509,8 @@ pub enum Event<'a> {
     Checking(&'a VmRef, Progress),
     /// The memory is written; what remains is the disk's and QEMU's part.
     Finishing(&'a VmRef),
+    /// This was not looked at before, and shows only now.
+    Unchecked(&'a VmRef, &'a str),
     /// A cancel was asked for, and is being carried out or waited for.
     Cancelling(&'a VmRef, &'a str),
     /// The daemon has not answered for so long, and is waited for.
@@ -490,6 +576,23 @@ mod tests {
         ];
         for (kind, code) in table {
             assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_estimate_says_what_it_rests_on() {
+        let guess = Estimate::of_save(400 << 20, Some(1 << 30));
+        assert_eq!(
+            guess.to_string(),
+            "at most 400.00 MiB, and 1.00 GiB are free; about 2.0 s if the disk does 200.00 MiB in each"
+        );
+        let known = Estimate::of_restore(400 << 20, Some(4.0));
+        assert_eq!(
+            known.to_string(),
+            "400.00 MiB; about 4.0 s, as its save took"
+        );
+        for took in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(!Estimate::of_restore(1, Some(took)).measured, "{took}");
         }
     }
 

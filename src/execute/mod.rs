@@ -4,6 +4,7 @@
 //! interrupted. The main thread meanwhile watches its job, the signals and the clock. What the call
 //! returns is the truth about it; before and after, the VM's state is read anew.
 
+mod beforehand;
 mod checking;
 mod discard;
 mod managed;
@@ -18,6 +19,7 @@ pub(crate) use discard::losses;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
+use crate::guard::Remarks;
 use crate::hypervisor::{HypervisorError, ImageFlags};
 use crate::image::{Lock, LockError};
 use crate::interrupt::{Interrupt, cause_word};
@@ -71,6 +73,7 @@ pub fn execute(
         sink,
         gave_up: false,
         reconnected: false,
+        promised: 0,
     };
     let mut results = Vec::new();
     for entry in entries {
@@ -99,6 +102,8 @@ struct Run<'a> {
     gave_up: bool,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.
     reconnected: bool,
+    /// How many bytes the images would take that were only rehearsed so far. They all go to one place.
+    promised: u64,
 }
 
 impl Run<'_> {
@@ -280,16 +285,22 @@ impl Run<'_> {
         ))
     }
 
-    fn rehearse(&self, step: Step, entry: &Entry, subject: VmRef) -> Result<Outcome, Failure> {
-        let vm = &entry.vm;
+    fn rehearse(&mut self, step: Step, entry: &Entry, subject: VmRef) -> Result<Outcome, Failure> {
+        let (vm, machine) = (&entry.vm, entry.machine.as_ref());
         let mut image = None;
+        let mut guarded = (Remarks::default(), None);
         let message = match step {
             Step::Save => {
                 if self.options.managed {
                     "would be hibernated, managed by libvirt".to_owned()
                 } else {
                     let path = self.destination(id_of(vm)?)?;
-                    self.replaceable(&path, id_of(vm)?)?;
+                    let earlier = self.replaceable(&path, id_of(vm)?)?;
+                    if let Some(machine) = machine {
+                        guarded = self.before_save(machine, vm, &path, earlier.as_ref())?;
+                        let bytes = guarded.1.as_ref().map_or(0, |estimate| estimate.size_bytes);
+                        self.promised = self.promised.saturating_add(bytes);
+                    }
                     let words = format!("would be hibernated to {}", path.display());
                     image = Some(path);
                     words
@@ -297,6 +308,7 @@ impl Run<'_> {
             }
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);
+                guarded = self.before_restore(vm, &path, machine)?;
                 let words = format!("would be restored from {}", path.display());
                 image = Some(path);
                 words
@@ -317,11 +329,17 @@ impl Run<'_> {
             Step::WakeUp => "would be woken up".to_owned(),
             Step::Show => "would be shown".to_owned(),
         };
-        let status = Some(vm.status());
+        let (remarks, estimate) = guarded;
+        let message = match &estimate {
+            Some(estimate) => format!("{message} ({estimate})"),
+            None => message,
+        };
         Ok(Outcome {
             step: Some(step),
-            status,
+            status: Some(vm.status()),
             image,
+            estimate,
+            warnings: [remarks.overridden, remarks.cautions, remarks.unchecked].concat(),
             ..Outcome::done(subject, message)
         })
     }

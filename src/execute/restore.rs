@@ -83,7 +83,9 @@ impl Run<'_> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
         path_text(&path)?;
-        let mut warnings = Vec::new();
+        let (remarks, _) = self.before_restore(vm, &path, machine)?;
+        self.tell_unchecked(&subject, &remarks);
+        let mut warnings = [remarks.overridden, remarks.cautions].concat();
         let image = self.begin(&path, vm, &subject, &mut warnings)?;
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let was_running = image
@@ -414,20 +416,6 @@ impl Run<'_> {
         };
         if !usable {
             return Err(refuse(against.join("; ")));
-        }
-        if let Some(old) = image
-            .vm
-            .as_ref()
-            .map(Vm::name)
-            .filter(|old| *old != vm.name())
-        {
-            return Err(
-                refuse(format!("the VM had another name then, '{old}'")).hint(format!(
-                    "virsh domrename {} {}, then restore it",
-                    quoted(vm.name()),
-                    quoted(old)
-                )),
-            );
         }
         if let Some(flaw) = self.checksum_flaw(&image, subject)? {
             if !self.options.wishes.force {

@@ -1,5 +1,6 @@
 //! Hibernating: where to, the save, and what has become of it.
 
+use super::beforehand::explain;
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::read_nvram;
@@ -37,6 +38,9 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let path = self.destination(machine.id())?;
         let text = path_text(&path)?;
+        let earlier = self.replaceable(&path, machine.id())?;
+        let (remarks, _) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        self.tell_unchecked(&subject, &remarks);
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
                 let hint = "make it as its user, or name another place with --to or VMLIFE_IMAGES";
@@ -45,8 +49,8 @@ impl Run<'_> {
                     .hint(hint)
             })?;
         }
-        let mut warnings = Vec::new();
-        if let Some(old) = self.replaceable(&path, machine.id())? {
+        let mut warnings = remarks.overridden;
+        if let Some(old) = earlier {
             remove_obsolete(machine, &old)?;
             let what = match old.summary.verdict {
                 Verdict::Incomplete => "incomplete",
@@ -84,7 +88,10 @@ impl Run<'_> {
             persistent,
         };
         let error = match result {
-            Ok(()) => return self.saved(machine, vm, subject, &path, &save, warnings),
+            Ok(()) => {
+                warnings.extend(remarks.cautions);
+                return self.saved(machine, vm, subject, &path, &save, warnings);
+            }
             Err(error) => error,
         };
         if !error.is_connection_lost() {
@@ -205,12 +212,6 @@ impl Run<'_> {
         }
         Self::remember_stop(machine, &mut warnings);
         self.note_late_cancel(&mut warnings);
-        if machine.autostart().unwrap_or(false) {
-            warnings.push(
-                "autostart is on: at the host's next start libvirt boots it fresh, without its image"
-                    .to_owned(),
-            );
-        }
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))
             .unwrap_or_default();
@@ -345,7 +346,10 @@ impl Run<'_> {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}; {words}"))
             }
-            _ => error.save_failure(format!("could not be hibernated; {words}")),
+            _ => {
+                let failure = error.save_failure(format!("could not be hibernated; {words}"));
+                explain(failure, machine)
+            }
         };
         Err(failure.warned(leftover.into_iter().collect()))
     }

@@ -37,6 +37,7 @@ mod code {
     pub(super) const SYSTEM_ERROR: u32 = 38;
     pub(super) const RPC: u32 = 39;
     pub(super) const NO_DOMAIN: u32 = 42;
+    pub(super) const NO_NETWORK: u32 = 43;
     pub(super) const AUTH_FAILED: u32 = 45;
     pub(super) const NO_STORAGE_POOL: u32 = 49;
     pub(super) const NO_STORAGE_VOL: u32 = 50;
@@ -103,6 +104,18 @@ impl HypervisorError {
     #[must_use]
     pub fn is_no_storage(&self) -> bool {
         self.is_no_support() || [code::NO_STORAGE_POOL, code::NO_STORAGE_VOL].contains(&self.code)
+    }
+
+    /// Whether a network is not known.
+    #[must_use]
+    pub fn is_no_network(&self) -> bool {
+        self.code == code::NO_NETWORK
+    }
+
+    /// Whether an emulator does not know a machine type.
+    #[must_use]
+    pub fn is_unknown_machine(&self) -> bool {
+        self.code == code::INVALID_ARG && self.message.contains("is not supported by emulator")
     }
 
     /// Whether somebody aborted the job.

@@ -14,6 +14,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::domain_snapshot::DomainSnapshot;
 use virt::error::Error;
+use virt::network::Network;
 use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::sys;
@@ -440,6 +441,7 @@ release! {
     Connect: virConnectClose,
     Domain: virDomainFree,
     DomainSnapshot: virDomainSnapshotFree,
+    Network: virNetworkFree,
     StoragePool: virStoragePoolFree,
     StorageVol: virStorageVolFree,
 }

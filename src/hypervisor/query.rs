@@ -5,6 +5,7 @@ use super::{
     AddressSource, Control, GuestGroups, GuestInterface, Hypervisor, HypervisorError, Machine,
     MachineSnapshot, Record, Result, StatisticsGroups, XmlFlags,
 };
+use crate::definition::Platform;
 use std::ffi::CString;
 use std::path::Path;
 use uuid::Uuid;
@@ -48,6 +49,41 @@ impl Hypervisor {
     /// What libvirt says.
     pub fn capabilities(&self) -> Result<String> {
         Ok(self.connection.capabilities()?)
+    }
+
+    /// What the host's QEMU can emulate of this platform, as XML (`virConnectGetDomainCapabilities`). libvirt
+    /// may have to examine QEMU first, which takes seconds.
+    ///
+    /// # Errors
+    /// What libvirt says; see [`HypervisorError::is_unknown_machine`].
+    pub fn domain_capabilities(&self, platform: &Platform) -> Result<String> {
+        Ok(self.connection.domain_capabilities(
+            platform.emulator.as_deref(),
+            platform.arch.as_deref(),
+            platform.machine.as_deref(),
+            platform.domain_type.as_deref(),
+            0,
+        )?)
+    }
+
+    /// Whether the network of this name is active (`virNetworkLookupByName`, `virNetworkIsActive`). `None`
+    /// if there is no such network.
+    ///
+    /// # Errors
+    /// What else libvirt says; also that the connection has no networks at all.
+    pub fn network_is_active(&self, name: &str) -> Result<Option<bool>> {
+        let lookup = || Handle::new(self.connection.lookup_network_by_name(name)?).is_active();
+        unless(HypervisorError::is_no_network, lookup())
+    }
+
+    /// Whether the storage pool of this name is active (`virStoragePoolLookupByName`,
+    /// `virStoragePoolIsActive`). `None` if there is no such pool, or if the connection has no storage.
+    ///
+    /// # Errors
+    /// What else libvirt says.
+    pub fn storage_pool_is_active(&self, name: &str) -> Result<Option<bool>> {
+        let lookup = || Handle::new(self.connection.lookup_storage_pool_by_name(name)?).is_active();
+        unless(HypervisorError::is_no_storage, lookup())
     }
 
     /// Name and UUID of the active storage pool whose folder holds the file of this path

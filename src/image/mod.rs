@@ -14,7 +14,7 @@ pub use disk::{Change, DiskIdentity, changes, writable_disks};
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
 pub use managed::managed_folder;
-pub use place::{ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden};
+pub use place::{ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden, is_session};
 pub use record::{FileIdentity, Forced, Record, Usage};
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.

@@ -167,7 +167,9 @@ impl ImagePlace {
     }
 }
 
-pub(super) fn is_session(uri: &str) -> bool {
+/// Whether the connection of this URI is to a user's own daemon.
+#[must_use]
+pub fn is_session(uri: &str) -> bool {
     let path = uri.split_once("://").map_or("", |(_, rest)| rest);
     let path = path.split('?').next().unwrap_or_default();
     path.split_once('/')
@@ -280,6 +282,12 @@ impl ImageFile {
             ));
         }
         Some(image)
+    }
+
+    /// The record beside it, if that is about this file.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        self.record.clone()
     }
 
     /// Notes beside the image what is being done with it. Gives the record as it was, for

@@ -302,6 +302,11 @@ impl Sink for Output {
                     say(&line);
                 }
             }
+            Event::Unchecked(vm, words) => {
+                if self.verbose {
+                    say(&format!("{}: {}", harmless(&vm.name), harmless(words)));
+                }
+            }
             Event::Cancelling(vm, words) => {
                 self.meter.clear();
                 self.words(&format!(

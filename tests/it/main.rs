@@ -13,6 +13,7 @@ mod failures;
 mod faults;
 mod fields;
 mod from_yaml;
+mod guards;
 mod images;
 mod interrupt;
 mod journal;
