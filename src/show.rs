@@ -36,7 +36,9 @@ impl Source {
     fn has_more_than(&self, vm: &Vm) -> bool {
         match self {
             Self::Defined(definition) => definition.xml.is_some() && vm.domain_xml.is_none(),
-            Self::Found(machine) => machine.as_ref().is_some_and(|machine| !machine.is_stuck()),
+            Self::Found(machine) => machine
+                .as_ref()
+                .is_some_and(|machine| !vm.status().is_active() || !machine.is_stuck()),
             Self::Image(_) => true,
         }
     }

@@ -408,7 +408,10 @@ impl Run<'_> {
         };
         let image = ImageFile::inspect_of(path, id_of(vm)?)
             .ok_or_else(|| refuse("it has just disappeared".to_owned()))?;
-        let mut against: Vec<String> = image.summary.flaw.iter().cloned().collect();
+        // Of a good image a remark is no flaw.
+        let flaw = image.summary.flaw.iter();
+        let flaw = flaw.filter(|_| image.summary.verdict != Verdict::Good);
+        let mut against: Vec<String> = flaw.cloned().collect();
         let usable = match image.summary.verdict {
             Verdict::Good => true,
             Verdict::Used | Verdict::Doubtful | Verdict::Stale => self.options.wishes.force,

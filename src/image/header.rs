@@ -112,6 +112,16 @@ impl Header {
     /// # Errors
     /// What is wrong with it. An interrupted save is no error: see [`Header::complete`].
     pub fn read(mut source: impl Read, size: u64) -> Result<Self, HeaderError> {
+        if size == 0 {
+            // A save that was cut off before libvirt's helper came to write the first byte.
+            return Ok(Self {
+                complete: false,
+                was_running: false,
+                format: Format::Raw,
+                xml: Secret::new(""),
+                memory_at: 0,
+            });
+        }
         let mut head = [0; LENGTH];
         if size < LENGTH as u64 {
             return Err(HeaderError::NotAnImage);
@@ -277,8 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_short_or_foreign_is_no_image() {
-        for bytes in [&b""[..], &b"LibvirtQemudSave"[..], &[b'x'; 500][..]] {
+    fn what_is_short_or_foreign_is_no_image_and_what_is_empty_was_to_be_one() {
+        assert!(!read(b"").unwrap().complete);
+        for bytes in [&b"LibvirtQemudSave"[..], &[b'x'; 500][..]] {
             assert_eq!(complaint(bytes), "it is no image of a VM's memory");
         }
     }
@@ -303,7 +314,7 @@ mod tests {
     #[test]
     fn no_truncation_and_no_flipped_byte_of_the_head_makes_it_panic() {
         let whole = image(COMPLETE, 0, b"QEVM");
-        for length in 0..whole.len() {
+        for length in 1..whole.len() {
             assert!(read(&whole[..length]).is_err(), "{length}");
         }
         for at in 0..whole.len() {

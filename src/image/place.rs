@@ -284,10 +284,12 @@ impl ImageFile {
         Some(image)
     }
 
-    /// The record beside it, if that is about this file.
+    /// The record beside it, if that is about this file, and it has not been touched since.
     #[must_use]
     pub fn record(&self) -> Option<Record> {
-        self.record.clone()
+        self.record
+            .clone()
+            .filter(|record| record.image == self.identity)
     }
 
     /// Notes beside the image what is being done with it. Gives the record as it was, for

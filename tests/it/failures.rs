@@ -135,7 +135,7 @@ fn an_image_that_is_missing_empty_foreign_or_partial_is_refused_and_stays() {
     wrong_format[28] = 1;
     let size = u32::from_ne_bytes(whole[20..24].try_into().unwrap()) as usize;
     for (content, code, error) in [
-        (&b""[..], 7, "it is no image of a VM's memory"),
+        (&b""[..], 7, "its save was interrupted"),
         (b"something else, of which there is more than a header's length, so that it must be read", 7, "it is no image"),
         (&partial, 7, "its save was interrupted"),
         (&partial[..300], 7, "its save was interrupted"),

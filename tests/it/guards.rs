@@ -297,20 +297,24 @@ fn a_file_that_is_missing_or_forbidden_is_named_before_the_restore() {
     fs::rename(&path, &away).unwrap();
     for words in [&["restore", "vm"][..], &["restore", "vm", "--dry-run"]] {
         host.vmlife(words)
-            .refuses(7, &format!("its disk vda is missing, {path}"));
+            .refuses(7, &format!("disk vda ({path}) is gone"));
     }
     fs::rename(&away, &path).unwrap();
     host.hand_over(path.as_ref(), 0o400);
     host.vmlife(["restore", "vm"])
         .refuses(7, &format!("its disk vda may not be used, {path}"));
-    // libvirt has the last word, and the image is as good as before.
+    // QEMU has the last word, and the memory is safe.
     let ran = host.vmlife(["restore", "vm", "--force"]).ends_with(1);
     assert!(ran.stderr.contains("against the guard 'files'"), "{ran:?}");
-    assert!(ran.stderr.contains("the image is still there"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("it stays paused, with all of its memory"),
+        "{ran:?}"
+    );
     host.hand_over(path.as_ref(), 0o600);
     let ran = host.vmlife(["restore", "vm"]).ends_with(0);
     assert!(!ran.stderr.contains("error"), "{ran:?}");
-    assert_eq!(host.state("vm"), "running (restored)");
+    assert_eq!(host.state("vm"), "running (unpaused)");
 }
 
 #[test]
@@ -407,7 +411,7 @@ fn a_storage_pool_that_is_not_active_comes_with_the_word_that_starts_it() {
     assert!(ran.stderr.contains("virsh pool-start p"), "{ran:?}");
     host.virsh(["pool-start", "p"]);
     host.vmlife(["restore", "vm"]).ends_with(0);
-    assert_eq!(host.state("vm"), "running (restored)");
+    assert_eq!(host.state("vm"), "running (unpaused)");
 }
 
 #[test]
@@ -425,7 +429,7 @@ fn a_name_that_another_vm_has_now_is_told_before_the_restore() {
         .refuses(7, "another VM has its name");
     host.virsh(["domrename", "vm", "other"]);
     host.vmlife(["restore", &id]).ends_with(0);
-    assert_eq!(host.state("vm"), "running (restored)");
+    assert_eq!(host.state("vm"), "running (unpaused)");
 }
 
 #[test]

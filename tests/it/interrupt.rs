@@ -327,7 +327,7 @@ fn a_vm_that_somebody_booted_after_a_cancelled_restore_is_known_by_its_disks() {
     host.virsh(["destroy", "vm"]);
     host.write("tmp/disk", vec![1; 65536]);
     host.vmlife(["restore", "vm"])
-        .refuses(7, "has changed since");
+        .refuses(7, "was written to since");
 }
 
 #[test]
