@@ -85,7 +85,11 @@ impl Definition {
         let own = self.xml.as_ref().and_then(Secret::expose);
         if let (Some(own), Some(found)) = (own.or(self.vm.domain_xml.as_deref()), found_xml) {
             // Of secrets nothing is told here.
-            let (own, found) = (redact(own)?, redact(found)?);
+            let (mut own, found) = (redact(own)?, redact(found)?);
+            if self.xml.is_none() {
+                // In it the other fields count.
+                own = written(&own, &self.vm)?.0;
+            }
             all.extend(difference::of_rest(&own, &found, &self.vm)?);
         }
         Ok(all)

@@ -82,6 +82,12 @@ impl HypervisorError {
         self.code == code::NO_SUPPORT
     }
 
+    /// Whether libvirt knows of a job that only the other end of the migration can tell of.
+    #[must_use]
+    pub fn is_told_at_source_only(&self) -> bool {
+        self.code == code::OPERATION_UNSUPPORTED && self.message.contains("on the source host")
+    }
+
     /// Whether the driver knows the call, but not the flags.
     #[must_use]
     pub fn is_unsupported_flag(&self) -> bool {

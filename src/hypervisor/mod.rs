@@ -28,6 +28,9 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
+/// `VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN`.
+const MIGRATION_IN: i32 = 4;
+
 /// How long a domain whose QEMU does not answer may take to tell what libvirt knows by itself.
 const STUCK_LIMIT: Duration = Duration::from_secs(2);
 
@@ -498,6 +501,14 @@ impl Machine {
         } else {
             vm_status(state, None, has_image)
         };
+        if status == VmStatus::SavingState {
+            let unfinished = images
+                .iter_mut()
+                .filter(|image| image.verdict == Verdict::Incomplete);
+            for image in unfinished {
+                image.flaw = Some("it is being written".to_owned());
+            }
+        }
         if status.is_alive() {
             distrust(
                 &mut images,
@@ -541,6 +552,8 @@ impl Machine {
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
             Err(error) if error.is_no_support() || error.kind() == Kind::State => Ok(None),
+            // Of a migration libvirt tells at the source only.
+            Err(error) if error.is_told_at_source_only() => Ok(Some(MIGRATION_IN.into())),
             Err(error) => Err(error),
         }
     }

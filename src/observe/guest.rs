@@ -13,10 +13,11 @@ pub(super) fn apply(vm: &mut Vm, info: &Record) {
     let Some(dynamic) = &mut vm.vm_dynamic else {
         return;
     };
-    let host_name = text("hostname");
+    // So a guest without a name calls itself.
+    let host_name = text("hostname").filter(|name| name != "(none)");
     dynamic.vm_host.clone_from(&host_name);
-    dynamic.fqdn = host_name
-        .filter(|name| !["localhost", "localhost.localdomain", "(none)"].contains(&name.as_str()));
+    dynamic.fqdn =
+        host_name.filter(|name| !["localhost", "localhost.localdomain"].contains(&name.as_str()));
     let id = info.text("os.id");
     let is_windows = id == Some("mswindows");
     let of_family = |linux: &str, windows: Option<&str>| match (is_windows, windows) {

@@ -88,6 +88,14 @@ fn a_vm_comes_back_from_its_yaml_as_it_was_also_where_the_model_has_no_field() {
     assert_eq!(redefined(&host, &yaml), before);
     let more = yaml.replace("memSizeMb: 512\n", "memSizeMb: 1024\n");
     assert_ne!(more, yaml);
+    let file = host.write("more.yaml", &more);
+    let option = format!("--diff={}", file.display());
+    let told = host.vmlife(["show", "rich", &option]).ends_with(1).stdout;
+    let rows: Vec<&str> = told.lines().skip(2).collect();
+    assert!(
+        rows.len() == 1 && rows[0].contains("memSizeMb  1024     512"),
+        "{told}"
+    );
     let after = redefined(&host, &more);
     let changed: Vec<_> = before
         .lines()
@@ -108,6 +116,10 @@ fn a_difference_is_seen_wherever_it_is_and_nothing_else_is_one() {
         host.vmlife(["show", "rich", &option])
     };
     diff("same.xml", RICH).succeeds().says("rich is as defined");
+    let secret = RICH.replace("listen='0.0.0.0'/>", "listen='0.0.0.0' passwd='s3cret'/>");
+    diff("secret.xml", &secret)
+        .succeeds()
+        .says("rich is as defined");
     for (of, other, place) in [
         ("format='luks'", "format='luks2'", "encryption@format"),
         ("id='42'", "id='43'", "vlan/tag@id"),
