@@ -5,7 +5,11 @@ use crate::entity::{
     Seconds, Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeFormat, VolumeType,
 };
 use crate::hypervisor::Record;
+use jiff::Timestamp;
 use std::time::Duration;
+
+/// What the guest has told of its memory so long ago is no news.
+const STALE_SECONDS: i64 = 120;
 
 /// An earlier sample, and how long ago it was taken.
 #[derive(Clone, Copy)]
@@ -92,8 +96,10 @@ fn apply_memory(statistics: &mut VmStatistics, now: &Record, memory_kib: Option<
     let kib = |key| now.unsigned(key).map(Kibibytes);
     statistics.balloon_current = kib("balloon.current");
     statistics.balloon_rss = kib("balloon.rss");
-    // Without the guest's driver, or before its first answer, the rest is not the guest's.
-    if now.unsigned("balloon.last-update").unwrap_or_default() == 0 {
+    // Without the guest's driver the rest is not the guest's; and where nobody asks it at intervals
+    // (`memballoon/stats/@period`), its only answer is that of its boot.
+    let told = now.integer("balloon.last-update").unwrap_or_default();
+    if Timestamp::now().as_second().saturating_sub(told) > STALE_SECONDS {
         return;
     }
     statistics.guest_memory_unused = kib("balloon.unused");
@@ -327,10 +333,18 @@ mod tests {
         let statistics = vm.vm_statistics.take().unwrap();
         assert_eq!(statistics.balloon_current, Some(Kibibytes(1_048_576)));
         assert_eq!(statistics.guest_memory_unused, None);
+        let just_now = Timestamp::now().as_second().unsigned_abs();
+        let of_boot = [
+            ("balloon.unused", 7),
+            ("balloon.last-update", just_now - 3600),
+        ];
+        apply(&mut vm, &record(&of_boot, &[]), None);
+        let statistics = vm.vm_statistics.take().unwrap();
+        assert_eq!(statistics.guest_memory_unused, None, "that was an hour ago");
         let told = [
             ("balloon.unused", 524_288),
             ("balloon.disk_caches", 262_144),
-            ("balloon.last-update", 1_700_000_000),
+            ("balloon.last-update", just_now),
         ];
         apply(&mut vm, &record(&told, &[]), None);
         let statistics = vm.vm_statistics.unwrap();

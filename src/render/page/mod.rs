@@ -241,7 +241,12 @@ fn usage(vm: &Vm, usage: &VmStatistics, view: &View) -> String {
     let used = all
         .zip(usage.guest_memory_free)
         .map(|(all, free)| Kibibytes(all.saturating_sub(free.0)));
-    let share = usage.usage_mem_percent.map(percent);
+    // Of what the balloon leaves, as the rest of the line.
+    let of_all = used.zip(all).and_then(|(used, all)| {
+        let percent = u128::from(used.0) * 100 / u128::from(all).max(1);
+        u32::try_from(percent).ok()
+    });
+    let share = of_all.or(usage.usage_mem_percent).map(percent);
     let used = match (used, share) {
         (Some(used), Some(share)) => Some(format!("{} used ({share})", kib(used))),
         (Some(used), None) => Some(format!("{} used", kib(used))),
