@@ -260,6 +260,13 @@ impl Process {
         });
     }
 
+    /// Lets it go on, unless it has been ended while it stood still.
+    pub(crate) fn goes_on(self) {
+        let line = format!("kill -s CONT {} 2>/dev/null || :", self.0);
+        let sent = Command::new("sh").args(["-c", &line]).status();
+        assert!(sent.expect("sh runs").success(), "{self:?}");
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(self, signal: &str) {
         // The shell's own: a small system has no program of this name.
