@@ -16,6 +16,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// An image that is marked, with its record as it was before.
@@ -23,6 +25,9 @@ struct Marked {
     image: ImageFile,
     before: Option<Record>,
 }
+
+/// How long a half-started VM may take to end.
+const ENDING: Duration = Duration::from_secs(20);
 
 /// Where a VM is after an attempt to bring it back.
 enum Now {
@@ -51,6 +56,11 @@ impl Now {
     /// Whether its memory, restored from an image, is there.
     fn is_back(&self) -> bool {
         matches!(self, Self::Seen(vm, _) if vm.status().is_alive())
+    }
+
+    /// Whether its QEMU is just being ended.
+    fn is_ending(&self) -> bool {
+        matches!(self, Self::Seen(vm, _) if vm.status() == VmStatus::PoweringDown)
     }
 
     /// Whether it is off for a reason by which it may have run since an image of it was written.
@@ -223,6 +233,12 @@ impl Run<'_> {
             _ => self.look_at(machine, id),
         };
         let cause = self.interrupt.cause().filter(|_| stays);
+        // The cancel's own end of it may still be under way.
+        let began = Instant::now();
+        while cause.is_some() && now.is_ending() && began.elapsed() < ENDING {
+            thread::sleep(Duration::from_millis(50));
+            now = self.look_at(None, id);
+        }
         if result.is_ok() && cause.is_some() && now.is_loaded() {
             let inventory = Arc::clone(&self.inventory);
             let call = move || end_loading(&inventory.hypervisor, id);
