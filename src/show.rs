@@ -7,7 +7,7 @@ use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Depth, Entry, Inventory, absent};
-use crate::observe::{self, measure, observe};
+use crate::observe::{self, Gap, measure, observe};
 use crate::payload;
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
@@ -100,12 +100,15 @@ pub(crate) fn show(
         ..selection.clone()
     };
     let mut inventory = None;
+    let mut missing = Vec::new();
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
         let depth = render::depth(form, &showing.columns, !selection.all);
-        for entry in look(&connected, &of_daemon, depth, showing, interrupt)? {
+        let (entries, gaps) = look(&connected, &of_daemon, depth, showing, interrupt)?;
+        for entry in entries {
             subjects.push((entry.vm, Source::Found(entry.machine)));
         }
+        missing = gaps;
         inventory = Some(connected);
     }
     let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
@@ -123,12 +126,18 @@ pub(crate) fn show(
     if matches!(form, Form::Json | Form::Yaml) {
         for (vm, source) in vms.iter_mut().zip(&sources) {
             if source.has_more_than(vm) {
-                vm.domain_xml = xml_of(inventory.as_deref(), vm, source, showing).ok();
+                match xml_of(inventory.as_deref(), vm, source, showing) {
+                    Ok(xml) => vm.domain_xml = Some(xml),
+                    // Of a VM of which only an image is left there is none.
+                    Err(failure) if failure.kind == Kind::NotFound => {}
+                    Err(failure) => output.warning(&failure.to_string()),
+                }
             }
         }
     }
     let mut warnings: Vec<String> = sources.iter().flat_map(Source::warnings).collect();
     warnings.dedup();
+    warnings.extend(missing.iter().map(ToString::to_string));
     for warning in &warnings {
         output.warning(warning);
     }
@@ -295,7 +304,7 @@ fn look(
     depth: Depth,
     showing: &Showing,
     interrupt: &Interrupt,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<(Vec<Entry>, Vec<Gap>), Failure> {
     let more = observe::Wishes {
         sample: showing.sample,
         inactive: showing.inactive,
@@ -306,12 +315,13 @@ fn look(
     in_time(interrupt, limit, "libvirt has not answered", move || {
         let wishes = Wishes::default();
         let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
-        match depth {
-            Depth::Line | Depth::Definition => {}
+        let gaps = match depth {
+            Depth::Line | Depth::Definition => Ok(Vec::new()),
             Depth::Statistics => measure(&inventory, &mut entries, more),
             Depth::Whole => observe(&inventory, &mut entries, more),
-        }
-        Ok(entries)
+        };
+        let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
+        Ok((entries, gaps))
     })?
 }
 
@@ -452,6 +462,7 @@ fn differences(
         all: false,
         ..selection.clone()
     };
+    let missing: Vec<Gap>;
     let pairs = if by_name.is_empty() {
         let by_file = Selection {
             targets: Vec::new(),
@@ -459,15 +470,20 @@ fn differences(
             all: false,
             ..selection.clone()
         };
-        let entries = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
+        let (entries, gaps) = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
+        missing = gaps;
         entries
             .into_iter()
             .filter_map(|entry| Some((*entry.definition.clone()?, entry)))
             .collect()
     } else {
-        let entries = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;
+        let (entries, gaps) = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;
+        missing = gaps;
         paired(definitions, entries)?
     };
+    for gap in &missing {
+        output.warning(&gap.to_string());
+    }
     let mut all = Vec::new();
     let mut names = Vec::new();
     for (definition, entry) in pairs {

@@ -82,6 +82,12 @@ impl HypervisorError {
         self.code == code::NO_SUPPORT
     }
 
+    /// Whether it is the VM's state that forbids it.
+    #[must_use]
+    pub fn is_wrong_state(&self) -> bool {
+        self.code == code::OPERATION_INVALID
+    }
+
     /// Whether libvirt knows of a job that only the other end of the migration can tell of.
     #[must_use]
     pub fn is_told_at_source_only(&self) -> bool {

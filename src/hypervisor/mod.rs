@@ -162,6 +162,12 @@ impl Hypervisor {
         self.connection.lib_version().is_ok()
     }
 
+    /// Whether the connection itself still stands (`virConnectIsAlive`). The daemon is not asked.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.connection.is_alive().unwrap_or_default()
+    }
+
     /// The domain of this name (`virDomainLookupByName`), if there is one.
     ///
     /// # Errors

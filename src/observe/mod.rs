@@ -2,10 +2,13 @@
 //! its next run. The calls are made here; what their answers mean is decided purely, beside.
 //!
 //! Nothing that is asked here may hold up the rest for long: a QEMU that hangs, or an agent that does
-//! not answer, leaves its part unknown.
+//! not answer, leaves its part unknown, and that is told.
 
+mod gaps;
 mod guest;
 mod statistics;
+
+pub use gaps::Gap;
 
 use crate::definition::{
     next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
@@ -15,11 +18,13 @@ use crate::entity::{
     SnapshotType, Vm, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
-    AddressSource, Control, ControlState, GuestGroups, Machine, Record, StatisticsGroups, XmlFlags,
+    AddressSource, ControlState, GuestGroups, HypervisorError, Machine, MachineSnapshot, Record,
+    StatisticsGroups, XmlFlags,
 };
 use crate::image::{ImageFile, holder};
 use crate::interrupt::within;
 use crate::inventory::{Entry, Inventory};
+use gaps::Gaps;
 use jiff::Timestamp;
 use statistics::Before;
 use std::collections::BTreeMap;
@@ -48,18 +53,30 @@ pub struct Wishes {
     pub secrets: bool,
 }
 
-/// Fills in all that can be known of these VMs. What cannot be known stays absent.
-pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes) {
-    let observer = Observer {
+/// Fills in all that can be known of these VMs, and tells what should be known and is not. What cannot be
+/// known stays absent.
+///
+/// # Errors
+/// If the daemon does not answer any more.
+pub fn observe(
+    inventory: &Arc<Inventory>,
+    entries: &mut [Entry],
+    wishes: Wishes,
+) -> Result<Vec<Gap>, HypervisorError> {
+    let mut gaps = Gaps::default();
+    let running = entries.iter().find(|entry| entry.vm.status().is_active());
+    let host = running.and_then(|entry| gaps.known(&entry.vm, "its host", host(inventory)));
+    let mut observer = Observer {
         inventory,
-        host: host(inventory, entries),
+        host: host.flatten(),
+        gaps,
     };
     for entry in entries.iter_mut() {
         if let Some(machine) = &entry.machine {
             observer.compare_runs(machine, &mut entry.vm, wishes);
         }
     }
-    measure(inventory, entries, wishes);
+    observer.gaps.0.extend(measure(inventory, entries, wishes)?);
     for entry in entries {
         let Some(machine) = entry.machine.clone() else {
             continue;
@@ -70,23 +87,45 @@ pub fn observe(inventory: &Arc<Inventory>, entries: &mut [Entry], wishes: Wishes
         observer.look_at_storage(&machine, vm);
         observer.look_at_run(vm);
         list_disks(vm);
-        list_snapshots(&machine, vm, job);
+        let snapshots = observer
+            .gaps
+            .known(vm, "its snapshots", machine.snapshots());
+        if let Some(snapshots) = snapshots {
+            list_snapshots(&snapshots, vm, job);
+        }
         if wishes.secrets {
             vm.reveal_secrets();
         }
     }
+    unless_lost(inventory, observer.gaps)
 }
 
-/// Fills in the statistics alone.
-pub fn measure(inventory: &Inventory, entries: &mut [Entry], wishes: Wishes) {
+/// Fills in the statistics alone, and tells of which VMs there should be some and are none.
+///
+/// # Errors
+/// If the daemon does not answer any more.
+pub fn measure(
+    inventory: &Arc<Inventory>,
+    entries: &mut [Entry],
+    wishes: Wishes,
+) -> Result<Vec<Gap>, HypervisorError> {
     let began = Instant::now();
     let before = wishes.sample.map(|apart| {
         let sample = sample(inventory, entries);
         thread::sleep(apart.saturating_sub(began.elapsed()));
-        sample
+        sample.unwrap_or_default()
     });
     let ago = began.elapsed();
-    let now = sample(inventory, entries);
+    let mut gaps = Gaps::default();
+    let now = match sample(inventory, entries) {
+        Ok(now) => now,
+        Err(why) => {
+            for entry in entries.iter().filter(|entry| entry.machine.is_some()) {
+                gaps.known::<()>(&entry.vm, "its statistics", Err(why.clone()));
+            }
+            return unless_lost(inventory, gaps);
+        }
+    };
     for entry in entries {
         let id = entry.machine.as_ref().map(Machine::id);
         if let Some((id, now)) = id.and_then(|id| Some((id, now.get(&id)?))) {
@@ -95,37 +134,59 @@ pub fn measure(inventory: &Inventory, entries: &mut [Entry], wishes: Wishes) {
             statistics::apply(&mut entry.vm, now, before);
         }
     }
+    Ok(Vec::new())
 }
 
-/// The host's UUID, if a VM runs on it.
-fn host(inventory: &Inventory, entries: &[Entry]) -> Option<Uuid> {
-    if !entries.iter().any(|entry| entry.vm.status().is_active()) {
-        return None;
+/// What could not be learnt, unless that is because the daemon itself is silent or gone.
+fn unless_lost(inventory: &Arc<Inventory>, gaps: Gaps) -> Result<Vec<Gap>, HypervisorError> {
+    if let Some(sign) = gaps.of_connection() {
+        let hypervisor = Arc::clone(&inventory.hypervisor);
+        let answers = within(HOST_LIMIT, move || {
+            hypervisor.is_alive() && hypervisor.anew().is_ok_and(|other| other.answers())
+        });
+        if answers != Some(true) {
+            return Err(sign.clone());
+        }
     }
+    Ok(gaps.0)
+}
+
+/// The host's UUID.
+fn host(inventory: &Inventory) -> Result<Option<Uuid>, HypervisorError> {
     let hypervisor = Arc::clone(&inventory.hypervisor);
-    let capabilities = within(HOST_LIMIT, move || hypervisor.apart().capabilities())?.ok()?;
-    read_host_uuid(&capabilities)
+    let capabilities = answered(HOST_LIMIT, move || hypervisor.apart().capabilities())?;
+    Ok(read_host_uuid(&capabilities))
 }
 
 /// The statistics of these VMs: of several in one call.
-fn sample(inventory: &Inventory, entries: &[Entry]) -> BTreeMap<Uuid, Record> {
+fn sample(
+    inventory: &Inventory,
+    entries: &[Entry],
+) -> Result<BTreeMap<Uuid, Record>, HypervisorError> {
     let all = StatisticsGroups::default();
     let mut machines = entries.iter().filter_map(|entry| entry.machine.clone());
     let hypervisor = Arc::clone(&inventory.hypervisor);
     let found = match (machines.next(), machines.next()) {
-        (None, _) => None,
-        (Some(machine), None) => within(STATISTICS_LIMIT, move || {
+        (None, _) => return Ok(BTreeMap::new()),
+        (Some(machine), None) => answered(STATISTICS_LIMIT, move || {
             let other = hypervisor.apart().machine_by_id(machine.id())?;
             let machine = other.unwrap_or(machine);
             Ok(vec![(machine.clone(), machine.statistics(all)?)])
         }),
-        _ => within(STATISTICS_LIMIT, move || hypervisor.apart().statistics(all)),
+        _ => answered(STATISTICS_LIMIT, move || hypervisor.apart().statistics(all)),
     };
-    let found = found.and_then(Result::ok).unwrap_or_default();
-    found
-        .into_iter()
+    let found = found?.into_iter();
+    Ok(found
         .map(|(machine, record)| (machine.id(), record))
-        .collect()
+        .collect())
+}
+
+/// An answer of libvirt's that may never come.
+fn answered<T: Send + 'static>(
+    limit: Duration,
+    ask: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
+) -> Result<T, HypervisorError> {
+    within(limit, ask).unwrap_or_else(|| Err(HypervisorError::silence(limit)))
 }
 
 /// Whether the guest's agent can be asked: a paused guest would only make us wait.
@@ -139,21 +200,20 @@ fn agent_answers(vm: &Vm) -> bool {
 struct Observer<'a> {
     inventory: &'a Inventory,
     host: Option<Uuid>,
+    gaps: Gaps,
 }
 
 impl Observer<'_> {
     /// Compares what runs with what the next run will be.
-    fn compare_runs(&self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
+    fn compare_runs(&mut self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
         if wishes.secrets && !wishes.inactive {
             let secure = XmlFlags {
                 secure: true,
                 ..XmlFlags::default()
             };
-            let xml = self
-                .inventory
-                .writable(machine)
-                .and_then(|machine| machine.xml_of(secure))
-                .ok();
+            let xml = self.inventory.writable(machine);
+            let xml = xml.and_then(|machine| machine.xml_of(secure));
+            let xml = self.gaps.known(vm, "the secrets of its consoles", xml);
             let told = xml
                 .and_then(|xml| read_domain(&xml).ok())
                 .and_then(|vm| vm.vm_dynamic);
@@ -172,11 +232,10 @@ impl Observer<'_> {
             inactive: true,
             ..XmlFlags::default()
         };
-        let is_kept = machine.is_persistent().unwrap_or_default();
-        let persistent = is_kept
-            .then(|| machine.xml_of(inactive).ok())
-            .flatten()
-            .and_then(|xml| read_domain(&xml).ok());
+        let is_kept = machine.is_persistent();
+        let xml = is_kept.and_then(|is_kept| is_kept.then(|| machine.xml_of(inactive)).transpose());
+        let xml = self.gaps.known(vm, "its next run", xml).flatten();
+        let persistent = xml.and_then(|xml| read_domain(&xml).ok());
         let Some(persistent) = persistent else {
             return;
         };
@@ -246,36 +305,44 @@ impl Observer<'_> {
     }
 
     /// Asks the guest's agent, and for addresses also those who give them out.
-    fn ask_guest(&self, machine: &Machine, vm: &mut Vm) {
-        let asked = agent_answers(vm)
-            .then(|| self.inventory.writable(machine).ok())
-            .flatten();
+    fn ask_guest(&mut self, machine: &Machine, vm: &mut Vm) {
+        const TOLD: &str = "what its guest's agent tells";
+        let asked = agent_answers(vm).then(|| self.inventory.writable(machine));
+        let asked = asked.and_then(|machine| self.gaps.known(vm, TOLD, machine));
         if let Some(machine) = asked {
             let questions = machine.clone();
-            let info = within(AGENT_LIMIT, move || {
+            let info = answered(AGENT_LIMIT, move || {
                 questions.guest_info(GuestGroups::default())
             });
-            // An agent that does not answer the first question is asked no other.
-            let Some(info) = info else { return };
-            if let Ok(info) = info {
+            let is_silent = info
+                .as_ref()
+                .is_err_and(HypervisorError::is_connection_lost);
+            if let Some(info) = self.gaps.known(vm, TOLD, info) {
                 guest::apply(vm, &info);
             }
+            // An agent that does not answer the first question is asked no other.
+            if is_silent {
+                return;
+            }
             let questions = machine.clone();
-            let found = within(AGENT_LIMIT, move || {
-                (
+            let found = answered(AGENT_LIMIT, move || {
+                Ok((
                     questions.interface_addresses(AddressSource::Agent),
                     questions.guest_vcpus(),
-                )
+                ))
             });
-            let Some((found, vcpus)) = found else { return };
-            let online = vcpus.ok().and_then(|vcpus| {
+            let Some((found, vcpus)) = self.gaps.known(vm, "its guest's addresses", found) else {
+                return;
+            };
+            let vcpus = self.gaps.known(vm, "its guest's count of CPUs", vcpus);
+            let online = vcpus.and_then(|vcpus| {
                 let online = crate::definition::cpu_numbers(vcpus.text("online")?)?;
                 u32::try_from(online.len()).ok()
             });
             if let Some(dynamic) = &mut vm.vm_dynamic {
                 dynamic.guest_cpu_count = online;
             }
-            if let Ok(found) = found {
+            if let Some(found) = self.gaps.known(vm, "its guest's addresses", found) {
                 guest::apply_addresses(vm, &found, true);
             }
         }
@@ -288,20 +355,35 @@ impl Observer<'_> {
             if !vm.status().is_active() || has_address(vm) {
                 return;
             }
-            if let Ok(found) = machine.interface_addresses(source) {
+            let found = match machine.interface_addresses(source) {
+                // Of several sources, each may know nothing.
+                Err(why) if !why.is_connection_lost() => continue,
+                found => found,
+            };
+            if let Some(found) = self.gaps.known(vm, "its addresses", found) {
                 guest::apply_addresses(vm, &found, false);
             }
         }
     }
 
     /// What is being done with the VM, and who holds it for that; gives the operation's number.
-    fn look_at_jobs(&self, machine: &Machine, vm: &mut Vm) -> Option<i64> {
+    fn look_at_jobs(&mut self, machine: &Machine, vm: &mut Vm) -> Option<i64> {
         // What does not run has no job, and no monitor.
         let running = vm.status().is_active().then_some(machine);
-        let control = running.and_then(|machine| machine.control().ok());
-        let is_stuck = control.is_some_and(Control::is_stuck);
-        let asked = running.filter(|_| !is_stuck);
-        let job = asked.and_then(|machine| machine.job_record().ok().flatten());
+        let control = running.and_then(|machine| {
+            let control = machine.control();
+            self.gaps.known(vm, "how its QEMU answers", control)
+        });
+        let stuck = control.filter(|control| control.is_stuck());
+        if let Some(control) = stuck {
+            let since = Duration::from_millis(control.milliseconds);
+            self.gaps.busy(vm, since);
+        }
+        let asked = running.filter(|_| stuck.is_none());
+        let job = asked.and_then(|machine| {
+            let job = machine.job_record();
+            self.gaps.known(vm, "its job", job).flatten()
+        });
         let operation = job.as_ref().and_then(|job| job.integer("operation"));
         let word = operation.map(job_word);
         if let Some(job) = &job {
@@ -352,7 +434,7 @@ impl Observer<'_> {
     }
 
     /// Where the disks lie, and what goes on with them.
-    fn look_at_storage(&self, machine: &Machine, vm: &mut Vm) {
+    fn look_at_storage(&mut self, machine: &Machine, vm: &mut Vm) {
         let may_have_jobs = vm.status().is_active() && !machine.is_stuck();
         for disk in &mut vm.vm_static.images {
             if let Some(target) = disk.target_dev.as_deref().filter(|_| may_have_jobs)
@@ -445,10 +527,7 @@ fn list_disks(vm: &mut Vm) {
 }
 
 /// Lists the snapshots, the oldest first, the present, and the next run.
-fn list_snapshots(machine: &Machine, vm: &mut Vm, job: Option<i64>) {
-    let Ok(found) = machine.snapshots() else {
-        return;
-    };
+fn list_snapshots(found: &[MachineSnapshot], vm: &mut Vm, job: Option<i64>) {
     let mut snapshots: Vec<Snapshot> = found
         .iter()
         .map(|found| read_snapshot(&found.name, found.is_current, &found.xml))

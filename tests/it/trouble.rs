@@ -195,6 +195,35 @@ fn a_daemon_that_hangs_is_told_and_not_waited_for_beyond_the_time_limit() {
     assert!(state == "running" || state == "shut off", "{state}");
 }
 
+#[test]
+fn a_look_whose_daemon_falls_silent_or_dies_is_no_answer() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let looking = || {
+        let trace = host.path("tmp/looking.log");
+        fs::remove_file(&trace).ok();
+        let mut command = host.vmlife_command(["show", "vm", "--sample", "2s"]);
+        command.env("LIBVIRT_LOG_FILTERS", "1:rpc");
+        command.env("LIBVIRT_LOG_OUTPUTS", format!("1:file:{}", trace.display()));
+        let looking = spawn(command);
+        eventually("the first sample is asked for", || {
+            let trace = fs::read_to_string(&trace).unwrap_or_default();
+            // CONNECT_GET_ALL_DOMAIN_STATS
+            trace.contains("proc=344").then_some(())
+        });
+        looking
+    };
+    let daemon = host.daemon();
+    let silent = looking();
+    daemon.signal("STOP");
+    let silent = end_of(silent);
+    daemon.signal("CONT");
+    silent.refuses(10, "libvirt does not answer any more");
+    let lost = looking();
+    daemon.signal("KILL");
+    end_of(lost).refuses(10, "libvirt does not answer any more");
+}
+
 /// Stands between vmlife and its daemon, and can cut them off from each other.
 struct Between {
     socket: PathBuf,
