@@ -41,6 +41,8 @@ const AGENT_LIMIT: Duration = Duration::from_secs(3);
 const HOST_LIMIT: Duration = Duration::from_secs(3);
 /// A monitor that has been busy for longer than this, without a job that takes long, does not answer.
 const MONITOR_LIMIT_MILLISECONDS: u64 = 60_000;
+/// `VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN`.
+const ARRIVES: i64 = 4;
 
 /// What to look at beyond what there is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -380,11 +382,15 @@ impl Observer<'_> {
             self.gaps.busy(vm, since);
         }
         let asked = running.filter(|_| stuck.is_none());
-        let job = asked.and_then(|machine| {
-            let job = machine.job_record();
-            self.gaps.known(vm, "its job", job).flatten()
-        });
-        let operation = job.as_ref().and_then(|job| job.integer("operation"));
+        let (job, operation) = match asked.map(Machine::job_record) {
+            Some(Err(error)) if error.is_told_at_source_only() => (None, Some(ARRIVES)),
+            Some(job) => {
+                let job = self.gaps.known(vm, "its job", job).flatten();
+                let operation = job.as_ref().and_then(|job| job.integer("operation"));
+                (job, operation)
+            }
+            None => (None, None),
+        };
         let word = operation.map(job_word);
         if let Some(job) = &job {
             let percent = percent(job);
@@ -400,6 +406,7 @@ impl Observer<'_> {
             .then(|| holder(&place.lock_file(machine.id())))
             .flatten();
         let is_busy = job.is_some()
+            || operation.is_some()
             || control.is_some_and(|control| {
                 matches!(control.state, ControlState::Job | ControlState::Occupied)
             });
@@ -497,7 +504,7 @@ fn job_word(operation: i64) -> &'static str {
         1 => "it is being started",
         2 => "it is being saved",
         3 => "it is being restored",
-        4 => "it is arriving from another host",
+        ARRIVES => "it is arriving from another host",
         5 => "it is migrating to another host",
         6 => "a snapshot of it is being made",
         7 => "it is going back to a snapshot",

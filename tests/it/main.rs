@@ -20,6 +20,7 @@ mod journal;
 mod lifecycle;
 mod lossless;
 mod managed;
+mod migration;
 mod payload;
 mod races;
 mod scale;
