@@ -7,6 +7,7 @@ mod bad_input;
 mod boundary;
 mod command_line;
 mod definitions;
+mod dependencies;
 mod documents;
 mod edits;
 mod failures;
