@@ -309,7 +309,7 @@ fn look(
         match depth {
             Depth::Line | Depth::Definition => {}
             Depth::Statistics => measure(&inventory, &mut entries, more),
-            Depth::Whole => observe(&inventory, &mut entries, more),
+            Depth::Run | Depth::Whole => observe(&inventory, &mut entries, depth, more),
         }
         Ok(entries)
     })?
