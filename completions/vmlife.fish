@@ -162,7 +162,7 @@ NEXT\t'What changes at the next boot'
 JOB\t'What is being done to it now'
 COMMENT\t'A short remark'
 DESCRIPTION\t'The first line of its description'"
-complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l sample -d 'Look twice, so far apart, and show also rates: CPU, disks, network' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l sample -d 'Look twice, so far apart (100ms to 1h), and show also rates: CPU, disks, network' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l diff -d 'Only what differs from a definition: FILE\'s, else the one that names the VM' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
@@ -173,7 +173,7 @@ xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l no-headers -d 'Leave out the line above a list'
-complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What the next start will find, not what runs now'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What the next start will find, and the state; nothing of what runs now'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l migratable -d 'The form that can move to another host'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l images -d 'List images, without a daemon: those in the folders that are named, else in the image place'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l verify -d 'Read images, and compare them with their checksums; a damaged one makes the exit status 7'

@@ -133,10 +133,10 @@ pub struct Showing {
     /// Leave out the line above a list
     #[arg(long)]
     pub no_headers: bool,
-    /// Look twice, so far apart, and show also rates: CPU, disks, network
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    /// Look twice, so far apart (100ms to 1h), and show also rates: CPU, disks, network
+    #[arg(long, value_name = "TIME", value_parser = parse_sample)]
     pub sample: Option<Duration>,
-    /// What the next start will find, not what runs now
+    /// What the next start will find, and the state; nothing of what runs now
     #[arg(long, conflicts_with = "migratable")]
     pub inactive: bool,
     /// The form that can move to another host
@@ -302,6 +302,17 @@ pub enum Form {
     Name,
 }
 
+/// Between two looks that are nearer to each other most counters stand still; nobody waits for longer than
+/// that.
+fn parse_sample(text: &str) -> Result<Duration, String> {
+    let time = parse_time(text)?;
+    if (Duration::from_millis(100)..=Duration::from_secs(3600)).contains(&time) {
+        Ok(time)
+    } else {
+        Err("a sample takes 100ms to 1h".to_owned())
+    }
+}
+
 fn parse_time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(Duration::from_secs(seconds));
@@ -335,6 +346,14 @@ mod tests {
         }
         for text in ["", "soon", "-5s", "5 parsecs"] {
             assert!(parse_time(text).is_err(), "{text}");
+        }
+        for (text, is_sample) in [
+            ("100ms", true),
+            ("1h", true),
+            ("0", false),
+            ("1000d", false),
+        ] {
+            assert_eq!(parse_sample(text).is_ok(), is_sample, "{text}");
         }
     }
 

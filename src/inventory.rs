@@ -38,7 +38,9 @@ pub enum Depth {
     Definition,
     /// And the statistics: one call more for all of them.
     Statistics,
-    /// All that libvirt and the guest can tell: several calls for each VM.
+    /// Its run, its guest, and its snapshots, too: several calls for each VM.
+    Run,
+    /// All that libvirt and the guest can tell; of each disk, too.
     Whole,
 }
 

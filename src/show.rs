@@ -318,7 +318,7 @@ fn look(
         let gaps = match depth {
             Depth::Line | Depth::Definition => Ok(Vec::new()),
             Depth::Statistics => measure(&inventory, &mut entries, more),
-            Depth::Whole => observe(&inventory, &mut entries, more),
+            Depth::Run | Depth::Whole => observe(&inventory, &mut entries, depth, more),
         };
         let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
         Ok((entries, gaps))

@@ -25,12 +25,13 @@ const KEYS: [(&str, &str); 3] = [
 /// What is observed of a VM's configuration, and so never kept.
 const OBSERVED: [&str; 3] = ["diskList", "managedDeviceMap", "unmanagedDeviceList"];
 /// What is observed of a disk or network card, and so never kept.
-const OBSERVED_OF_DEVICES: [&str; 27] = [
+const OBSERVED_OF_DEVICES: [&str; 28] = [
     "active",
     "actualDiskWithSnapshotsSize",
     "actualSizeInBytes",
     "addresses",
     "apparentSizeInBytes",
+    "blockJob",
     "flushLatency",
     "imageStatus",
     "logicalName",

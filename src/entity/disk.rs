@@ -4,7 +4,8 @@ use super::enumeration::entity;
 use super::{
     Bytes, BytesPerSecond, DiskBackup, DiskBackupMode, DiskContentType, DiskInterface,
     DiskStorageType, ImageStatus, PropagateErrors, QcowCompat, QuotaEnforcementTypeEnum,
-    ScsiGenericIO, Seconds, Secret, VmEntityType, VolumeClassification, VolumeFormat, VolumeType,
+    ScsiGenericIO, Seconds, Secret, VmBlockJobType, VmEntityType, VolumeClassification,
+    VolumeFormat, VolumeType,
 };
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -69,8 +70,9 @@ entity! {
         pub image_id: Option<Uuid>,
         /// The volume's format. Source: `disk/driver/@type`.
         pub volume_format: Option<VolumeFormat>,
-        /// Whether its space is set aside; that of a QCOW2 never is. Source: `block.N.allocation`,
-        /// `block.N.capacity`.
+        /// Whether its space is set aside; that of a QCOW2 never is. Of a VM that runs this is told of the
+        /// uppermost layer only, as are the sizes on the host. Source: as `actualSizeInBytes` and
+        /// `size`.
         pub volume_type: Option<VolumeType>,
         /// Which layer it is. Source: its place in the chain.
         pub volume_classification: Option<VolumeClassification>,
@@ -78,13 +80,14 @@ entity! {
         pub active: Option<bool>,
         /// The size that the guest sees, in bytes. Source: `block.N.capacity`.
         pub size: Option<Bytes>,
-        /// The space that it takes up, in bytes. Source: `block.N.allocation`, of devices
-        /// `block.N.physical`.
+        /// The space that it takes up, in bytes. Source: `virDomainGetBlockInfo`, the allocation, of
+        /// devices the physical size; of a VM that is off `block.N.allocation`, `block.N.physical`.
         pub actual_size_in_bytes: Option<Bytes>,
-        /// The size of its file, in bytes. Source: `block.N.physical`.
+        /// The size of its file, in bytes. Source: `virDomainGetBlockInfo`, the physical size; of a VM that
+        /// is off `block.N.physical`.
         pub apparent_size_in_bytes: Option<Bytes>,
-        /// The space that it and the layers below take up, in bytes; oVirt has it in GiB. Source:
-        /// `block.N.allocation` of each layer.
+        /// The space that it and the layers below take up, in bytes, if that is known of each; oVirt has it
+        /// in GiB. Source: as `actualSizeInBytes`.
         pub actual_disk_with_snapshots_size: Option<Bytes>,
         /// The size that it began with, in bytes. Source: metadata.
         pub initial_size_in_bytes: Option<Bytes>,
@@ -121,6 +124,9 @@ entity! {
 
         /// How far a job on it is, in percent. Source: `virDomainGetBlockJobInfo`.
         pub progress: Option<u32>,
+        /// That job. Not a field of oVirt's `DiskImage`: there a VM has a list of them. Source:
+        /// `virDomainGetBlockJobInfo`.
+        pub block_job: Option<VmBlockJob>,
         /// Reading, in bytes each second. Source: `block.N.rd.bytes`, two samples.
         pub read_rate: Option<BytesPerSecond>,
         /// Writing, in bytes each second. Source: `block.N.wr.bytes`, two samples.
@@ -185,6 +191,19 @@ entity! {
 }
 
 entity! {
+    /// oVirt's `VmBlockJob`: a job of libvirt's on a disk of a running VM.
+    pub struct VmBlockJob {
+        /// What it does. Source: `virDomainGetBlockJobInfo`.
+        pub block_job_type: VmBlockJobType = VmBlockJobType::Unknown,
+        /// How far it is, in a unit of the job's own, mostly bytes. Source: `virDomainGetBlockJobInfo`.
+        pub cursor_cur: u64,
+        /// Where it ends, in that unit. A copy that has come to it follows what the guest writes, until
+        /// somebody ends it. Source: `virDomainGetBlockJobInfo`.
+        pub cursor_end: u64,
+    }
+}
+
+entity! {
     /// oVirt's `Disk`: what disks of all kinds have in common.
     pub struct Disk {
         /// A label. Source: metadata, else the base name of the path.
@@ -200,6 +219,16 @@ entity! {
         pub shareable: bool,
         /// The size that the guest sees, in bytes. Source: `block.N.capacity`.
         pub size: Option<Bytes>,
+    }
+}
+
+impl VmBlockJob {
+    /// How far it is, in percent.
+    #[must_use]
+    pub fn percent(&self) -> Option<u32> {
+        let passed = u128::from(self.cursor_cur) * 100;
+        let percent = passed.checked_div(u128::from(self.cursor_end))?;
+        u32::try_from(percent).ok()
     }
 }
 

@@ -15,6 +15,25 @@ ovirt_enum! {
 }
 
 ovirt_enum! {
+    /// oVirt's `VmBlockJobType`: what a job does to a disk. The last two are libvirt's only, with its
+    /// numbers.
+    pub open enum VmBlockJobType {
+        /// Nobody knows.
+        Unknown = 0 "UNKNOWN",
+        /// What is in the layers below is fetched into the uppermost one.
+        Pull = 1 "PULL",
+        /// All of it is copied to another place.
+        Copy = 2 "COPY",
+        /// What is in a layer is written into one below.
+        Commit = 3 "COMMIT",
+        /// The same with the layer that the guest writes to.
+        ActiveCommit = 4 "ACTIVE_COMMIT",
+        /// It is backed up.
+        Backup = 5 "BACKUP",
+    }
+}
+
+ovirt_enum! {
     /// oVirt's `OriginType`: where a VM came from.
     pub open enum OriginType {
         /// Red Hat Virtualization.

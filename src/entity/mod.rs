@@ -25,7 +25,7 @@ mod vm_static;
 mod vm_statistics;
 
 pub use device::{LockInfo, SpecParam, VmDevice, VmDeviceId, VmNumaNode, VmPayload};
-pub use disk::{Disk, DiskImage};
+pub use disk::{Disk, DiskImage, VmBlockJob};
 pub use enums::*;
 pub use interface::{GraphicsInfo, GraphicsType, VmNetworkInterface, VmNetworkStatistics};
 #[cfg(test)]
@@ -107,10 +107,11 @@ entity! {
         /// Who holds the VM now. Source: vmlife's lock, else `virDomainGetJobStats`,
         /// `virDomainGetControlInfo`.
         pub lock_info: Option<LockInfo>,
-        /// How far a job on it is, in percent. oVirt has -1 where there is none. Source:
-        /// `virDomainGetJobStats`.
+        /// How far a job on it is, in percent; of jobs on several disks, all together. oVirt has -1 where
+        /// there is none. Source: `virDomainGetJobStats`, else `virDomainGetBlockJobInfo`.
         pub background_operation_progress: Option<u32>,
-        /// What that job does. Source: `virDomainGetJobStats`, `operation`.
+        /// What that job does. Source: `virDomainGetJobStats`, `operation`, else
+        /// `virDomainGetBlockJobInfo`.
         pub background_operation_description: Option<String>,
         /// All disks, by their UUID. Source: `/domain/devices/disk`; it is not read from a definition.
         pub disk_map: BTreeMap<Uuid, Disk>,

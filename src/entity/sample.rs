@@ -44,6 +44,8 @@ const SAMPLE: &str = r#"{
         "diskInterface": "VirtIO", "volumeFormat": "COW", "boot": true,
         "size": 21474836480, "actualSizeInBytes": 3435973836,
         "snapshots": [ { "imagePath": "/var/lib/libvirt/images/web-1.base" }, { "imagePath": "/srv/base.qcow2" } ],
+        "imageStatus": "LOCKED", "progress": 25,
+        "blockJob": { "blockJobType": "COPY", "cursorCur": 5368709120, "cursorEnd": 21474836480 },
         "readRate": 1048576, "writeRate": 2097152, "readLatency": 0.0004, "writeLatency": 0.0021, "flushLatency": 0.0105
       },
       {
@@ -98,6 +100,8 @@ const SAMPLE: &str = r#"{
     "statusReason": "restored",
     "pauseStatus": "NOERR",
     "domainId": 7,
+    "persistent": true,
+    "autostart": false,
     "runOnVds": "0b2cbf5e-4f1e-4a3c-8f43-5a3f5a7c6d21",
     "lastStartTime": "2026-03-01T11:00:00Z",
     "lastStopTime": "2026-03-01T10:00:00Z",

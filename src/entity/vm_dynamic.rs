@@ -28,6 +28,13 @@ entity! {
         /// libvirt's number of the running domain; it changes at every start. Not an oVirt field.
         /// Source: `virDomainGetID`.
         pub domain_id: Option<u32>,
+        /// Whether libvirt keeps its definition when it ends; if not, it is transient, and an image of it
+        /// has the only one. Not an oVirt field. Source: `virDomainIsPersistent`, of several VMs
+        /// `virConnectListAllDomains`.
+        pub persistent: Option<bool>,
+        /// Whether libvirt starts it with the host. Not an oVirt field: `autoStartup` is its high
+        /// availability. Source: `virDomainGetAutostart`, of several VMs `virConnectListAllDomains`.
+        pub autostart: Option<bool>,
         /// The host that it runs on. Source: `virConnectGetCapabilities`, `/capabilities/host/uuid`.
         pub run_on_vds: Option<Uuid>,
         /// The host that it migrates to; libvirt does not tell. Source: metadata.

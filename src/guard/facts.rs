@@ -99,8 +99,8 @@ impl SaveFacts {
             let block_jobs: Vec<_> = disks
                 .into_iter()
                 .filter_map(|disk| {
-                    let progress = asked.block_job_progress(&disk).ok().flatten()?;
-                    Some((disk, progress))
+                    let job = asked.block_job(&disk).ok().flatten()?;
+                    Some((disk, (job.cursor_cur, job.cursor_end)))
                 })
                 .collect();
             let statistics = asked.statistics(StatisticsGroups::BALLOON).ok();

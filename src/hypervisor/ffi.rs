@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::record::{Control, GuestInterface, Record, Value};
-use crate::entity::{DiskError, DomainState};
+use crate::entity::{DiskError, DomainState, VmBlockJob, VmBlockJobType};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -326,8 +326,8 @@ pub(super) fn control(domain: &Domain) -> Result<Control, Error> {
     })
 }
 
-/// `virDomainGetBlockJobInfo`: how far the job of a disk is, and where it ends; `None` without one.
-pub(super) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)>, Error> {
+/// `virDomainGetBlockJobInfo`: the job of a disk; `None` without one.
+pub(super) fn block_job(domain: &Domain, disk: &str) -> Result<Option<VmBlockJob>, Error> {
     let disk = CString::new(disk)?;
     let mut info = sys::virDomainBlockJobInfo {
         type_: 0,
@@ -340,7 +340,11 @@ pub(super) fn block_job(domain: &Domain, disk: &str) -> Result<Option<(u64, u64)
     let result =
         unsafe { sys::virDomainGetBlockJobInfo(domain.as_ptr(), disk.as_ptr(), &raw mut info, 0) };
     let found = minus_one_is_failure(result)?;
-    Ok((found > 0).then_some((info.cur, info.end)))
+    Ok((found > 0).then(|| VmBlockJob {
+        block_job_type: VmBlockJobType::from_code(info.type_).unwrap_or(VmBlockJobType::Unknown),
+        cursor_cur: info.cur,
+        cursor_end: info.end,
+    }))
 }
 
 /// `virDomainGetDiskErrors`: what ails the disks of a domain that paused on an I/O error, with their

@@ -9,8 +9,8 @@ mod record;
 
 pub use error::HypervisorError;
 pub use record::{
-    AddressSource, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot, Record,
-    StatisticsGroups, Value, XmlFlags,
+    AddressSource, BlockInfo, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot,
+    Record, StatisticsGroups, Value, XmlFlags,
 };
 
 use crate::definition::read_domain;

@@ -2,10 +2,11 @@
 
 use super::ffi::{self, Handle};
 use super::{
-    AddressSource, Control, GuestGroups, GuestInterface, Hypervisor, HypervisorError, Machine,
-    MachineSnapshot, Record, Result, StatisticsGroups, XmlFlags,
+    AddressSource, BlockInfo, Control, GuestGroups, GuestInterface, Hypervisor, HypervisorError,
+    Machine, MachineSnapshot, Record, Result, StatisticsGroups, XmlFlags,
 };
 use crate::definition::Platform;
+use crate::entity::VmBlockJob;
 use std::ffi::CString;
 use std::path::Path;
 use uuid::Uuid;
@@ -34,9 +35,28 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says.
     pub fn machines_with_managed_save(&self) -> Result<Vec<Uuid>> {
-        let domains = self
-            .connection
-            .list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)?;
+        self.machines_that(sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    }
+
+    /// The domains whose definitions libvirt keeps when they end, in one call
+    /// (`virConnectListAllDomains`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn persistent_machines(&self) -> Result<Vec<Uuid>> {
+        self.machines_that(sys::VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+    }
+
+    /// The domains that libvirt starts with the host, in one call (`virConnectListAllDomains`).
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn machines_with_autostart(&self) -> Result<Vec<Uuid>> {
+        self.machines_that(sys::VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+    }
+
+    fn machines_that(&self, are: u32) -> Result<Vec<Uuid>> {
+        let domains = self.connection.list_all_domains(are)?;
         // All are wrapped before the first can fail, so that no panicking `Drop` is left.
         let domains: Vec<_> = domains.into_iter().map(Handle::new).collect();
         domains.iter().map(|domain| Ok(domain.uuid()?)).collect()
@@ -259,13 +279,27 @@ impl Machine {
             .set_metadata(kind, xml, Some(key), Some(uri), flags)?)
     }
 
-    /// How far the job of a disk is, and where it ends, if one runs (`virDomainGetBlockJobInfo`). The
-    /// disk is named by its target or its path; the unit is the job's own, mostly bytes.
+    /// The job of a disk, if one runs (`virDomainGetBlockJobInfo`). The disk is named by its target or its
+    /// path.
     ///
     /// # Errors
     /// What libvirt says.
-    pub fn block_job_progress(&self, disk: &str) -> Result<Option<(u64, u64)>> {
+    pub fn block_job(&self, disk: &str) -> Result<Option<VmBlockJob>> {
         Ok(ffi::block_job(&self.domain, disk)?)
+    }
+
+    /// How large a disk is, or the uppermost layer of it (`virDomainGetBlockInfo`). The disk is named by its
+    /// target or its path; while the domain runs, QEMU is asked.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn block_info(&self, disk: &str) -> Result<BlockInfo> {
+        let info = self.domain.block_info(disk, 0)?;
+        Ok(BlockInfo {
+            capacity: info.capacity,
+            allocation: info.allocation,
+            physical: info.physical,
+        })
     }
 }
 

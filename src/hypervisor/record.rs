@@ -204,6 +204,17 @@ pub struct MachineSnapshot {
     pub xml: String,
 }
 
+/// How large a disk of a domain is, in bytes (`virDomainGetBlockInfo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockInfo {
+    /// The size that the guest sees.
+    pub capacity: u64,
+    /// The space that it takes up on the host; of QCOW2 on a device, the end of what was written.
+    pub allocation: u64,
+    /// The size of its file or device.
+    pub physical: u64,
+}
+
 /// How libvirt gets on with a domain's QEMU (`virDomainGetControlInfo`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Control {

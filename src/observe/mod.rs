@@ -15,25 +15,25 @@ use crate::definition::{
 };
 use crate::entity::{
     DiskImage, GuestAgentStatus, ImageStatus, LockInfo, Seconds, Snapshot, SnapshotStatus,
-    SnapshotType, Vm, VmStatistics, VmStatus,
+    SnapshotType, Vm, VmBlockJob, VmBlockJobType, VmDynamic, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
-    AddressSource, ControlState, GuestGroups, HypervisorError, Machine, MachineSnapshot, Record,
-    StatisticsGroups, XmlFlags,
+    AddressSource, ControlState, GuestGroups, Hypervisor, HypervisorError, Machine,
+    MachineSnapshot, Record, StatisticsGroups, XmlFlags,
 };
 use crate::image::{ImageFile, holder};
 use crate::interrupt::within;
-use crate::inventory::{Entry, Inventory};
+use crate::inventory::{Depth, Entry, Inventory};
 use gaps::Gaps;
 use jiff::Timestamp;
 use statistics::Before;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How long QEMU may take to tell its statistics.
+/// How long QEMU may take to tell its statistics, and of its disks.
 const STATISTICS_LIMIT: Duration = Duration::from_secs(5);
 /// How long a guest's agent may take to answer one question.
 const AGENT_LIMIT: Duration = Duration::from_secs(3);
@@ -55,14 +55,15 @@ pub struct Wishes {
     pub secrets: bool,
 }
 
-/// Fills in all that can be known of these VMs, and tells what should be known and is not. What cannot be
-/// known stays absent.
+/// Fills in all that can be known of these VMs at this depth, and tells what should be known and is not. What
+/// cannot be known stays absent.
 ///
 /// # Errors
 /// If the daemon does not answer any more.
 pub fn observe(
     inventory: &Arc<Inventory>,
     entries: &mut [Entry],
+    depth: Depth,
     wishes: Wishes,
 ) -> Result<Vec<Gap>, HypervisorError> {
     let mut gaps = Gaps::default();
@@ -72,22 +73,29 @@ pub fn observe(
         inventory,
         host: host.flatten(),
         gaps,
+        apart: None,
     };
-    for entry in entries.iter_mut() {
-        if let Some(machine) = &entry.machine {
-            observer.compare_runs(machine, &mut entry.vm, wishes);
-        }
+    if depth == Depth::Whole {
+        look_at_definitions(inventory, entries);
     }
+    // First, as a VM whose next run is asked for is no longer the one that was measured.
     observer.gaps.0.extend(measure(inventory, entries, wishes)?);
     for entry in entries {
         let Some(machine) = entry.machine.clone() else {
             continue;
         };
         let vm = &mut entry.vm;
-        observer.ask_guest(&machine, vm);
+        observer.compare_runs(&machine, vm, wishes);
+        if !wishes.inactive {
+            observer.ask_guest(&machine, vm);
+        }
         let job = observer.look_at_jobs(&machine, vm);
-        observer.look_at_storage(&machine, vm);
-        observer.look_at_run(vm);
+        if depth == Depth::Whole {
+            observer.look_at_storage(&machine, vm, wishes);
+        }
+        if !wishes.inactive {
+            observer.look_at_run(vm);
+        }
         list_disks(vm);
         let snapshots = observer
             .gaps
@@ -137,6 +145,29 @@ pub fn measure(
         }
     }
     Ok(Vec::new())
+}
+
+/// Whether libvirt keeps the definitions of these VMs, and starts them with the host: of several in one call
+/// each.
+fn look_at_definitions(inventory: &Inventory, entries: &mut [Entry]) {
+    let hypervisor = &inventory.hypervisor;
+    let set = |ids: Result<Vec<Uuid>, _>| Some(BTreeSet::from_iter(ids.ok()?));
+    let of_several = (entries.len() > 1).then(|| {
+        (
+            set(hypervisor.persistent_machines()),
+            set(hypervisor.machines_with_autostart()),
+        )
+    });
+    for entry in entries {
+        let (Some(machine), Some(dynamic)) = (&entry.machine, &mut entry.vm.vm_dynamic) else {
+            continue;
+        };
+        let is_in = |ids: &Option<BTreeSet<Uuid>>| Some(ids.as_ref()?.contains(&machine.id()));
+        (dynamic.persistent, dynamic.autostart) = match &of_several {
+            Some((persistent, autostart)) => (is_in(persistent), is_in(autostart)),
+            None => (machine.is_persistent().ok(), machine.autostart().ok()),
+        };
+    }
 }
 
 /// What could not be learnt, unless that is because the daemon itself is silent or gone.
@@ -203,9 +234,33 @@ struct Observer<'a> {
     inventory: &'a Inventory,
     host: Option<Uuid>,
     gaps: Gaps,
+    /// A connection for what a QEMU that hangs would not answer.
+    apart: Option<Arc<Hypervisor>>,
 }
 
 impl Observer<'_> {
+    /// Asks what only the QEMU of a running VM can tell. One that does not answer in time keeps the connection
+    /// to itself.
+    fn ask_qemu<T: Send + 'static>(
+        &mut self,
+        (machine, vm): (&Machine, &Vm),
+        what: &'static str,
+        question: impl FnOnce(&Machine) -> T + Send + 'static,
+    ) -> Option<T> {
+        if machine.is_stuck() {
+            return None;
+        }
+        let apart = self.apart.take();
+        let apart = apart.unwrap_or_else(|| self.inventory.hypervisor.apart());
+        let (hypervisor, machine) = (Arc::clone(&apart), machine.clone());
+        let answer = answered(STATISTICS_LIMIT, move || {
+            Ok(question(&hypervisor.same(&machine).unwrap_or(machine)))
+        });
+        let answer = self.gaps.known(vm, what, answer)?;
+        self.apart = Some(apart);
+        Some(answer)
+    }
+
     /// Compares what runs with what the next run will be.
     fn compare_runs(&mut self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
         if wishes.secrets && !wishes.inactive {
@@ -234,19 +289,25 @@ impl Observer<'_> {
             inactive: true,
             ..XmlFlags::default()
         };
-        let is_kept = machine.is_persistent();
-        let xml = is_kept.and_then(|is_kept| is_kept.then(|| machine.xml_of(inactive)).transpose());
-        let xml = self.gaps.known(vm, "its next run", xml).flatten();
+        // What libvirt forgets when it ends has no next run, but can be told as if it had.
+        let told = vm.vm_dynamic.as_ref();
+        let is_kept = match told.and_then(|dynamic| dynamic.persistent) {
+            Some(persistent) => Some(persistent),
+            None => self.gaps.known(vm, "its next run", machine.is_persistent()),
+        };
+        let is_kept = is_kept.unwrap_or_default();
+        let xml = (is_kept || wishes.inactive).then(|| machine.xml_of(inactive));
+        let xml = xml.and_then(|xml| self.gaps.known(vm, "its next run", xml));
         let persistent = xml.and_then(|xml| read_domain(&xml).ok());
         let Some(persistent) = persistent else {
             return;
         };
-        let running = if vm.status().is_active() {
+        let running = if is_active {
             Some(vm.clone())
         } else {
             self.hibernated(vm)
         };
-        if let Some(running) = &running {
+        if let Some(running) = running.as_ref().filter(|_| is_kept) {
             vm.next_run_changed_fields = next_run_changes(running, &persistent);
             vm.next_run_configuration_exists = !vm.next_run_changed_fields.is_empty();
             let of_boot = [
@@ -263,28 +324,10 @@ impl Observer<'_> {
             }
         }
         if wishes.inactive {
-            let is_attached = |target: &Option<String>| {
-                vm.vm_static
-                    .images
-                    .iter()
-                    .any(|disk| disk.target_dev == *target)
-            };
-            let mut configured = persistent.vm_static;
-            for disk in &mut configured.images {
-                disk.plugged = Some(vm.status().is_active() && is_attached(&disk.target_dev));
+            if is_active {
+                *vm = configured(std::mem::take(vm), persistent);
             }
-            for card in &mut configured.interfaces {
-                let same = vm
-                    .vm_static
-                    .interfaces
-                    .iter()
-                    .find(|live| live.mac_address == card.mac_address);
-                card.plugged = Some(vm.status().is_active() && same.is_some());
-            }
-            vm.vm_static = configured;
-            vm.cluster_arch = persistent.cluster_arch;
-            vm.disk_map = persistent.disk_map;
-        } else if vm.status().is_active() {
+        } else if is_active {
             for card in &mut vm.vm_static.interfaces {
                 let mut kept = persistent.vm_static.interfaces.iter();
                 let kept = kept.find(|kept| kept.mac_address == card.mac_address);
@@ -440,21 +483,13 @@ impl Observer<'_> {
         operation
     }
 
-    /// Where the disks lie, and what goes on with them.
-    fn look_at_storage(&mut self, machine: &Machine, vm: &mut Vm) {
-        let may_have_jobs = vm.status().is_active() && !machine.is_stuck();
+    /// Where the disks lie, how large they are, and what goes on with them.
+    fn look_at_storage(&mut self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
+        if vm.status().is_active() {
+            self.ask_for_disks(machine, vm, wishes);
+        }
         for disk in &mut vm.vm_static.images {
-            if let Some(target) = disk.target_dev.as_deref().filter(|_| may_have_jobs)
-                && let Ok(Some((done, all))) = machine.block_job_progress(target)
-            {
-                let percent = (done.saturating_mul(100))
-                    .checked_div(all)
-                    .unwrap_or_default();
-                disk.progress = u32::try_from(percent).ok();
-                disk.image_status = Some(ImageStatus::Locked);
-            }
-            let is_path = matches!(disk.source_type.as_deref(), Some("file" | "block"));
-            let Some(path) = disk.image_path.as_deref().filter(|_| is_path) else {
+            let Some(path) = disk.image_path.as_deref().filter(|_| is_on_host(disk)) else {
                 continue;
             };
             let hypervisor = &self.inventory.hypervisor;
@@ -473,6 +508,50 @@ impl Observer<'_> {
         }
     }
 
+    /// What QEMU tells of the disks that it holds. Of what is configured that is only what it holds, too, and
+    /// the jobs are no part of it.
+    fn ask_for_disks(&mut self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
+        let images = &vm.vm_static.images;
+        let names: Vec<_> = images
+            .iter()
+            .map(|disk| {
+                let of_file = disk.image_path.clone().filter(|_| is_on_host(disk));
+                if wishes.inactive {
+                    of_file
+                } else {
+                    disk.target_dev.clone()
+                }
+            })
+            .collect();
+        let told = self.ask_qemu((machine, vm), "its disks in use", move |machine| {
+            let tell = |name: Option<String>| {
+                let name = name?;
+                let job = (!wishes.inactive).then(|| machine.block_job(&name).ok().flatten());
+                Some((machine.block_info(&name).ok(), job.flatten()))
+            };
+            names.into_iter().map(tell).collect::<Vec<_>>()
+        });
+        for (disk, told) in vm
+            .vm_static
+            .images
+            .iter_mut()
+            .zip(told.into_iter().flatten())
+        {
+            let (info, job) = told.unwrap_or_default();
+            if let Some(info) = info {
+                statistics::apply_block_info(disk, info);
+            }
+            if let Some(job) = job {
+                disk.progress = Some(job.percent().unwrap_or_default());
+                disk.image_status = Some(ImageStatus::Locked);
+                disk.block_job = Some(job);
+            }
+        }
+        if vm.background_operation_description.is_none() {
+            tell_block_jobs(vm);
+        }
+    }
+
     /// The run that it is in.
     fn look_at_run(&self, vm: &mut Vm) {
         if !vm.status().is_active() {
@@ -487,6 +566,65 @@ impl Observer<'_> {
             let statistics = vm.vm_statistics.get_or_insert_with(VmStatistics::default);
             statistics.elapsed_time = Some(Seconds(elapsed.max(0.0)));
         }
+    }
+}
+
+/// What is configured for the next run of a VM, and the state that the VM is in; nothing else of its run.
+fn configured(vm: Vm, persistent: Vm) -> Vm {
+    let remembered = persistent.vm_dynamic.unwrap_or_default();
+    let dynamic = vm.vm_dynamic.map(|now| VmDynamic {
+        id: now.id,
+        status: now.status,
+        status_reason: now.status_reason,
+        pause_status: now.pause_status,
+        asleep: now.asleep,
+        domain_id: now.domain_id,
+        persistent: now.persistent,
+        autostart: now.autostart,
+        ..remembered
+    });
+    Vm {
+        vm_dynamic: dynamic,
+        saved_images: vm.saved_images,
+        next_run_changed_fields: vm.next_run_changed_fields,
+        next_run_configuration_exists: vm.next_run_configuration_exists,
+        ..persistent
+    }
+}
+
+/// Whether a disk is a file or a device of the host.
+fn is_on_host(disk: &DiskImage) -> bool {
+    matches!(disk.source_type.as_deref(), Some("file" | "block"))
+}
+
+/// Tells of the VM what jobs run on its disks.
+fn tell_block_jobs(vm: &mut Vm) {
+    let images = vm.vm_static.images.iter();
+    let jobs: Vec<_> = images
+        .filter_map(|disk| Some((disk.target_dev.as_deref()?, disk.block_job.as_ref()?)))
+        .collect();
+    let words = jobs.iter().map(|(disk, job)| block_job_word(disk, job));
+    let words = words.collect::<Vec<_>>().join(", ");
+    let all = jobs
+        .iter()
+        .fold(VmBlockJob::default(), |all, (_, job)| VmBlockJob {
+            cursor_cur: all.cursor_cur.saturating_add(job.cursor_cur),
+            cursor_end: all.cursor_end.saturating_add(job.cursor_end),
+            ..all
+        });
+    vm.background_operation_progress = all.percent();
+    vm.background_operation_description = Some(words).filter(|words| !words.is_empty());
+}
+
+/// What a job does to a disk.
+fn block_job_word(disk: &str, job: &VmBlockJob) -> String {
+    match job.block_job_type {
+        VmBlockJobType::Pull => format!("{disk} takes in the layers below it"),
+        VmBlockJobType::Copy => format!("{disk} is being copied"),
+        VmBlockJobType::Commit => format!("a layer of {disk} is being committed"),
+        VmBlockJobType::ActiveCommit => format!("{disk} is being committed"),
+        VmBlockJobType::Backup => format!("{disk} is being backed up"),
+        VmBlockJobType::Unknown | VmBlockJobType::Other(_) => format!("a job on {disk}"),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::entity::{
     Bytes, BytesPerSecond, DiskImage, ImageStatus, InterfaceStatus, Kibibytes, MemorySize, Percent,
     Seconds, Vm, VmNetworkInterface, VmNetworkStatistics, VmStatistics, VolumeFormat, VolumeType,
 };
-use crate::hypervisor::Record;
+use crate::hypervisor::{BlockInfo, Record};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn apply(vm: &mut Vm, now: &Record, before: Option<Before<'_>>) {
     let memory_kib = vm.vm_static.mem_size_mb.map(MemorySize::kib);
     let is_active = vm.status().is_active();
     for disk in &mut vm.vm_static.images {
-        apply_to_disk(disk, now, before);
+        apply_to_disk(disk, now, before, is_active);
     }
     // Of a domain that is off the counters mean nothing.
     if !is_active {
@@ -155,34 +155,40 @@ fn apply_to_card(card: &mut VmNetworkInterface, now: &Record, before: Option<Bef
     });
 }
 
-fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>) {
-    // libvirt lists the layers of a disk under one name, the top one first.
-    let numbers = numbers_of(now, "block", disk.target_dev.as_deref());
-    let Some(number) = numbers.first() else {
-        return;
-    };
-    let sizes = |image: &mut DiskImage, number: u64| {
-        let size = |name: &str| now.unsigned(&format!("block.{number}.{name}"));
-        let (capacity, allocation, physical) =
-            (size("capacity"), size("allocation"), size("physical"));
-        let is_device = image.source_type.as_deref() == Some("block");
-        image.size = capacity.map(Bytes);
-        image.actual_size_in_bytes = if is_device { physical } else { allocation }.map(Bytes);
-        image.apparent_size_in_bytes = physical.map(Bytes);
-        // What is allocated of a QCOW2 can be more than its capacity: it holds snapshots, too.
-        let grows = image.volume_format == Some(VolumeFormat::Cow);
-        image.volume_type = allocation.zip(capacity).map(|(allocation, capacity)| {
-            if grows || allocation < capacity {
-                VolumeType::Sparse
-            } else {
-                VolumeType::Preallocated
-            }
-        });
-    };
-    sizes(disk, *number);
-    for (layer, number) in disk.snapshots.iter_mut().zip(&numbers[1..]) {
-        sizes(layer, *number);
-    }
+/// Fills in how large a disk of a running domain is. Of the layers below it nobody tells.
+pub(super) fn apply_block_info(disk: &mut DiskImage, info: BlockInfo) {
+    apply_sizes(
+        disk,
+        Some(info.capacity),
+        Some(info.allocation),
+        Some(info.physical),
+    );
+    sum_up_layers(disk);
+}
+
+fn apply_sizes(
+    image: &mut DiskImage,
+    capacity: Option<u64>,
+    allocation: Option<u64>,
+    physical: Option<u64>,
+) {
+    let is_device = image.source_type.as_deref() == Some("block");
+    let actual = if is_device { physical } else { allocation };
+    image.size = capacity.map(Bytes);
+    image.actual_size_in_bytes = actual.map(Bytes);
+    image.apparent_size_in_bytes = physical.map(Bytes);
+    // What is allocated of a QCOW2 can be more than its capacity: it holds snapshots, too.
+    let grows = image.volume_format == Some(VolumeFormat::Cow);
+    image.volume_type = actual.zip(capacity).map(|(actual, capacity)| {
+        if grows || actual < capacity {
+            VolumeType::Sparse
+        } else {
+            VolumeType::Preallocated
+        }
+    });
+}
+
+fn sum_up_layers(disk: &mut DiskImage) {
     let layers = disk
         .snapshots
         .iter()
@@ -193,6 +199,31 @@ fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>)
         .map(|size| size.map(|size| size.0))
         .sum();
     disk.actual_disk_with_snapshots_size = all.map(Bytes);
+}
+
+fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>, is_active: bool) {
+    // libvirt lists the layers of a disk under one name, the top one first.
+    let numbers = numbers_of(now, "block", disk.target_dev.as_deref());
+    let Some(number) = numbers.first() else {
+        return;
+    };
+    // Of a running domain the allocation is how far QEMU has written, and the physical size mostly, but not
+    // always, what the file takes up: see `apply_block_info`.
+    let sizes = |image: &mut DiskImage, number: u64| {
+        let size = |name: &str| now.unsigned(&format!("block.{number}.{name}"));
+        let on_host = |name| size(name).filter(|_| !is_active);
+        apply_sizes(
+            image,
+            size("capacity"),
+            on_host("allocation"),
+            on_host("physical"),
+        );
+    };
+    sizes(disk, *number);
+    for (layer, number) in disk.snapshots.iter_mut().zip(&numbers[1..]) {
+        sizes(layer, *number);
+    }
+    sum_up_layers(disk);
     disk.image_status = disk
         .image_status
         .take()
@@ -377,5 +408,40 @@ mod tests {
         );
         assert_eq!(disk.actual_disk_with_snapshots_size, Some(Bytes(1010)));
         assert_eq!(vm.vm_statistics, None, "it is off");
+    }
+
+    #[test]
+    fn of_a_disk_in_use_the_counters_tell_no_size_on_the_host() {
+        let now = record(
+            &[
+                ("block.count", 2),
+                ("block.0.capacity", 1000),
+                ("block.0.allocation", 0),
+                ("block.0.physical", 10),
+                ("block.1.capacity", 1000),
+                ("block.1.physical", 1000),
+            ],
+            &[("block.0.name", "vda"), ("block.1.name", "vda")],
+        );
+        let mut vm = running();
+        apply(&mut vm, &now, None);
+        let disk = &mut vm.vm_static.images[0];
+        assert_eq!(disk.size, Some(Bytes(1000)));
+        assert_eq!(disk.actual_size_in_bytes, None);
+        let info = BlockInfo {
+            capacity: 1000,
+            allocation: 10,
+            physical: 400,
+        };
+        apply_block_info(disk, info);
+        assert_eq!(disk.actual_size_in_bytes, Some(Bytes(10)));
+        assert_eq!(disk.apparent_size_in_bytes, Some(Bytes(400)));
+        assert_eq!(disk.snapshots[0].size, Some(Bytes(1000)));
+        assert_eq!(disk.snapshots[0].actual_size_in_bytes, None);
+        assert_eq!(disk.actual_disk_with_snapshots_size, None);
+        disk.snapshots.clear();
+        disk.source_type = Some("block".to_owned());
+        apply_block_info(disk, info);
+        assert_eq!(disk.actual_disk_with_snapshots_size, Some(Bytes(400)));
     }
 }

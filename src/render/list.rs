@@ -118,19 +118,19 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "IP",
         help: "The guest's addresses",
-        needs: Depth::Whole,
+        needs: Depth::Run,
         cell: |vm, _| dynamic(vm)?.ip.clone(),
     },
     Column {
         name: "HOSTNAME",
         help: "The guest's host name",
-        needs: Depth::Whole,
+        needs: Depth::Run,
         cell: |vm, _| dynamic(vm).and_then(|it| it.fqdn.clone().or(it.vm_host.clone())),
     },
     Column {
         name: "OS",
         help: "The guest's operating system",
-        needs: Depth::Whole,
+        needs: Depth::Run,
         cell: |vm, _| dynamic(vm).and_then(operating_system),
     },
     Column {
@@ -181,7 +181,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "SNAPSHOTS",
         help: "How many snapshots",
-        needs: Depth::Whole,
+        needs: Depth::Run,
         cell: |vm, _| Some(snapshots(vm).count().to_string()),
     },
     Column {
@@ -211,7 +211,7 @@ static COLUMNS: [Column; 28] = [
     Column {
         name: "NEXT",
         help: "What changes at the next boot",
-        needs: Depth::Whole,
+        needs: Depth::Run,
         cell: |vm, _| words(vm.next_run_changed_fields.iter().cloned(), ","),
     },
     Column {
@@ -403,7 +403,7 @@ mod tests {
             (Form::Table, vec![], true, Depth::Whole),
             (Form::Name, vec![], true, Depth::Line),
             (Form::Xml, vec![], true, Depth::Line),
-            (Form::Wide, vec![], false, Depth::Whole),
+            (Form::Wide, vec![], false, Depth::Run),
             (Form::Json, vec![], false, Depth::Whole),
             (
                 Form::Table,
@@ -427,7 +427,7 @@ mod tests {
                 Form::Wide,
                 vec![column("NAME"), column("IP")],
                 false,
-                Depth::Whole,
+                Depth::Run,
             ),
         ] {
             assert_eq!(

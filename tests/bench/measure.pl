@@ -149,10 +149,41 @@ print $running "<domain type='qemu'><name>running</name><memory unit='MiB'>32</m
 close $running;
 seconds('virsh', 'define', $xml);
 seconds('virsh', 'start', 'running');
+
+# A command line that has to end with this status.
+sub ends_with {
+    my ($status, $command, $shown) = @_;
+    return ['sh', '-c', "$command; test \$? = $status", $shown // "`$command`"];
+}
+
 row('`show NAME`, a page on one that runs: statistics, job, snapshots, host, too', ['vmlife', 'show', 'running'],
     ['virsh', 'dominfo', 'running']);
 row('`show NAME --columns ...`, it runs', ['vmlife', 'show', 'running', @few], ['virsh', 'dominfo', 'running']);
 my $image = "$folder/tmp/running.save";
 row('`hibernate` and `restore`, 32 MiB', ['sh', '-c', 'vmlife hibernate running && vmlife restore running'],
     ['sh', '-c', "virsh save running $image && virsh restore $image", '`virsh save` and `virsh restore`']);
+
+# What is refused, and when. virsh has no opinion about a stale image: beside that stands its quickest look.
+my $small = "$folder/small";
+if (-d $small) {
+    row('a refused `hibernate`: no room', ends_with(8, "vmlife hibernate running --to $small/x"),
+        ends_with(1, "virsh save running $small/y", '`virsh save`, which writes until the disk is full'));
+}
+open my $shared, '>', $xml or die "$xml: $!";
+print $shared "<domain type='qemu'><name>shared</name><memory unit='MiB'>32</memory>",
+    "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices><shmem name='vlb-$$' role='peer'>",
+    "<model type='ivshmem-plain'/><size unit='M'>4</size></shmem></devices></domain>\n";
+close $shared;
+seconds('virsh', 'create', $xml);
+row('a refused `hibernate`: a device that cannot be saved', ends_with(6, 'vmlife hibernate shared'),
+    ends_with(1, "virsh save shared $image", '`virsh save`'));
+seconds('virsh', 'destroy', 'shared');
 seconds('virsh', 'destroy', 'running');
+my $disk = "$folder/data/vm-00001.raw";
+my $write = sub { open my $file, '>>', $disk or die "$disk: $!"; print $file "\0" x 4096; close $file };
+$write->();
+seconds('virsh', 'start', 'vm-00001');
+seconds('vmlife', 'hibernate', 'vm-00001');
+$write->();
+row('a refused `restore`: its disk has changed since', ends_with(7, 'vmlife restore vm-00001'),
+    ends_with(0, 'virsh dominfo vm-00001', '`virsh dominfo` (`virsh restore` does not refuse it)'));

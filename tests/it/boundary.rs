@@ -333,8 +333,8 @@ fn the_job_of_a_disk_tells_how_far_it_is() {
     host.virsh(["start", "vm"]);
     let hypervisor = open(&host);
     let vm = machine(&hypervisor, "vm");
-    assert_eq!(vm.block_job_progress("vda"), Ok(None));
-    assert!(vm.block_job_progress("vdz").is_err());
+    assert_eq!(vm.block_job("vda"), Ok(None));
+    assert!(vm.block_job("vdz").is_err());
 
     let copy = copy.to_str().expect("text");
     host.virsh([
@@ -348,11 +348,11 @@ fn the_job_of_a_disk_tells_how_far_it_is() {
     ]);
     // It stays after the copy is made, until it is said which one counts.
     eventually("the copy is made", || {
-        let progress = vm.block_job_progress("vda").expect("it answers");
-        progress.filter(|(done, all)| done == all && *all >= 1 << 20)
+        let job = vm.block_job("vda").expect("it answers");
+        job.filter(|job| job.cursor_cur == job.cursor_end && job.cursor_end >= 1 << 20)
     });
     host.virsh(["blockjob", "vm", "vda", "--abort"]);
-    assert_eq!(vm.block_job_progress("vda"), Ok(None));
+    assert_eq!(vm.block_job("vda"), Ok(None));
 }
 
 #[test]
@@ -405,7 +405,7 @@ fn a_driver_that_knows_less_says_so_and_nothing_breaks() {
         test.guest_info(GuestGroups::default()).expect_err("none"),
         test.guest_vcpus().expect_err("none"),
         test.job_record().expect_err("none"),
-        test.block_job_progress("vda").expect_err("none"),
+        test.block_job("vda").expect_err("none"),
     ] {
         assert!(error.is_no_support(), "{error:?}");
     }

@@ -331,3 +331,11 @@ fn every_state_of_libvirts_is_shown_and_each_verb_has_its_answer() {
         }
     }
 }
+
+#[test]
+fn nobody_waits_for_a_sample_for_days() {
+    for time in ["24000h", "61m", "0", "99ms"] {
+        vmlife(["-c", "test:///default", "show", "test", "--sample", time])
+            .refuses(2, "100ms to 1h");
+    }
+}

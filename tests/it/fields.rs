@@ -332,6 +332,8 @@ fn said(ask: &dyn Fn(&[&str]) -> Ran, vm: &str) -> String {
         &["domstats", "--raw", "--backing", "--nowait", vm],
         '=',
     );
+    virsh.pairs("blkinfo", &["domblkinfo", vm, "vda"], ':');
+    virsh.text("info", &["dominfo", vm]);
     virsh.pairs("job", &["domjobinfo", "--rawstats", vm], ':');
     let host = virsh.xml(&["capabilities"]);
     virsh.document += &host;
@@ -531,6 +533,143 @@ fn a_disk_that_is_being_copied_tells_how_far_that_is() {
     let before = host.said("copied");
     let vm = host.shown("copied", &[]);
     compare("copied", &before, &vm, &host.said("copied"));
+}
+
+#[test]
+fn a_disk_that_is_used_is_as_large_as_libvirt_says_and_its_layers_are_not_guessed() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "vm");
+    let data = host.path("data");
+    // Half of it is a hole; all of the other one, which lies below a layer.
+    let part = host.write("data/part.raw", vec![1; 1 << 20]);
+    for (file, length) in [(&part, 2 << 20), (&data.join("hole.raw"), 4 << 20)] {
+        let file = fs::OpenOptions::new().create(true).append(true).open(file);
+        let file = file.expect("a file");
+        file.set_len(length).expect("it grows");
+    }
+    host.hand_over(&data.join("hole.raw"), 0o644);
+    qemu_img(&host, "create -q -f qcow2 -b hole.raw -F raw top.qcow2");
+    for (file, target, format) in [("top.qcow2", "vda", "qcow2"), ("part.raw", "vdb", "raw")] {
+        let path = data.join(file);
+        let path = path.to_str().expect("text");
+        let form = ["--subdriver", format, "--config"];
+        host.virsh(["attach-disk", "vm", path, target].iter().chain(&form));
+    }
+    host.virsh(["start", "vm"]);
+    let sizes_of = |vm: &Value| {
+        let images = vm["vmStatic"]["images"].as_array().cloned();
+        let images = images.expect("there are disks").into_iter();
+        let size = |disk: &Value, name: &str| disk[name].as_u64();
+        let sizes = images.map(|disk| {
+            ["size", "actualSizeInBytes", "apparentSizeInBytes"].map(|name| size(&disk, name))
+        });
+        sizes.collect::<Vec<_>>()
+    };
+    let judged = ["vda", "vdb"].map(|disk| {
+        let said = host.virsh(["domblkinfo", "vm", disk]);
+        let words: Vec<_> = said.split_whitespace().collect();
+        [1, 3, 5].map(|at| words[at].parse::<u64>().ok())
+    });
+    assert_eq!(judged[1], [Some(2 << 20), Some(1 << 20), Some(2 << 20)]);
+    let vm = host.shown("vm", &[]);
+    assert_eq!(sizes_of(&vm), judged);
+    let images = &vm["vmStatic"]["images"];
+    assert_eq!(images[1]["volumeType"], "Sparse");
+    assert_eq!(images[1]["actualDiskWithSnapshotsSize"], 1 << 20);
+    // libvirt tells 4 MiB here of a file that takes up nothing.
+    let layer = &images[0]["snapshots"][0];
+    assert_eq!(layer["size"], 4 << 20, "{layer}");
+    assert_eq!(layer.get("actualSizeInBytes"), None, "{layer}");
+    assert_eq!(images[0].get("actualDiskWithSnapshotsSize"), None);
+    // The next run has the same files.
+    let next = host.shown("vm", &["--inactive"]);
+    assert_eq!(sizes_of(&next), judged);
+
+    let qemu = host.qemu("vm");
+    qemu.signal("STOP");
+    let began = Instant::now();
+    let ran = host.vmlife(["show", "vm", "-o", "json"]).ends_with(0);
+    let took = began.elapsed();
+    qemu.signal("CONT");
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    assert!(ran.stderr.contains("vm: nothing is known of"), "{ran:?}");
+    let vm = &ran.json()["vms"][0];
+    let unknown = vm["vmStatic"]["images"][1].get("actualSizeInBytes");
+    assert_eq!(unknown, None, "{vm}");
+}
+
+#[test]
+fn each_kind_of_a_disks_job_is_told_by_its_name() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "vm");
+    qemu_img(&host, "create -q -f qcow2 base.qcow2 64M");
+    let layers = [
+        ("base", "middle", "write 0 32M"),
+        ("middle", "top", "write 32M 32M"),
+    ];
+    for (below, layer, data) in layers {
+        qemu_img(
+            &host,
+            &format!("create -q -f qcow2 -b {below}.qcow2 -F qcow2 {layer}.qcow2"),
+        );
+        let mut write = host.command("qemu-io");
+        let write = write.args(["-f", "qcow2", "-c", data]);
+        let write = write.arg(host.path(&format!("data/{layer}.qcow2")));
+        Ran::of(write.output().expect("qemu-io runs")).ends_with(0);
+    }
+    let path = |layer: &str| {
+        host.path(&format!("data/{layer}.qcow2"))
+            .display()
+            .to_string()
+    };
+    let top = path("top");
+    let disk = ["attach-disk", "vm", &top, "vda", "--subdriver", "qcow2"];
+    host.virsh(disk.iter().chain(&["--config"]));
+    host.virsh(["start", "vm"]);
+    let (base, middle) = (path("base"), path("middle"));
+    let jobs: [(&[&str], _, _, _, _); 3] = [
+        (
+            &["blockpull", "vm", "vda", "--base", &base],
+            "Block Pull",
+            "PULL",
+            "vda takes in the layers below it",
+            "pull at ",
+        ),
+        (
+            &["blockcommit", "vm", "vda", "--top", &middle],
+            "Block Commit",
+            "COMMIT",
+            "a layer of vda is being committed",
+            "commit at ",
+        ),
+        (
+            &["blockcommit", "vm", "vda", "--active"],
+            "Active Block Commit",
+            "ACTIVE_COMMIT",
+            "vda is being committed",
+            "commit of the uppermost layer at ",
+        ),
+    ];
+    for (command, said, kind, words, note) in jobs {
+        host.virsh(command.iter().chain(&["--bandwidth", "1"]));
+        let shown = host.shown("vm", &[]);
+        let page = host.vmlife(["show", "vm"]).succeeds();
+        let job = host.virsh(["blockjob", "--raw", "vm", "vda"]);
+        assert!(job.contains(&format!("type={said}")), "{job}");
+        assert_eq!(shown["backgroundOperationDescription"], words, "{shown}");
+        let disk = &shown["vmStatic"]["images"][0];
+        assert_eq!(disk["blockJob"]["blockJobType"], kind, "{disk}");
+        assert!(
+            job.contains(&format!("end={}", disk["blockJob"]["cursorEnd"])),
+            "{job}"
+        );
+        page.says(words).says(note);
+        host.virsh(["blockjob", "vm", "vda", "--abort"]);
+        assert_eq!(
+            host.shown("vm", &[]).get("backgroundOperationDescription"),
+            None
+        );
+    }
 }
 
 #[test]

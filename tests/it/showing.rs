@@ -197,6 +197,97 @@ fn the_next_run_is_told_where_it_will_be_otherwise() {
 }
 
 #[test]
+fn of_the_next_run_nothing_of_this_one_is_told_but_the_state() {
+    let Some(host) = Session::start() else { return };
+    let xml = host.write("vm.xml", secretive("vm"));
+    host.virsh(["define".as_ref(), xml.as_os_str()]);
+    host.vmlife(["restore", "vm", "--or-start"]).ends_with(0);
+    host.virsh(["setmaxmem", "vm", "32M", "--config"]);
+    let now = host.vmlife(["show", "vm"]).succeeds();
+    let now = now.says("\nusage\n").says("\nconsoles\n");
+    now.says("16.00 MiB").says("pc-i440fx");
+    let next = host.vmlife(["show", "vm", "--inactive"]).succeeds();
+    let next = next.says("vm: Up (").says("memory         32.00 MiB");
+    let next = next.says("changes at the next boot: memSizeMb");
+    for word in ["usage", "CPU time", "consoles", "127.0.0.1", "host "] {
+        assert!(!next.stdout.contains(&format!("\n{word}")), "{next:?}");
+        assert!(!next.stdout.contains(&format!("\n  {word}")), "{next:?}");
+    }
+    let shown = host.vmlife(["show", "vm", "--inactive", "-o", "json"]);
+    let shown = &shown.succeeds().json()["vms"][0];
+    assert_eq!(shown.get("vmStatistics"), None, "{shown}");
+    let dynamic = shown["vmDynamic"].as_object().expect("the state");
+    let id = host.virsh(["domid", "vm"]);
+    assert_eq!(dynamic["domainId"].to_string(), id);
+    let told: Vec<_> = dynamic.keys().map(String::as_str).collect();
+    let state = [
+        "id",
+        "status",
+        "statusReason",
+        "pauseStatus",
+        "domainId",
+        "persistent",
+        "autostart",
+        "lastStartTime",
+        "bootTime",
+    ];
+    assert_eq!(
+        told, state,
+        "what libvirt says, and what the definition remembers"
+    );
+    // What is off is its own next run.
+    host.virsh(["destroy", "vm"]);
+    let off = |more: &[&str]| {
+        let words = [&["show", "vm", "-o", "json"], more].concat();
+        host.vmlife(words).succeeds().stdout
+    };
+    assert_eq!(off(&["--inactive"]), off(&[]));
+}
+
+#[test]
+fn an_administrator_sees_what_libvirt_will_forget_and_what_it_starts_by_itself() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "kept");
+    host.virsh(["autostart", "kept"]);
+    define_empty(&host, "other");
+    host.virsh(["create".as_ref(), transient(&host).as_os_str()]);
+    let rows = [
+        ("kept", true, true),
+        ("other", true, false),
+        ("passing", false, false),
+    ];
+    let all = host.vmlife(["show", "-o", "json"]).succeeds().json();
+    for (at, (name, persistent, autostart)) in rows.into_iter().enumerate() {
+        let judge = host.virsh(["dominfo", name]);
+        let yes = |is_so, yes, no| if is_so { yes } else { no };
+        let line = format!("Persistent:     {}", yes(persistent, "yes", "no"));
+        assert!(judge.contains(&line), "{judge}");
+        let line = format!("Autostart:      {}", yes(autostart, "enable", "disable"));
+        assert!(judge.contains(&line), "{judge}");
+        let one = host.vmlife(["show", name, "-o", "json"]).succeeds().json();
+        for vm in [&one["vms"][0], &all["vms"][at]] {
+            assert_eq!(vm["vmStatic"]["name"], name);
+            assert_eq!(vm["vmDynamic"]["persistent"], persistent, "{vm}");
+            assert_eq!(vm["vmDynamic"]["autostart"], autostart, "{vm}");
+        }
+        let page = host.vmlife(["show", name]).succeeds();
+        let page = page.says(&format!("autostart      {}", yes(autostart, "yes", "no")));
+        page.says(&format!(
+            "persistent     {}",
+            yes(persistent, "yes\n", "no: libvirt forgets it")
+        ));
+    }
+    // It has no next run; but what it would be is told, without its run.
+    let next = host.vmlife(["show", "passing", "--inactive"]).succeeds();
+    assert!(!next.stdout.contains("usage"), "{next:?}");
+}
+
+/// A domain that libvirt does not keep.
+fn transient(host: &Session) -> std::path::PathBuf {
+    host.write("passing.xml", secretive("passing"))
+}
+
+#[test]
 fn the_times_of_a_vms_runs_survive_in_both_of_its_definitions() {
     let Some(host) = Session::start() else { return };
     let id = define_empty(&host, "vm");

@@ -3,7 +3,7 @@
 use super::{joined, secret};
 use crate::entity::{
     BiosType, BootSequence, InitializationType, MigrationSupport, NumaTuneMode, Vm,
-    VmDeviceGeneralType, VmInit, VmInitNetwork, VmNumaNode, VmStatic, VmType,
+    VmDeviceGeneralType, VmDynamic, VmInit, VmInitNetwork, VmNumaNode, VmStatic, VmType,
 };
 use crate::render::list::machine;
 use crate::render::table::Facts;
@@ -16,6 +16,12 @@ pub(super) fn configuration(vm: &Vm, view: &View) -> String {
     let mut facts = Facts::default();
     facts.add("id", vm.id());
     facts.add("domain id", dynamic.and_then(|dynamic| dynamic.domain_id));
+    facts.add("persistent", dynamic.and_then(persistent));
+    let autostart = dynamic.and_then(|dynamic| dynamic.autostart);
+    facts.add(
+        "autostart",
+        autostart.map(|is_so| if is_so { "yes" } else { "no" }),
+    );
     facts.add("comment", Some(&stat.comment));
     facts.text("description", &stat.description);
     facts.add("memory", memory(stat));
@@ -100,6 +106,14 @@ pub(super) fn configuration(vm: &Vm, view: &View) -> String {
     facts.add("properties", Some(&stat.custom_properties));
     facts.add("also", Some(flags(stat)));
     facts.lines(view.width)
+}
+
+fn persistent(dynamic: &VmDynamic) -> Option<&'static str> {
+    Some(if dynamic.persistent? {
+        "yes"
+    } else {
+        "no: libvirt forgets it when it ends; its image then has its only definition"
+    })
 }
 
 pub(super) fn memory(stat: &VmStatic) -> Option<String> {

@@ -3,7 +3,8 @@
 use super::{joined, secret};
 use crate::entity::{
     Bytes, BytesPerSecond, DiskImage, FileSystemUsage, GraphicsInfo, ImageStatus, InterfaceStatus,
-    Percent, SavedImage, Seconds, Snapshot, SnapshotStatus, Vm, VmDynamic, VmNetworkInterface,
+    Percent, SavedImage, Seconds, Snapshot, SnapshotStatus, Vm, VmBlockJob, VmBlockJobType,
+    VmDynamic, VmNetworkInterface,
 };
 use crate::render::list::snapshots;
 use crate::render::table::{Facts, table};
@@ -133,7 +134,10 @@ fn disk_notes(disk: &DiskImage) -> String {
         status
             .filter(|status| **status == ImageStatus::Locked)
             .map(|_| "locked".to_owned()),
-        disk.progress.map(|percent| format!("job at {percent} %")),
+        disk.progress.map(|percent| match &disk.block_job {
+            Some(job) => block_job(job, percent),
+            None => format!("job at {percent} %"),
+        }),
         word(disk.plugged == Some(false), "not plugged in"),
         word(disk.boot, "boot"),
         word(disk.read_only, "read only"),
@@ -143,6 +147,20 @@ fn disk_notes(disk: &DiskImage) -> String {
         guest.map(|name| format!("{name} in the guest")),
     ];
     joined(notes, ", ")
+}
+
+/// "copy at 25 % (5.00 GiB of 20.00 GiB)".
+fn block_job(job: &VmBlockJob, percent: u32) -> String {
+    let kind = match &job.block_job_type {
+        VmBlockJobType::Pull => "pull",
+        VmBlockJobType::Copy => "copy",
+        VmBlockJobType::Commit => "commit",
+        VmBlockJobType::ActiveCommit => "commit of the uppermost layer",
+        VmBlockJobType::Backup => "backup",
+        VmBlockJobType::Unknown | VmBlockJobType::Other(_) => "job",
+    };
+    let (at, end) = (size(job.cursor_cur), size(job.cursor_end));
+    format!("{kind} at {percent} % ({at} of {end})")
 }
 
 pub(super) fn disk_rates(disks: &[DiskImage], view: &View) -> String {
