@@ -103,7 +103,7 @@ pub(crate) fn show(
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
         let depth = render::depth(form, &showing.columns, !selection.all);
-        for entry in look(&connected, &of_daemon, depth, showing, interrupt)? {
+        for entry in look(&connected, &of_daemon, depth, showing, interrupt, output)? {
             subjects.push((entry.vm, Source::Found(entry.machine)));
         }
         inventory = Some(connected);
@@ -295,6 +295,7 @@ fn look(
     depth: Depth,
     showing: &Showing,
     interrupt: &Interrupt,
+    output: &mut Output,
 ) -> Result<Vec<Entry>, Failure> {
     let more = observe::Wishes {
         sample: showing.sample,
@@ -303,16 +304,29 @@ fn look(
     };
     let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
     let (inventory, selection) = (Arc::clone(inventory), selection.clone());
-    in_time(interrupt, limit, "libvirt has not answered", move || {
+    let found = in_time(interrupt, limit, "libvirt has not answered", move || {
         let wishes = Wishes::default();
         let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
+        let mut warnings = Vec::new();
         match depth {
             Depth::Line | Depth::Definition => {}
             Depth::Statistics => measure(&inventory, &mut entries, more),
-            Depth::Whole => observe(&inventory, &mut entries, more),
+            Depth::Whole => {
+                observe(&inventory, &mut entries, more);
+                // It costs a call for each VM, which a look at all of them shall not.
+                if !selection.all {
+                    warnings = observe::flaws(&entries);
+                }
+            }
         }
-        Ok(entries)
-    })?
+        Ok((entries, warnings))
+    })?;
+    found.map(|(entries, warnings)| {
+        for warning in &warnings {
+            output.warning(warning);
+        }
+        entries
+    })
 }
 
 /// What a file holds: definitions, or an image.
@@ -459,13 +473,27 @@ fn differences(
             all: false,
             ..selection.clone()
         };
-        let entries = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
+        let entries = look(
+            &inventory,
+            &by_file,
+            Depth::Whole,
+            showing,
+            interrupt,
+            output,
+        )?;
         entries
             .into_iter()
             .filter_map(|entry| Some((*entry.definition.clone()?, entry)))
             .collect()
     } else {
-        let entries = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;
+        let entries = look(
+            &inventory,
+            &by_name,
+            Depth::Whole,
+            showing,
+            interrupt,
+            output,
+        )?;
         paired(definitions, entries)?
     };
     let mut all = Vec::new();
