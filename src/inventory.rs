@@ -1,10 +1,11 @@
 //! What there is: the VMs that libvirt and the image place together know.
 
 use crate::definition::{Definition, read_domain};
-use crate::entity::{DomainState, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
+use crate::entity::{DomainState, OriginType, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
 use crate::image::{ImageFile, ImagePlace, is_forbidden};
 use crate::interrupt::within;
+use jiff::Timestamp;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub struct Inventory {
     pub place: ImagePlace,
     /// Where libvirt keeps managed saves, on the daemon's host, if that is known.
     pub managed: Option<PathBuf>,
+    /// Where libvirt notes what runs, on the daemon's host, if that is known.
+    pub runs: Option<PathBuf>,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
 }
@@ -63,6 +66,7 @@ impl Inventory {
             hypervisor: Arc::new(hypervisor),
             place,
             managed: None,
+            runs: None,
             from,
         }
     }
@@ -126,7 +130,7 @@ impl Inventory {
             };
             match vm {
                 Ok(vm) => entries.push(Entry {
-                    vm,
+                    vm: self.of_this_run(&machine, vm),
                     machine: Some(machine),
                     definition: None,
                 }),
@@ -187,7 +191,43 @@ impl Inventory {
         if machine.has_managed_save()? {
             images.push(self.managed_image(machine.name(), machine.id()));
         }
-        machine.observe(images)
+        let vm = machine.observe(images)?;
+        Ok(self.of_this_run(machine, vm))
+    }
+
+    /// The VM without the times of other runs than the one it is in or, if it sleeps, has slept since. Its
+    /// metadata tell them, and whoever starts, ends, saves or restores it behind our back leaves those alone.
+    fn of_this_run(&self, machine: &Machine, mut vm: Vm) -> Vm {
+        let status = vm.status();
+        let is_ovirts = vm.vm_static.origin == Some(OriginType::Ovirt);
+        let saved_at = vm.restorable_image().and_then(|image| image.saved_at);
+        let Some(dynamic) = &mut vm.vm_dynamic else {
+            return vm;
+        };
+        let is_other = if status.is_active() {
+            // oVirt's time is a little before that of the process, and is of a domain that lives once.
+            let started = dynamic.last_start_time.filter(|_| !is_ovirts);
+            started.is_some_and(|started| Some(started) < self.began(machine.name()))
+        } else {
+            // Of a VM that is off nobody tells whether it has run since, unless it sleeps.
+            status != VmStatus::Suspended
+                || saved_at.is_some_and(|saved_at| dynamic.last_stop_time < Some(saved_at))
+        };
+        if is_other {
+            dynamic.forget_runs();
+        }
+        if status == VmStatus::Suspended {
+            dynamic.last_stop_time = saved_at.or(dynamic.last_stop_time);
+        }
+        vm
+    }
+
+    /// When the QEMU of a VM was started, if that can be seen. A daemon that is restarted leaves the note
+    /// of it as it is, though it may begin to count its domains anew.
+    fn began(&self, name: &str) -> Option<Timestamp> {
+        let runs = self.runs.as_ref().filter(|_| self.reads_images())?;
+        let note = fs::metadata(runs.join(format!("{name}.pid"))).ok()?;
+        Timestamp::try_from(note.modified().ok()?).ok()
     }
 
     /// A VM that libvirt does not know, and of which an image is left: a transient one that was

@@ -3,7 +3,7 @@
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::execute::{Options, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::{ImagePlace, managed_folder};
+use crate::image::{ImagePlace, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
@@ -365,8 +365,10 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     let managed = managed_folder(hypervisor.uri(), variable);
+    let runs = run_folder(hypervisor.uri(), variable);
     Ok(Inventory {
         managed,
+        runs,
         ..Inventory::new(hypervisor, place, request.from.clone())
     })
 }

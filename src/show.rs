@@ -7,7 +7,7 @@ use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Depth, Entry, Inventory, absent};
-use crate::observe::{self, Gap, measure, observe};
+use crate::observe::{self, measure, observe};
 use crate::payload;
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output};
@@ -100,15 +100,12 @@ pub(crate) fn show(
         ..selection.clone()
     };
     let mut inventory = None;
-    let mut missing = Vec::new();
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
         let depth = render::depth(form, &showing.columns, !selection.all);
-        let (entries, gaps) = look(&connected, &of_daemon, depth, showing, interrupt)?;
-        for entry in entries {
+        for entry in look(&connected, &of_daemon, depth, showing, interrupt, output)? {
             subjects.push((entry.vm, Source::Found(entry.machine)));
         }
-        missing = gaps;
         inventory = Some(connected);
     }
     let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
@@ -137,7 +134,6 @@ pub(crate) fn show(
     }
     let mut warnings: Vec<String> = sources.iter().flat_map(Source::warnings).collect();
     warnings.dedup();
-    warnings.extend(missing.iter().map(ToString::to_string));
     for warning in &warnings {
         output.warning(warning);
     }
@@ -304,7 +300,8 @@ fn look(
     depth: Depth,
     showing: &Showing,
     interrupt: &Interrupt,
-) -> Result<(Vec<Entry>, Vec<Gap>), Failure> {
+    output: &mut Output,
+) -> Result<Vec<Entry>, Failure> {
     let more = observe::Wishes {
         sample: showing.sample,
         inactive: showing.inactive,
@@ -312,7 +309,7 @@ fn look(
     };
     let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
     let (inventory, selection) = (Arc::clone(inventory), selection.clone());
-    in_time(interrupt, limit, "libvirt has not answered", move || {
+    let found = in_time(interrupt, limit, "libvirt has not answered", move || {
         let wishes = Wishes::default();
         let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
         let gaps = match depth {
@@ -321,8 +318,19 @@ fn look(
             Depth::Run | Depth::Whole => observe(&inventory, &mut entries, depth, more),
         };
         let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
-        Ok((entries, gaps))
-    })?
+        let mut warnings: Vec<String> = gaps.iter().map(ToString::to_string).collect();
+        // It costs a call for each VM, which a look at all of them shall not.
+        if depth == Depth::Whole && !selection.all {
+            warnings.extend(observe::flaws(&entries));
+        }
+        Ok((entries, warnings))
+    })?;
+    found.map(|(entries, warnings)| {
+        for warning in &warnings {
+            output.warning(warning);
+        }
+        entries
+    })
 }
 
 /// What a file holds: definitions, or an image.
@@ -462,7 +470,6 @@ fn differences(
         all: false,
         ..selection.clone()
     };
-    let missing: Vec<Gap>;
     let pairs = if by_name.is_empty() {
         let by_file = Selection {
             targets: Vec::new(),
@@ -470,20 +477,29 @@ fn differences(
             all: false,
             ..selection.clone()
         };
-        let (entries, gaps) = look(&inventory, &by_file, Depth::Whole, showing, interrupt)?;
-        missing = gaps;
+        let entries = look(
+            &inventory,
+            &by_file,
+            Depth::Whole,
+            showing,
+            interrupt,
+            output,
+        )?;
         entries
             .into_iter()
             .filter_map(|entry| Some((*entry.definition.clone()?, entry)))
             .collect()
     } else {
-        let (entries, gaps) = look(&inventory, &by_name, Depth::Whole, showing, interrupt)?;
-        missing = gaps;
+        let entries = look(
+            &inventory,
+            &by_name,
+            Depth::Whole,
+            showing,
+            interrupt,
+            output,
+        )?;
         paired(definitions, entries)?
     };
-    for gap in &missing {
-        output.warning(&gap.to_string());
-    }
     let mut all = Vec::new();
     let mut names = Vec::new();
     for (definition, entry) in pairs {

@@ -1,9 +1,9 @@
 //! How much a document of YAML is with all that its aliases stand for. They cost next to nothing to
 //! write, and the parser counts how often they are followed, not how long that is which they stand for.
+//! And whether something in it is tagged as binary, which the parser reads as text.
 
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use std::fmt;
 
@@ -12,6 +12,25 @@ const ALIAS_LIMIT: usize = 64 * 1024 * 1024;
 
 /// Why a document is refused that is.
 pub(super) const BEYOND_MEASURE: &str = "aliases without measure";
+
+/// Why a document is refused with something in it that is tagged as binary.
+pub(super) const IS_BINARY: &str = "binary data";
+
+/// The same text for [`measure`], in which what is tagged as binary has a tag that can be seen: of YAML's own
+/// tags the parser tells nothing, of others it does. All places stay. `None` if nothing in it looks like that.
+pub(super) fn with_visible_tags(text: &str) -> Option<String> {
+    let (own, other) = ("tag:yaml.org,2002:", "!ag:yaml.org,2002:");
+    let may_be = text.contains("binary") && (text.contains("!!binary") || text.contains(own));
+    let visible = |line: &str| {
+        if line.starts_with("%TAG") {
+            line.replace(own, other)
+        } else {
+            line.replace("!!binary", "!_binary")
+                .replace(&format!("!<{own}"), &format!("!<{other}"))
+        }
+    };
+    may_be.then(|| text.split_inclusive('\n').map(visible).collect())
+}
 
 /// Whether aliases may be in it: they need an anchor.
 pub(super) fn has_aliases(text: &str) -> bool {
@@ -23,7 +42,7 @@ pub(super) fn has_aliases(text: &str) -> bool {
 /// as it was.
 ///
 /// # Errors
-/// The parser's own, or one that ends with [`BEYOND_MEASURE`].
+/// The parser's own, or one that ends with [`BEYOND_MEASURE`] or [`IS_BINARY`].
 pub(super) fn measure<'de, D: Deserializer<'de>>(
     document: D,
     number: usize,
@@ -128,7 +147,10 @@ impl<'de> Visitor<'de> for Measure<'_> {
 
     /// A value with a tag.
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<(), A::Error> {
-        let (IgnoredAny, value) = tagged.variant()?;
+        let (tag, value) = tagged.variant::<String>()?;
+        if matches!(tag.as_str(), "_binary" | "ag:yaml.org,2002:binary") {
+            return Err(de::Error::custom(IS_BINARY));
+        }
         value.newtype_variant_seed(self)
     }
 }

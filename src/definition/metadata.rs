@@ -3,7 +3,7 @@
 //! Which fields these are, their documentation says, and lists here that a test holds to it. No other field is
 //! ever read from there: what libvirt's XML has a home for, it alone tells, whoever has written the metadata.
 
-use super::tree::Element;
+use super::tree::{Document, Element};
 use crate::entity::{
     DiskImage, Vm, VmDynamic, VmInterfaceType, VmNetworkInterface, VmNumaNode, VmStatic,
 };
@@ -72,6 +72,11 @@ const REMEMBERED: [&str; 14] = [
     "runOnce",
     "stopReason",
 ];
+/// What of that is about one run. Only what `id` and `domainId` beside it say belongs to the run that is
+/// looked at: the definition of a VM is copied, and started or restored by others.
+const OF_RUN: [&str; 4] = ["bootTime", "downtime", "lastStartTime", "lastStopTime"];
+/// Which VM, and which run of it, the observed part is of.
+const WHOSE: [&str; 2] = ["domainId", "id"];
 /// What is kept of the VM beside its parts.
 const OF_VM: [&str; 4] = [
     "initializationType",
@@ -239,7 +244,10 @@ impl Metadata {
     /// this program has no name for.
     fn with(mut self, dynamic: &VmDynamic, old: &Self) -> Self {
         let mut remembered = object(dynamic);
-        remembered.retain(|name, _| REMEMBERED.contains(&name.as_str()));
+        remembered.retain(|name, _| {
+            let name = name.as_str();
+            REMEMBERED.contains(&name) || WHOSE.contains(&name)
+        });
         if let Some(Value::Object(before)) = old.0.get("vmDynamic") {
             let unknown = before
                 .iter()
@@ -260,18 +268,19 @@ impl Metadata {
         self
     }
 
-    /// Adds what it says to a VM that was read from XML alone. Gives the first field that cannot be what
-    /// it says, and why; a field that this program does not know is none.
-    pub(super) fn apply(&self, vm: &mut Vm) -> Option<(String, String)> {
+    /// Adds what it says to a VM that was read from XML alone. Gives the fields that cannot be what they
+    /// say, and why; a field that this program does not know is none of them.
+    pub(super) fn apply(&self, vm: &mut Vm) -> Vec<(String, String)> {
         let (mut configured, mut of_vm) = (self.0.clone(), self.0.clone());
         let dynamic = configured.remove("vmDynamic");
         configured.retain(|name, _| !OF_VM.contains(&name.as_str()));
         of_vm.retain(|name, _| OF_VM.contains(&name.as_str()));
-        let misplaced = configured.iter().find_map(|(name, value)| {
-            let has_home = !is_kept(name) && !is_unknown::<VmStatic>(name, value);
-            let why = "it has its place in libvirt's own elements, which alone count";
-            has_home.then(|| (name.clone(), why.to_owned()))
-        });
+        let misplaced = configured
+            .iter()
+            .filter(|(name, value)| !is_kept(name) && !is_unknown::<VmStatic>(name, value));
+        let why = "it has its place in libvirt's own elements, which alone count";
+        let misplaced = misplaced.map(|(name, _)| (name.clone(), why.to_owned()));
+        let mut mistakes: Vec<_> = misplaced.collect();
         retain_kept(&mut configured);
         retain_silent(&mut configured, &vm.vm_static);
         retain_kept_of_payload(&mut of_vm);
@@ -292,13 +301,32 @@ impl Metadata {
         }
         if let Some(Value::Object(mut remembered)) = dynamic {
             remembered.retain(|name, _| REMEMBERED.contains(&name.as_str()));
-            let dynamic = vm.vm_dynamic.get_or_insert_default();
-            misfits.extend(overlay(dynamic, &remembered));
+            // What is wrong in them is told, whosever they are.
+            misfits.extend(overlay(&mut VmDynamic::default(), &remembered));
+            self.forget_others(&mut remembered, vm);
+            overlay(vm.vm_dynamic.get_or_insert_default(), &remembered);
         }
         vm.hide_secrets();
-        let mistake = misfits.into_iter().find(Misfit::is_known);
-        let mistake = mistake.map(|mistake| (mistake.field, mistake.why));
-        misplaced.or(mistake)
+        let misfits = misfits.into_iter().filter(Misfit::is_known);
+        mistakes.extend(misfits.map(|misfit| (misfit.field, misfit.why)));
+        mistakes
+    }
+
+    /// Leaves of what is remembered that which is about this VM and, if it runs, about this run: a copy of
+    /// the VM has another UUID, and whoever started or restored it behind our back has left another
+    /// `domainId` there, or none.
+    fn forget_others(&self, remembered: &mut Map<String, Value>, vm: &Vm) {
+        let told = self.remembered();
+        let run = vm.vm_dynamic.as_ref().map(|dynamic| dynamic.domain_id);
+        let is_of_run = told.id.is_some() && run.is_none_or(|run| run == told.domain_id);
+        if told.id.is_some() && told.id != vm.id() {
+            remembered.clear();
+        } else if !is_of_run {
+            remembered.retain(|name, _| !OF_RUN.contains(&name.as_str()));
+        } else if run.is_none() && told.last_stop_time < told.last_start_time {
+            // The run that began last has ended otherwise, nobody knows when.
+            remembered.remove("lastStopTime");
+        }
     }
 
     /// The observed part that is remembered, also of a domain that is off.
@@ -309,6 +337,14 @@ impl Metadata {
             overlay(&mut dynamic, remembered);
         }
         dynamic
+    }
+
+    /// What is remembered of a VM's runs in the element that `virDomainGetMetadata` gives.
+    #[must_use]
+    pub fn recall(element: Option<&str>) -> VmDynamic {
+        let parsed = element.and_then(|xml| Document::parse(xml).ok());
+        let own = parsed.as_ref().map(|document| &document.root);
+        Self::of_element(own.filter(|root| root.name() == "vm")).remembered()
     }
 
     /// Puts what a VM says beyond its XML into its domain; what stands there and says the same keeps its
@@ -345,17 +381,21 @@ impl Metadata {
     }
 
     /// Changes what is remembered of a VM's runs in the element that `virDomainGetMetadata` gives, and
-    /// gives the one for `virDomainSetMetadata`, which puts it into the namespace itself.
+    /// gives the one for `virDomainSetMetadata`, which puts it into the namespace itself. `None` if another
+    /// element than ours stands there: libvirt keeps one of each namespace, and it is not ours to change.
     #[must_use]
-    pub fn remember(old: Option<&str>, change: impl FnOnce(&mut VmDynamic)) -> String {
-        let parsed = old.and_then(|xml| super::tree::Document::parse(xml).ok());
+    pub fn remember(old: Option<&str>, change: impl FnOnce(&mut VmDynamic)) -> Option<String> {
+        let parsed = old.and_then(|xml| Document::parse(xml).ok());
         let mut root = parsed.map_or_else(|| Element::new("vm"), |document| document.root);
+        if root.name() != "vm" {
+            return None;
+        }
         let old = Self::of_element(Some(&root));
         let mut dynamic = old.remembered();
         change(&mut dynamic);
         let new = old.clone().with(&dynamic, &old);
         rewrite(&mut root, &new.0, &Element::new);
-        root.to_string()
+        Some(root.to_string())
     }
 }
 
@@ -786,7 +826,6 @@ fn value_of(element: &Element) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::tree::Document;
     use crate::definition::{parse, read_domain, update};
     use crate::entity::OriginType;
     use crate::schema::sources;
@@ -889,7 +928,7 @@ previewSnapshot: true
         };
         let old = "<vm version='2'><!-- mine --><priority type='int'>7</priority><future a='b'>x<deep c='d'/></future>\
             <vmDynamic><futureStat>5</futureStat></vmDynamic></vm>";
-        let xml = Metadata::remember(Some(old), stopped);
+        let xml = Metadata::remember(Some(old), stopped).unwrap();
         let added = "<lastStopTime>2026-01-01T00:00:00Z</lastStopTime></vmDynamic>";
         assert_eq!(xml, old.replace("</vmDynamic>", added));
         let again = Metadata::of_element(Some(&Document::parse(&xml).unwrap().root));
@@ -898,9 +937,76 @@ previewSnapshot: true
         let first = Metadata::remember(None, stopped);
         assert_eq!(
             first,
-            format!("<vm><vmDynamic>{added}</vm>"),
+            Some(format!("<vm><vmDynamic>{added}</vm>")),
             "libvirt adds the namespace"
         );
+        assert_eq!(
+            Metadata::remember(Some("<other/>"), stopped),
+            None,
+            "it is somebody else's"
+        );
+    }
+
+    #[test]
+    fn the_times_of_another_run_or_vm_are_not_told() {
+        let read = |id: &str, whose: &str| {
+            let times = "<v:lastStopTime>2026-01-01T00:00:00Z</v:lastStopTime>\
+                <v:lastStartTime>2026-01-02T00:00:00Z</v:lastStartTime>\
+                <v:bootTime>2026-01-01T12:00:00Z</v:bootTime>\
+                <v:downtime type='int'>5</v:downtime><v:stopReason>r</v:stopReason>";
+            let metadata = format!(
+                "<metadata><v:vm xmlns:v='urn:vmlife:vm:1'><v:vmDynamic>{whose}{times}</v:vmDynamic>\
+                 </v:vm></metadata>\n  <devices>"
+            );
+            let text = DOMAIN.replace("  <devices>", &metadata);
+            let text = text.replace("<domain type", &format!("<domain {id} type"));
+            let dynamic = read_domain(&text).unwrap().vm_dynamic.unwrap();
+            (
+                dynamic.last_start_time.is_some(),
+                dynamic.boot_time.is_some() && dynamic.downtime.0 == 5,
+                dynamic.last_stop_time.is_some(),
+                dynamic.stop_reason.is_some(),
+            )
+        };
+        let own = "<v:id>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11</v:id>";
+        let of_run = &format!("{own}<v:domainId type='int'>7</v:domainId>");
+        let copied = "<v:id>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a12</v:id><v:domainId>7</v:domainId>";
+        assert_eq!(read("id='7'", of_run), (true, true, true, true));
+        assert_eq!(
+            read("id='8'", of_run),
+            (false, false, false, true),
+            "restored by others"
+        );
+        assert_eq!(
+            read("id='7'", own),
+            (false, false, false, true),
+            "started by others"
+        );
+        assert_eq!(read("id='7'", ""), (false, false, false, true));
+        assert_eq!(read("id='7'", copied), (false, false, false, false));
+        assert_eq!(read("", copied), (false, false, false, false));
+        assert_eq!(
+            read("", own),
+            (true, true, false, true),
+            "the stop before that start is not the last"
+        );
+    }
+
+    #[test]
+    fn another_root_in_our_namespace_is_not_ours() {
+        let other = "<other xmlns='urn:vmlife:vm:1'><priority>50</priority><vmDynamic/></other>";
+        let text = DOMAIN.replace(
+            "  <devices>",
+            &format!("  <metadata>{other}</metadata>\n  <devices>"),
+        );
+        let mut vm = read_domain(&text).unwrap();
+        assert_eq!(vm.vm_static.priority, 0);
+        assert_eq!(update(&text, &vm).unwrap(), text);
+        vm.vm_static.priority = 60;
+        let written = update(&text, &vm).unwrap();
+        assert!(written.contains(other), "{written}");
+        assert_eq!(read_domain(&written).unwrap().vm_static.priority, 60);
+        assert_eq!(Metadata::recall(Some(other)), VmDynamic::default());
     }
 
     #[test]

@@ -153,18 +153,27 @@ pub fn read_domain(text: &str) -> Result<Vm, XmlError> {
 
 /// The same, with what is wrong in vmlife's own metadata. That may be another version's, or somebody's
 /// mistake: it must not hide a VM, and must not pass where somebody has just written it.
-fn read(text: &str) -> Result<(Vm, Option<XmlError>), XmlError> {
+fn read(text: &str) -> Result<(Vm, Vec<XmlError>), XmlError> {
     let mut document = domain_of(text)?;
     let domain = &mut document.root;
     let mut vm = read_alone(domain).map_err(|problem| problem.place(text))?;
-    let mistake = Metadata::of_domain(domain).apply(&mut vm);
-    let mistake = mistake.map(|(field, why)| {
+    let mistakes = Metadata::of_domain(domain).apply(&mut vm).into_iter();
+    let mistakes = mistakes.map(|(field, why)| {
         let element = metadata::element_of(domain, &field).unwrap_or(domain);
         let complaint = yaml::discreet(&format!("{field}: {why}"));
         let why = complaint.strip_prefix(&field).unwrap_or(&complaint);
         element.problem(format!("<{field}>{why}")).place(text)
     });
-    Ok((vm, mistake))
+    Ok((vm, mistakes.collect()))
+}
+
+/// What is wrong in the metadata of a domain in vmlife's own namespace: each field that is not read, and
+/// why. Of XML that cannot be read at all nothing is told.
+#[must_use]
+pub fn metadata_flaws(text: &str) -> Vec<String> {
+    let mistakes = read(text).map(|(_, mistakes)| mistakes);
+    let mistakes = mistakes.unwrap_or_default().into_iter();
+    mistakes.map(XmlError::into_words).collect()
 }
 
 /// What the XML alone says, without vmlife's metadata.
@@ -433,8 +442,8 @@ fn are_open(mode: u32, definition: &Definition) -> bool {
 /// The first thing that is wrong, with its place.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError> {
     let mut definitions = if text.trim_start().starts_with('<') {
-        let (vm, mistake) = read(text).map_err(|error| error.of_file(file))?;
-        if let Some(mistake) = mistake {
+        let (vm, mistakes) = read(text).map_err(|error| error.of_file(file))?;
+        if let Some(mistake) = mistakes.into_iter().next() {
             return Err(mistake.of_file(file));
         }
         let origin = Origin {

@@ -26,6 +26,11 @@ impl XmlError {
             problem: self.problem,
         }
     }
+
+    /// What is wrong, without the place.
+    pub(super) fn into_words(self) -> String {
+        self.problem
+    }
 }
 
 /// What is wrong at an offset of a text that the finder does not have at hand.

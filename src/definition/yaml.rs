@@ -1,7 +1,9 @@
 //! YAML: the only place that knows its parser.
 
 use super::difference::Said;
-use super::measure::{BEYOND_MEASURE, has_aliases, longest_number, measure};
+use super::measure::{
+    BEYOND_MEASURE, IS_BINARY, has_aliases, longest_number, measure, with_visible_tags,
+};
 use super::{Definition, DefinitionError, Origin, yaml_writer};
 use crate::entity::Vm;
 use crate::words::nearest;
@@ -63,7 +65,10 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Definition>, Definition
     }
     let lines = document_lines(text);
     let number_length = longest_number(text);
-    let mut measured = has_aliases(text).then(|| serde_yaml::Deserializer::from_str(text));
+    let visible = with_visible_tags(text);
+    let is_measured = visible.is_some() || has_aliases(text);
+    let to_measure = visible.as_deref().unwrap_or(text);
+    let mut measured = is_measured.then(|| serde_yaml::Deserializer::from_str(to_measure));
     let mut definitions = Vec::new();
     // The same once more: what stands there tells what was meant to be said.
     let mut said = serde_yaml::Deserializer::from_str(text).map(Said::of);
@@ -184,6 +189,8 @@ fn explain(error: &serde_yaml::Error, origin: &Origin, text: &str) -> Definition
         "YAML is indented with spaces; here stands a tab".clone_into(&mut problem);
     } else if problem.contains("repetition limit exceeded") || problem.ends_with(BEYOND_MEASURE) {
         "its aliases multiply without measure".clone_into(&mut problem);
+    } else if let Some(field) = problem.strip_suffix(IS_BINARY) {
+        problem = format!("{field}binary data (!!binary) cannot stand here: write the text itself");
     } else if let Some(better) = wrong_word(&problem) {
         problem = better;
     }
@@ -476,6 +483,43 @@ mod tests {
         let data = format!("a: &q {long}\nb: [{}]\n", "*q, ".repeat(10_000));
         assert!(yaml_flaw(&data).is_some());
         assert_eq!(yaml_flaw("a: &q x\nb: [*q, *q]\n"), None);
+    }
+
+    #[test]
+    fn binary_data_is_not_taken_for_text() {
+        let flaw = "vm.yaml:3:16: vmStatic.description: binary data (!!binary) cannot stand here: \
+                    write the text itself";
+        let with = |value: &str| format!("vmStatic:\n  name: a\n  description: {value}\n");
+        assert_eq!(complaint(&with("!!binary aGFsbG8=")), flaw);
+        for value in [
+            "!!binary ''",
+            "!!binary |\n    aGFs\n    bG8=",
+            "!<tag:yaml.org,2002:binary> aGFsbG8=",
+            "&a !!binary aGFsbG8=",
+        ] {
+            assert!(
+                complaint(&with(value)).ends_with("write the text itself"),
+                "{value}"
+            );
+        }
+        let file = "{vmStatic: {name: a}, vmPayload: {files: {a: !!binary aGFsbG8=}}}";
+        assert!(complaint(file).contains("binary data"));
+        let handle = format!(
+            "%TAG !y! tag:yaml.org,2002:\n---\n{}",
+            with("!y!binary aGk=")
+        );
+        assert!(complaint(&handle).contains("binary data"));
+        for text in [
+            "'!!binary aGk='",
+            "a !!binary aGk=",
+            "a # !!binary",
+            "|\n    !!binary aGk=",
+            "!!str tag:yaml.org,2002:binary",
+        ] {
+            read("f", &with(text)).expect(text);
+        }
+        let read = read("f", &with("'!!binary'")).unwrap();
+        assert_eq!(read[0].vm.vm_static.description, "!!binary");
     }
 
     #[test]

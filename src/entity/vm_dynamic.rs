@@ -40,11 +40,14 @@ entity! {
         /// The host that it migrates to; libvirt does not tell. Source: metadata.
         pub migrating_to_vds: Option<Uuid>,
 
-        /// When it was last started or restored. Source: metadata, else `ovirt-vm:startTime`.
+        /// When it was last started or restored; absent if others than vmlife did that. Source: metadata,
+        /// else `ovirt-vm:startTime`.
         pub last_start_time: Option<Timestamp>,
-        /// When it last ended or was hibernated. Source: metadata.
+        /// When it was last hibernated; absent if it may have run since in a run that vmlife does not know.
+        /// Source: metadata.
         pub last_stop_time: Option<Timestamp>,
-        /// When this run of the guest began; hibernation does not end a run. Source: metadata, else
+        /// When this run of the guest began; hibernation does not end a run. It is absent if others than
+        /// vmlife started or restored it: whether that was the same run nobody tells. Source: metadata, else
         /// `ovirt-vm:startTime`.
         #[serde(alias = "dateTime")]
         pub boot_time: Option<Timestamp>,
@@ -196,5 +199,14 @@ impl VmDynamic {
     #[must_use]
     pub fn was_saved(&self) -> bool {
         self.status == VmStatus::Down && self.status_reason == "saved"
+    }
+
+    /// Leaves out when it was started, stopped and booted: that is known of another run than the one in
+    /// question.
+    pub fn forget_runs(&mut self) {
+        self.boot_time = None;
+        self.downtime = Milliseconds::default();
+        self.last_start_time = None;
+        self.last_stop_time = None;
     }
 }

@@ -38,7 +38,7 @@ impl Run<'_> {
             }
         };
         let Err(error) = result else {
-            return self.saved_managed(machine, subject, warnings);
+            return self.saved_managed(machine, vm, subject, warnings);
         };
         let mut machine = machine.clone();
         if error.is_connection_lost() {
@@ -52,7 +52,7 @@ impl Run<'_> {
             };
             machine = found;
             if now.status() == VmStatus::Suspended {
-                return self.saved_managed(&machine, subject, warnings);
+                return self.saved_managed(&machine, vm, subject, warnings);
             }
             // What the old daemon has begun to write.
             if now.status() == vm.status()
@@ -70,6 +70,7 @@ impl Run<'_> {
     fn saved_managed(
         &self,
         machine: &Machine,
+        vm: &Vm,
         subject: VmRef,
         mut warnings: Vec<String>,
     ) -> Result<Outcome, Failure> {
@@ -106,7 +107,7 @@ impl Run<'_> {
                     .to_owned(),
             );
         }
-        Self::remember_stop(machine, &mut warnings);
+        Self::remember_stop(machine, vm, &mut warnings);
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))

@@ -3,55 +3,99 @@
 //! An image carries the metadata of the moment of its save, and the persistent definition its own: so
 //! after a start or a restore both are written, and after a save the persistent one, which is what is
 //! seen while the VM sleeps.
+//!
+//! Others start, save and restore VMs as well, and leave that alone; and definitions are copied. So the UUID
+//! stands with it, and in the live definition libvirt's number of the run: a start by others copies the
+//! persistent definition, which has none, and after a restore by others it is that of the earlier run.
 
 use super::Run;
 use crate::definition::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
-use crate::entity::{Milliseconds, VmDynamic};
+use crate::entity::{Milliseconds, Vm, VmDynamic};
 use crate::hypervisor::{HypervisorError, Machine};
 use jiff::Timestamp;
+use uuid::Uuid;
 
 impl Run<'_> {
-    /// The VM has just been hibernated, and is known to libvirt still.
-    pub(super) fn remember_stop(machine: &Machine, warnings: &mut Vec<String>) {
+    /// The VM, which was as `before`, has just been hibernated, and is known to libvirt still.
+    pub(super) fn remember_stop(machine: &Machine, before: &Vm, warnings: &mut Vec<String>) {
         // A transient VM is gone, and takes its metadata along: the record beside the image has the time.
         if machine.is_persistent().unwrap_or_default() {
-            let stopped = |dynamic: &mut VmDynamic| dynamic.last_stop_time = Some(Timestamp::now());
+            let run = before.vm_dynamic.as_ref();
+            let stopped = |dynamic: &mut VmDynamic| {
+                dynamic.boot_time = run.and_then(|run| run.boot_time);
+                dynamic.downtime = run.map(|run| run.downtime).unwrap_or_default();
+                dynamic.last_start_time = run.and_then(|run| run.last_start_time);
+                dynamic.last_stop_time = Some(Timestamp::now());
+            };
             note(machine, false, stopped, warnings);
         }
     }
 
-    /// The VM has just been restored; what it slept through is known from its image, else from its
-    /// metadata.
+    /// The VM has just been restored. When it was saved is known from its image, else from its metadata.
     pub(super) fn remember_restore(
         machine: &Machine,
         saved_at: Option<Timestamp>,
         warnings: &mut Vec<String>,
     ) {
         let now = Timestamp::now();
+        let recall = |config| {
+            let found = machine.own_metadata(METADATA_NAMESPACE, config);
+            Metadata::recall(found.ok().flatten().as_deref())
+        };
+        let live = recall(false);
+        let kept = machine.is_persistent().unwrap_or_default();
+        let kept = kept.then(|| recall(true));
+        let asleep_since = asleep_since(machine.id(), &live, kept.as_ref(), saved_at);
         let restored = |dynamic: &mut VmDynamic| {
-            if let Some(stopped) = saved_at.or(dynamic.last_stop_time) {
+            dynamic.forget_runs();
+            if let Some(stopped) = asleep_since {
                 let slept = now.duration_since(stopped).as_millis();
                 let slept = u64::try_from(slept).unwrap_or_default();
-                dynamic.downtime = Milliseconds(dynamic.downtime.0.saturating_add(slept));
-                dynamic.last_stop_time = Some(stopped);
+                dynamic.boot_time = live.boot_time;
+                dynamic.downtime = Milliseconds(live.downtime.0.saturating_add(slept));
             }
+            dynamic.last_stop_time = saved_at.or(asleep_since);
             dynamic.last_start_time = Some(now);
         };
         note(machine, true, restored, warnings);
     }
 
-    /// The VM has just been booted.
+    /// The VM has just been booted. When it ended before, nobody tells for certain.
     pub(super) fn remember_start(machine: &Machine, warnings: &mut Vec<String>) {
         let now = Timestamp::now();
         let started = |dynamic: &mut VmDynamic| {
+            dynamic.forget_runs();
             dynamic.boot_time = Some(now);
             dynamic.last_start_time = Some(now);
-            dynamic.downtime = Milliseconds::default();
             dynamic.exit_message = None;
             dynamic.stop_reason = None;
         };
         note(machine, true, started, warnings);
     }
+}
+
+/// Since when a VM has slept that has just been restored, if its image tells of the run that vmlife has
+/// hibernated then: as `kept` in its persistent definition has it, if there is one. Otherwise it may have been
+/// saved and restored by others meanwhile, and how long it slept in all is not known.
+fn asleep_since(
+    id: Uuid,
+    live: &VmDynamic,
+    kept: Option<&VmDynamic>,
+    saved_at: Option<Timestamp>,
+) -> Option<Timestamp> {
+    let is_own = |dynamic: &VmDynamic| dynamic.id == Some(id);
+    let started = live.last_start_time.filter(|_| is_own(live))?;
+    let noted = match kept {
+        Some(kept) if is_own(kept) && kept.last_start_time == Some(started) => {
+            Some(kept.last_stop_time?)
+        }
+        Some(_) => return None,
+        None => None,
+    };
+    // Whoever saved it later was not vmlife.
+    let is_later = noted.zip(saved_at).is_some_and(|(noted, at)| noted < at);
+    let stopped = saved_at.or(noted).filter(|_| !is_later)?;
+    (stopped >= started).then_some(stopped)
 }
 
 /// Changes what is remembered, in the live and in the persistent definition, each upon what stands there.
@@ -62,29 +106,84 @@ fn note(
     change: impl Fn(&mut VmDynamic),
     warnings: &mut Vec<String>,
 ) {
-    let write = |config: bool| -> Result<(), HypervisorError> {
+    let write = |config: bool| -> Result<bool, HypervisorError> {
         let old = machine.own_metadata(METADATA_NAMESPACE, config)?;
-        let new = Metadata::remember(old.as_deref(), &change);
+        let new = Metadata::remember(old.as_deref(), |dynamic| {
+            if dynamic.id.is_some_and(|id| id != machine.id()) {
+                // It was copied from another VM, with what is about that.
+                *dynamic = VmDynamic::default();
+            }
+            change(dynamic);
+            dynamic.id = Some(machine.id());
+            dynamic.domain_id = machine.domain_id().filter(|_| !config);
+        });
+        let Some(new) = new else { return Ok(false) };
         machine.set_own_metadata(
             METADATA_NAMESPACE,
             METADATA_PREFIX,
             Some(&new),
             !config,
             config,
-        )
+        )?;
+        Ok(true)
     };
-    let live = if live { write(false) } else { Ok(()) };
+    let live = if live { write(false) } else { Ok(true) };
     let kept = match machine.is_persistent() {
         Ok(true) => write(true),
-        Ok(false) => Ok(()),
+        Ok(false) => Ok(true),
         Err(error) => Err(error),
     };
-    if let Err(error) = live.and(kept)
-        && !error.is_no_support()
-        && !error.is_no_domain()
-    {
-        warnings.push(format!(
+    match live.and_then(|live| Ok(kept? && live)) {
+        Ok(true) => {}
+        Ok(false) => warnings.push(format!(
+            "its metadata does not tell the time of this: an element that is not vmlife's stands in the \
+             namespace {METADATA_NAMESPACE}"
+        )),
+        Err(error) if error.is_no_support() || error.is_no_domain() => {}
+        Err(error) => warnings.push(format!(
             "its metadata does not tell the time of this: {error}"
-        ));
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleep_is_known_only_of_the_run_that_was_hibernated() {
+        let id = Uuid::from_u128(7);
+        let at = |hour: u8| Some(format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap());
+        let run = |start: u8, stop: Option<Timestamp>| VmDynamic {
+            id: Some(id),
+            last_start_time: at(start),
+            last_stop_time: stop,
+            ..VmDynamic::default()
+        };
+        let live = run(1, None);
+        let since = |kept: &VmDynamic, saved| asleep_since(id, &live, Some(kept), saved);
+        assert_eq!(since(&run(1, at(3)), at(3)), at(3));
+        assert_eq!(
+            since(&run(1, at(3)), at(2)),
+            at(2),
+            "it was noted a little later"
+        );
+        assert_eq!(since(&run(1, at(3)), None), at(3));
+        assert_eq!(
+            asleep_since(id, &live, None, at(3)),
+            at(3),
+            "a transient VM"
+        );
+        for (kept, saved, why) in [
+            (run(1, at(3)), at(4), "somebody else has saved it"),
+            (run(1, None), at(4), "vmlife has not hibernated it"),
+            (run(2, at(3)), at(3), "it was started again in between"),
+            (run(1, at(0)), None, "that was an earlier run's end"),
+        ] {
+            assert_eq!(since(&kept, saved), None, "{why}");
+        }
+        let other = Uuid::from_u128(8);
+        assert_eq!(asleep_since(other, &live, None, at(3)), None, "a copy");
+        assert_eq!(asleep_since(id, &VmDynamic::default(), None, at(3)), None);
     }
 }

@@ -681,7 +681,9 @@ impl Run<'_> {
             }
         };
         if state.is_restored() {
-            Self::remember_restore(machine, None, &mut warnings);
+            let managed = vm.saved_images.iter().find(|image| image.managed);
+            let saved_at = managed.and_then(|image| image.saved_at);
+            Self::remember_restore(machine, saved_at, &mut warnings);
         } else {
             Self::remember_start(machine, &mut warnings);
             let message = "was booted fresh by libvirt: its managed save was of no use, and that memory is lost";

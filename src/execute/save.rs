@@ -210,7 +210,7 @@ impl Run<'_> {
                 None => return Err(bad("the daemon does not find it")),
             }
         }
-        Self::remember_stop(machine, &mut warnings);
+        Self::remember_stop(machine, vm, &mut warnings);
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))

@@ -1,4 +1,4 @@
-//! Where libvirt keeps the images that it manages itself.
+//! Where libvirt keeps the images that it manages itself, and what runs.
 
 use super::place::is_session;
 use std::path::PathBuf;
@@ -15,6 +15,17 @@ pub fn managed_folder(uri: &str, variable: impl Fn(&str) -> Option<PathBuf>) -> 
     Some(settings.join("libvirt/qemu/save"))
 }
 
+/// The folder where a local daemon notes what runs: a VM's is `<name>.pid` in it, which is written when its
+/// QEMU starts, and then left alone until that ends. `None` if it follows from a variable that is not set.
+#[must_use]
+pub fn run_folder(uri: &str, variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    if !is_session(uri) {
+        return Some(PathBuf::from("/run/libvirt/qemu"));
+    }
+    let runtime = variable("XDG_RUNTIME_DIR").filter(|path| path.is_absolute())?;
+    Some(runtime.join("libvirt/qemu/run"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,5 +40,10 @@ mod tests {
             assert_eq!(managed_folder(uri, home), folder.map(PathBuf::from));
         }
         assert_eq!(managed_folder("qemu:///session", |_| None), None);
+        let runtime = |name: &str| (name == "XDG_RUNTIME_DIR").then(|| "/run/user/7".into());
+        let session = run_folder("qemu:///session", runtime);
+        assert_eq!(session, Some("/run/user/7/libvirt/qemu/run".into()));
+        let system = run_folder("qemu:///system", runtime);
+        assert_eq!(system, Some("/run/libvirt/qemu".into()));
     }
 }

@@ -13,7 +13,7 @@ pub use checksum::{DAMAGED, checksum};
 pub use disk::{Change, DiskIdentity, changes, writable_disks};
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
-pub use managed::managed_folder;
+pub use managed::{managed_folder, run_folder};
 pub use place::{ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden, is_session};
 pub use record::{FileIdentity, Forced, Record, Usage};
 

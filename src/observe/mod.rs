@@ -11,7 +11,7 @@ mod statistics;
 pub use gaps::Gap;
 
 use crate::definition::{
-    next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
+    metadata_flaws, next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
 };
 use crate::entity::{
     DiskImage, GuestAgentStatus, ImageStatus, LockInfo, Seconds, Snapshot, SnapshotStatus,
@@ -108,6 +108,23 @@ pub fn observe(
         }
     }
     unless_lost(inventory, observer.gaps)
+}
+
+/// What these VMs' metadata say in vmlife's namespace and cannot be: it is not read.
+#[must_use]
+pub fn flaws(entries: &[Entry]) -> Vec<String> {
+    let machines = entries.iter().filter_map(|entry| {
+        let is_active = entry.vm.status().is_active();
+        let machine = entry.machine.as_ref();
+        machine.filter(|machine| !(is_active && machine.is_stuck()))
+    });
+    machines
+        .flat_map(|machine| {
+            let xml = machine.xml().unwrap_or_default();
+            let flaws = metadata_flaws(&xml).into_iter();
+            flaws.map(|flaw| format!("{}: its metadata is not read in {flaw}", machine.name()))
+        })
+        .collect()
 }
 
 /// Fills in the statistics alone, and tells of which VMs there should be some and are none.

@@ -343,6 +343,101 @@ fn the_times_of_a_vms_runs_survive_in_both_of_its_definitions() {
 }
 
 #[test]
+fn the_times_of_a_run_are_told_of_that_run_only() {
+    let Some(host) = Session::start() else { return };
+    let id = define_empty(&host, "vm");
+    let known = |name: &str| {
+        let vm = host.vmlife(["show", name, "-o", "json"]).succeeds().json()["vms"][0].clone();
+        let dynamic = &vm["vmDynamic"];
+        let has = |field: &str| dynamic.get(field).is_some();
+        let elapsed = vm["vmStatistics"].get("elapsedTime").is_some();
+        let runs = dynamic["status"] == "Up";
+        assert_eq!(elapsed, runs && has("lastStartTime"), "{dynamic}");
+        [has("lastStartTime"), has("bootTime"), has("lastStopTime")]
+    };
+    let nothing = [false; 3];
+    let number = || host.virsh(["domid", "vm"]);
+    let image = host.path("vm.img");
+    let image = image.to_str().expect("text");
+    host.vmlife(["restore", "vm", "--or-start"]).ends_with(0);
+    assert_eq!(known("vm"), [true, true, false]);
+    host.restart();
+    assert_eq!(known("vm"), [true, true, false], "it is the same run");
+
+    // A copy of it takes the metadata along.
+    let copy = host
+        .virsh(["dumpxml", "vm"])
+        .replace(&id, "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11");
+    let copy = host.write("copy.xml", copy.replace("<name>vm<", "<name>copy<"));
+    host.virsh(["define".as_ref(), copy.as_os_str()]);
+    assert_eq!(known("copy"), nothing);
+
+    // Saved and restored by others, while the daemon that begins to count anew gives it its old number.
+    let before = number();
+    host.virsh(["save", "vm", image]);
+    assert_eq!(known("vm"), nothing);
+    host.restart();
+    host.virsh(["restore", image]);
+    assert_eq!(number(), before);
+    assert_eq!(known("vm"), nothing);
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    assert_eq!(known("vm"), [false, false, true]);
+    host.vmlife(["restore", "vm"]).ends_with(0);
+    assert_eq!(
+        known("vm"),
+        [true, false, true],
+        "nobody has told when it booted"
+    );
+
+    // Ended and started by others.
+    host.virsh(["destroy", "vm"]);
+    assert_eq!(known("vm"), nothing);
+    host.virsh(["start", "vm"]);
+    assert_eq!(known("vm"), nothing);
+    host.virsh(["destroy", "vm"]);
+
+    // Hibernated by vmlife, and restored by others.
+    host.vmlife(["restore", "vm", "--or-start"]).ends_with(0);
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    assert_eq!(known("vm"), [true, true, true]);
+    let ours = host.image(&id);
+    host.virsh(["restore".as_ref(), ours.as_os_str()]);
+    assert_eq!(known("vm"), nothing);
+}
+
+#[test]
+fn what_the_metadata_says_and_cannot_be_is_told_and_hides_no_vm() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "vm");
+    let set = |xml: &str| {
+        let key = ["--uri", "urn:vmlife:vm:1", "--key", "vmlife", "--set", xml];
+        host.virsh(["metadata", "vm", "--config"].iter().chain(&key));
+    };
+    set(
+        "<vm><priority>many</priority><vmGroupName>a</vmGroupName><vmDynamic><downtime>long</downtime></vmDynamic></vm>",
+    );
+    let ran = host.vmlife(["show", "vm", "-o", "json"]).ends_with(0);
+    assert_eq!(ran.json()["vms"][0]["vmStatic"]["vmGroupName"], "a");
+    for words in [
+        "vm: its metadata is not read in <priority>: ",
+        "<downtime>: ",
+    ] {
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    }
+    host.vmlife(["show"]).succeeds();
+
+    // What is not vmlife's stays, also in its namespace.
+    set("<other><priority>50</priority></other>");
+    let read = || host.virsh(["metadata", "vm", "--uri", "urn:vmlife:vm:1", "--config"]);
+    let before = read();
+    let started = host.vmlife(["restore", "vm", "--or-start"]).ends_with(0);
+    let words = "an element that is not vmlife's stands in the namespace urn:vmlife:vm:1";
+    assert!(started.stderr.contains(words), "{started:?}");
+    assert_eq!(read(), before);
+    host.vmlife(["show", "vm"]).succeeds();
+}
+
+#[test]
 fn a_definition_with_open_secrets_draws_a_warning() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("vm.yaml");

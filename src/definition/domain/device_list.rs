@@ -7,7 +7,7 @@ use crate::entity::{
     DiskImage, DiskInterface, SpecParam, VmDevice, VmDeviceGeneralType, VmDeviceId,
     VmInterfaceType, VmStatic,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
 
 /// The UUID in an alias that somebody chose.
@@ -77,6 +77,7 @@ pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, v
         .child("devices")
         .into_iter()
         .flat_map(Element::elements);
+    let all_told = Told::by(ovirt);
     for (number, element) in devices
         .filter(|element| !element.is("emulator"))
         .enumerate()
@@ -84,7 +85,7 @@ pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, v
         let mut device = read_device(element, is_live);
         let device_id = alias_id(element);
         device.id = vm.id.map(|vm_id| device_id_of(element, number, vm_id));
-        if let Some(told) = told_of(ovirt, element) {
+        if let Some(told) = all_told.of(element) {
             device.logical_name = ovirt_text(told, "guestName");
             device.custom_properties = custom_of(told).unwrap_or_default();
         }
@@ -127,24 +128,41 @@ pub(super) fn device_id_of(element: &Element, number: usize, vm_id: Uuid) -> VmD
     }
 }
 
-/// What oVirt's metadata says of a device, which it knows by its target, its hardware address or its
-/// alias.
-fn told_of<'a>(ovirt: Option<&'a Element>, device: &Element) -> Option<&'a Element> {
-    let part = |name, key| device.child(name).and_then(|part| part.attribute(key));
-    let target = part("target", "dev").filter(|_| device.is("disk"));
-    let keys = [
-        ("name", target),
-        ("mac_address", part("mac", "address")),
-        ("alias", part("alias", "name")),
-    ];
-    let is_same = |told: &&Element| {
-        keys.iter().any(|(key, of_device)| {
-            let (told, of_device) = (told.attribute(key), of_device.as_deref());
-            told.zip(of_device)
-                .is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
-        })
-    };
-    ovirt?.elements().find(is_same)
+/// What oVirt's metadata says of each device, which it knows by its target, its hardware address or its
+/// alias: by these keys, in small letters, with its place among the others.
+struct Told<'a>(HashMap<(&'static str, String), (usize, &'a Element)>);
+
+impl<'a> Told<'a> {
+    fn by(ovirt: Option<&'a Element>) -> Self {
+        let mut all = HashMap::new();
+        let told = ovirt.into_iter().flat_map(Element::elements);
+        for (place, element) in told.enumerate() {
+            for key in ["name", "mac_address", "alias"] {
+                if let Some(word) = element.attribute(key) {
+                    let key = (key, word.to_ascii_lowercase());
+                    all.entry(key).or_insert((place, element));
+                }
+            }
+        }
+        Self(all)
+    }
+
+    /// The first that is about a device.
+    fn of(&self, device: &Element) -> Option<&'a Element> {
+        let part = |name, key| device.child(name).and_then(|part| part.attribute(key));
+        let target = part("target", "dev").filter(|_| device.is("disk"));
+        let keys = [
+            ("name", target),
+            ("mac_address", part("mac", "address")),
+            ("alias", part("alias", "name")),
+        ];
+        let found = keys.into_iter().filter_map(|(key, word)| {
+            let key = (key, word?.to_ascii_lowercase());
+            self.0.get(&key)
+        });
+        let first = found.min_by_key(|(place, _)| *place);
+        first.map(|(_, element)| *element)
+    }
 }
 
 /// oVirt's custom properties in what it says of a device.
@@ -307,4 +325,55 @@ pub(super) fn custom_properties(
             Some((VmDeviceId { device_id, vm_id }, properties))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::read_domain;
+
+    #[test]
+    fn what_ovirt_says_of_thousands_of_devices_is_found_for_each() {
+        let count = 5000;
+        let told: String = (0..count)
+            .map(|n| {
+                let id = format!("44444444-0000-4000-8000-{n:012}");
+                let address = format!("56:6F:00:00:{:02X}:{:02X}", n / 256, n % 256);
+                format!(
+                    "<o:device devtype='disk' name='vd{n}'><o:imageID>{id}</o:imageID>\
+                     <o:guestName>/dev/{n}</o:guestName></o:device>\
+                     <o:device mac_address='{address}'><o:custom><o:n>{n}</o:n></o:custom></o:device>"
+                )
+            })
+            .collect();
+        let devices: String = (0..count)
+            .map(|n| {
+                let address = format!("56:6f:00:00:{:02x}:{:02x}", n / 256, n % 256);
+                format!(
+                    "<disk type='file' device='disk'><target dev='vd{n}' bus='virtio'/></disk>\
+                     <interface type='user'><mac address='{address}'/></interface>"
+                )
+            })
+            .collect();
+        let text = format!(
+            "<domain type='kvm'><name>a</name><uuid>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11</uuid>\
+             <metadata><o:vm xmlns:o='http://ovirt.org/vm/1.0'>{told}</o:vm></metadata>\
+             <devices>{devices}</devices></domain>"
+        );
+        let vm = read_domain(&text).unwrap();
+        assert_eq!(vm.vm_static.images.len(), count);
+        for (n, disk) in vm.vm_static.images.iter().enumerate() {
+            let id = format!("44444444-0000-4000-8000-{n:012}");
+            assert_eq!(disk.id.unwrap().to_string(), id);
+        }
+        let devices = vm.vm_static.unmanaged_device_list.iter().enumerate();
+        for (n, device) in devices {
+            let number = (n / 2).to_string();
+            if n % 2 == 0 {
+                let name = device.logical_name.as_deref();
+                assert_eq!(name, Some(format!("/dev/{number}").as_str()));
+            } else {
+                assert_eq!(device.custom_properties["n"], number);
+            }
+        }
+    }
 }

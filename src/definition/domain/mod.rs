@@ -21,6 +21,7 @@ use crate::entity::{
 };
 use boot::{bind_boot, bind_boot_sequence, boot_sequence};
 use cpus::{bind_memory_and_cpus, bind_numa, cpu_name, numa_pinning};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// The namespace of oVirt's metadata in a domain.
@@ -154,14 +155,20 @@ fn bind_ovirt(binding: &mut Binding<'_>, vm: &mut VmStatic) {
         .map(|property| format!("{}={}", property.name(), property.text().trim()))
         .collect();
     vm.custom_properties = properties.join(";");
+    let (mut disks, mut cards) = (HashMap::new(), HashMap::new());
+    for element in metadata.elements() {
+        let is_disk =
+            element.is_of(OVIRT, "device") && element.attribute("devtype") == Some("disk");
+        if let Some(target) = element.attribute("name").filter(|_| is_disk) {
+            disks.entry(target).or_insert(element);
+        }
+        if let Some(address) = element.attribute("mac_address") {
+            cards.entry(address.to_lowercase()).or_insert(element);
+        }
+    }
     for disk in &mut vm.images {
-        let of_disk = |element: &&Element| {
-            element.is_of(OVIRT, "device")
-                && element.attribute("devtype") == Some("disk")
-                && element.attribute("name").is_some()
-                && element.attribute("name") == disk.target_dev.as_deref()
-        };
-        let Some(told) = metadata.elements().find(of_disk) else {
+        let target = disk.target_dev.as_deref();
+        let Some(told) = target.and_then(|target| disks.get(target)) else {
             continue;
         };
         let id = |name| ovirt_text(told, name).and_then(|text| text.parse::<Uuid>().ok());
@@ -172,12 +179,9 @@ fn bind_ovirt(binding: &mut Binding<'_>, vm: &mut VmStatic) {
         disk.logical_name = ovirt_text(told, "guestName");
     }
     for card in &mut vm.interfaces {
-        let of_card = |element: &&Element| {
-            let address = element.attribute("mac_address").map(str::to_lowercase);
-            address.is_some() && address == card.mac_address
-        };
-        let told = metadata.elements().find(of_card);
-        let mirrors = |told: &Element| {
+        let told = card.mac_address.as_ref();
+        let told = told.and_then(|address| cards.get(address));
+        let mirrors = |told: &&Element| {
             let mut parts = told.elements();
             parts.any(|part| part.is_of(OVIRT, "portMirroring"))
         };
