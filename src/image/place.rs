@@ -376,8 +376,14 @@ impl ImageFile {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn store(&self, record: impl FnOnce(FileIdentity) -> Record) -> io::Result<()> {
-        record(self.identity).store(&self.path)
+    pub fn store(&self, record: &Record) -> io::Result<()> {
+        record.store(&self.path)
+    }
+
+    /// What tells this file from another one in its place.
+    #[must_use]
+    pub const fn identity(&self) -> FileIdentity {
+        self.identity
     }
 
     /// Writes something more into its record.
@@ -412,9 +418,10 @@ impl ImageFile {
 
     fn remove_record(&self) -> io::Result<()> {
         match Record::beside(&self.path) {
-            Ok(Some(_)) => fs::remove_file(Record::path_of(&self.path)),
-            _ => Ok(()),
+            Ok(Some(_)) => fs::remove_file(Record::path_of(&self.path))?,
+            _ => {}
         }
+        Record::discard_half(&self.path)
     }
 
     /// Fills in what the file tells of itself, and says what is wrong with it.

@@ -8,6 +8,7 @@ mod boundary;
 mod command_line;
 mod definitions;
 mod documents;
+mod durable;
 mod edits;
 mod failures;
 mod faults;
