@@ -2,7 +2,7 @@
 
 use super::record::{FileIdentity, Usage};
 use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, changes, checksum};
-use crate::definition::read_domain;
+use crate::definition::{is_xml, read_domain};
 use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use crate::payload::FILE_SUFFIX;
 use jiff::Timestamp;
@@ -417,9 +417,8 @@ impl ImageFile {
     }
 
     fn remove_record(&self) -> io::Result<()> {
-        match Record::beside(&self.path) {
-            Ok(Some(_)) => fs::remove_file(Record::path_of(&self.path))?,
-            _ => {}
+        if let Ok(Some(_)) = Record::beside(&self.path) {
+            fs::remove_file(Record::path_of(&self.path))?;
         }
         Record::discard_half(&self.path)
     }
@@ -455,6 +454,9 @@ impl ImageFile {
         }
         if self.vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
             return Err((Verdict::Damaged, "its description is no VM's".to_owned()));
+        }
+        if !header.cookie.is_empty() && !is_xml(&header.cookie) {
+            return Err((Verdict::Damaged, "its cookie is no XML".to_owned()));
         }
         if is_cut_short {
             return Err((
