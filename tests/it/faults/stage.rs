@@ -181,15 +181,20 @@ impl Held {
     /// Stops it, and waits until it does: a call that it is in comes to its end before.
     fn stop(&self) {
         signal(self.0, Signal::STOP);
-        let stat = format!("/proc/{}/stat", self.0);
-        let runs = || {
-            let text = fs::read_to_string(&stat).ok()?;
-            let state = text.rsplit_once(") ")?.1.chars().next()?;
-            (!"TtZX".contains(state)).then_some(())
-        };
-        while runs().is_some() {
+        while self.state().is_some_and(|state| !"TtZX".contains(state)) {
             std::thread::sleep(Duration::from_micros(50));
         }
+    }
+
+    /// Whether it stands still, and has not come to its end before.
+    fn stands(&self) -> bool {
+        self.state() == Some('T')
+    }
+
+    /// The kernel's letter for its state.
+    fn state(&self) -> Option<char> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        text.rsplit_once(") ")?.1.chars().next()
     }
 
     fn go_on(&self) {
@@ -480,9 +485,10 @@ impl Stage {
                 None
             }
         };
+        let in_the_midst = held.as_ref().is_some_and(Held::stands);
         let far = fs::metadata(self.image()).map_or(0, |image| image.len());
         let mut aftermath = self.inject(fault, phase, Some(running), chance);
-        if held.is_some() && aftermath.moment != Moment::Late {
+        if in_the_midst && aftermath.moment != Moment::Late {
             aftermath.moment = Moment::InTheMidst;
         }
         if held.is_some() && chance.one_in(2) {
