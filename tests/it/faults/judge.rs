@@ -198,10 +198,11 @@ fn strike(stage: &mut Stage, told: &mut Told, chance: &mut Chance) -> (Running, 
             std::thread::sleep(Duration::from_millis(chance.below(25)));
         }
         (after, told.far) = stage.strike(fault, phase, &mut running, chance);
-        let how = match (held, after.moment == Moment::Late) {
-            (_, true) => "it went wrong late",
-            (true, _) => "it went wrong right before the call",
-            (false, _) => "it went wrong",
+        let how = match after.moment {
+            Moment::Late => "it went wrong late",
+            Moment::InTheMidst => "it went wrong in the midst of it",
+            Moment::Somewhere if held => "it went wrong right before the call",
+            Moment::Somewhere => "it went wrong",
         };
         told.words.push(how.to_owned());
     }
