@@ -151,13 +151,7 @@ impl Run<'_> {
             }
             Now::Unknown => {
                 warnings.push(stays_marked(&path));
-                let message = format!(
-                    "was loaded from {}, but nobody knows whether it runs: its state cannot be read",
-                    path.display()
-                );
-                return Err(Failure::new(Kind::Connection, message)
-                    .hint(finishing(&subject))
-                    .warned(warnings));
+                return Err(unseen(&path, &subject).warned(warnings));
             }
             other => {
                 leave_behind(image, &mut warnings);
@@ -322,6 +316,9 @@ impl Run<'_> {
         let stays_paused = self.options.flags.running == Some(false);
         if !stays_paused {
             let now = self.let_run(&subject, id)?;
+            if matches!(now, Now::Unknown) {
+                return Err(unseen(&path, &subject));
+            }
             if !now.is_back() {
                 let message = "was loaded by an earlier restore, and let run, but does not run now";
                 return Err(Failure::new(Kind::Failed, message));
@@ -793,6 +790,15 @@ fn without_payload(payload: Option<&Path>, failure: Failure) -> Failure {
 /// How to go on with a VM that is loaded.
 fn finishing(subject: &VmRef) -> String {
     format!("vmlife restore {} finishes that", quoted(&subject.name))
+}
+
+/// It has been loaded, and then nobody answered any more.
+fn unseen(path: &Path, subject: &VmRef) -> Failure {
+    let message = format!(
+        "was loaded from {}, but nobody knows whether it runs: its state cannot be read",
+        path.display()
+    );
+    Failure::new(Kind::Connection, message).hint(finishing(subject))
 }
 
 fn stays_marked(path: &Path) -> String {
