@@ -7,7 +7,7 @@
 # and by the guest. It prints the runs that went wrong, a table of what became of the guests, and `lost: N`;
 # it ends with 1 if a guest was lost, vmlife said what was not so, or a partial file is not told of.
 # `--only RUN` does one run of a seed again. `--against virsh` lets `virsh save` and `virsh restore` suffer the
-# same, in 112 runs at most, and puts them beside it. Each run is a line in target/tmp/faults/.
+# same, in 120 runs at most, and puts them beside it. Each run is a line in target/tmp/faults/.
 #
 #     on        the guest ran on, or was brought back by the command that suffered the fault
 #     image     it lay in an image, and that restored it

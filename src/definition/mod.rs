@@ -141,6 +141,12 @@ impl Definition {
     }
 }
 
+/// Whether a text is XML at all, of whatever kind.
+#[must_use]
+pub fn is_xml(text: &str) -> bool {
+    Document::parse(text).is_ok()
+}
+
 /// Reads domain XML into the model, with what vmlife's and oVirt's metadata in it say. A live domain's
 /// XML (it has an `id`) also gives the observed parts that XML tells; its status is for the caller to
 /// fill in.

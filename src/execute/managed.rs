@@ -68,7 +68,7 @@ impl Run<'_> {
 
     /// The save came to its end: makes sure that it is what it should be, and durable where we can.
     fn saved_managed(
-        &self,
+        &mut self,
         machine: &Machine,
         vm: &Vm,
         subject: VmRef,
@@ -80,10 +80,14 @@ impl Run<'_> {
             match image {
                 Some(image) if image.summary.verdict == Verdict::Good => {
                     size_bytes = image.summary.size_bytes;
-                    if let Err(error) = image.flush() {
-                        warnings.push(format!(
+                    match self.watch(&subject, Cancel::TooLate, move || image.flush()) {
+                        Ended::Returned(Ok(())) => {}
+                        Ended::Returned(Err(error)) => warnings.push(format!(
                             "the managed save could not be flushed to its disk: {error}"
-                        ));
+                        )),
+                        Ended::Left(_) => warnings.push(
+                            "whether the managed save has reached its disk is not known".to_owned(),
+                        ),
                     }
                 }
                 other => {

@@ -127,10 +127,7 @@ impl Run<'_> {
                 Ok(now) => now,
                 Err(failure) => {
                     leave_behind(aside, &mut warnings);
-                    warnings.push(format!(
-                        "its image {} stays, marked: it is of use only if the guest has not run",
-                        path.display()
-                    ));
+                    warnings.push(stays_marked(&path));
                     return Err(failure.warned(warnings));
                 }
             };
@@ -152,12 +149,15 @@ impl Run<'_> {
             Now::Seen(vm, _) if vm.status().is_active() => {
                 (vm.status(), format!("is back, and {}", state_words(vm)))
             }
+            Now::Unknown => {
+                warnings.push(stays_marked(&path));
+                return Err(unseen(&path, &subject).warned(warnings));
+            }
             other => {
                 leave_behind(image, &mut warnings);
                 let now = match other {
                     Now::Seen(vm, _) => format!("does not run any more: it {}", state_words(vm)),
-                    Now::Gone => "libvirt does not know it any more".to_owned(),
-                    Now::Unknown => "its state cannot be read".to_owned(),
+                    _ => "libvirt does not know it any more".to_owned(),
                 };
                 let message = format!("was restored from {}, but {now}", path.display());
                 return Err(Failure::new(Kind::Failed, message).warned(warnings));
@@ -222,7 +222,7 @@ impl Run<'_> {
                 self.reconnect(subject, "restored", Some(path), error)
                     .map_err(unknown)?;
                 let now = match self.picked_up(id) {
-                    Ok(_) => self.look_at(None, id),
+                    Ok(_) => self.look_at(subject, None, id),
                     Err(_) => Now::Unknown,
                 };
                 if now.is_back() {
@@ -230,14 +230,14 @@ impl Run<'_> {
                 }
                 now
             }
-            _ => self.look_at(machine, id),
+            _ => self.look_at(subject, machine, id),
         };
         let cause = self.interrupt.cause().filter(|_| stays);
         // The cancel's own end of it may still be under way.
         let began = Instant::now();
         while cause.is_some() && now.is_ending() && began.elapsed() < ENDING {
             thread::sleep(Duration::from_millis(50));
-            now = self.look_at(None, id);
+            now = self.look_at(subject, None, id);
         }
         if result.is_ok() && cause.is_some() && now.is_loaded() {
             let inventory = Arc::clone(&self.inventory);
@@ -245,7 +245,7 @@ impl Run<'_> {
             if let Ended::Left(why) = self.watch(subject, Cancel::Impossible, call) {
                 return Err(unknown(left(why, "restored")));
             }
-            now = self.look_at(None, id);
+            now = self.look_at(subject, None, id);
         }
         let (never_ran, failure) = match (result, cause) {
             (_, Some(cause)) if now.is_off() => {
@@ -270,42 +270,37 @@ impl Run<'_> {
 
     /// The last step: the vCPUs of a VM that has been loaded go on.
     fn let_run(&mut self, subject: &VmRef, id: Uuid) -> Result<Now, Failure> {
-        let stuck = |error: &HypervisorError| {
-            error
-                .failure(
-                    "is loaded, but could not be let run; it stays paused, with all of its memory",
-                )
-                .hint(format!(
-                    "vmlife restore {} tries that again",
-                    quoted(&subject.name)
-                ))
-        };
-        let find = |run: &Self| match run.inventory.hypervisor.machine_by_id(id) {
-            Ok(Some(machine)) => Ok(machine),
-            Ok(None) => Err(Failure::new(
-                Kind::Failed,
-                "was restored, but libvirt does not know it any more",
-            )),
-            Err(error) => Err(stuck(&error)),
-        };
-        let machine = find(self)?;
-        let result = match self.watch(subject, Cancel::Impossible, move || machine.resume()) {
-            Ended::Returned(result) => result,
-            Ended::Left(why) => return Err(left(why, "restored")),
-        };
-        if let Err(error) = &result
-            && error.is_connection_lost()
-        {
-            self.reconnect(subject, "restored", None, error)?;
-        }
-        match (result, self.look_at(None, id)) {
-            (Err(error), now) if now.is_loaded() && error.is_connection_lost() => {
-                // The call has not reached the daemon.
-                find(self)?.resume().map_err(|error| stuck(&error))?;
-                Ok(self.look_at(None, id))
+        let mut is_again = false;
+        loop {
+            let inventory = Arc::clone(&self.inventory);
+            let call = move || {
+                let machine = inventory.hypervisor.machine_by_id(id)?;
+                machine.map(|machine| machine.resume()).transpose()
+            };
+            let result = match self.watch(subject, Cancel::Impossible, call) {
+                Ended::Returned(result) => result,
+                Ended::Left(why) => return Err(left(why, "restored")),
+            };
+            if let Err(error) = &result
+                && error.is_connection_lost()
+            {
+                self.reconnect(subject, "restored", None, error)?;
             }
-            (Err(error), now) if now.is_loaded() => Err(stuck(&error)),
-            (_, now) => Ok(now),
+            match (result, self.look_at(subject, None, id)) {
+                (Ok(None), _) => {
+                    let message = "was restored, but libvirt does not know it any more";
+                    return Err(Failure::new(Kind::Failed, message));
+                }
+                // The call has not reached the daemon.
+                (Err(error), now) if now.is_loaded() && error.is_connection_lost() && !is_again => {
+                    is_again = true;
+                }
+                (Err(error), now) if now.is_loaded() => {
+                    let message = "is loaded, but could not be let run; it stays paused, with all of its memory";
+                    return Err(error.failure(message).hint(finishing(subject)));
+                }
+                (_, now) => return Ok(now),
+            }
         }
     }
 
@@ -321,6 +316,9 @@ impl Run<'_> {
         let stays_paused = self.options.flags.running == Some(false);
         if !stays_paused {
             let now = self.let_run(&subject, id)?;
+            if matches!(now, Now::Unknown) {
+                return Err(unseen(&path, &subject));
+            }
             if !now.is_back() {
                 let message = "was loaded by an earlier restore, and let run, but does not run now";
                 return Err(Failure::new(Kind::Failed, message));
@@ -353,21 +351,34 @@ impl Run<'_> {
         })
     }
 
-    /// Where the VM is now.
-    fn look_at(&self, machine: Option<&Machine>, id: Uuid) -> Now {
-        let machine = match machine {
-            Some(machine) => Ok(Some(machine.clone())),
-            None => self.inventory.hypervisor.machine_by_id(id),
+    /// Where the VM is now. If the connection is lost meanwhile, another one tells.
+    fn look_at(&mut self, subject: &VmRef, machine: Option<&Machine>, id: Uuid) -> Now {
+        let seen = match self.see(machine, id) {
+            Err(error) if error.is_connection_lost() => {
+                let back = self.reconnect(subject, "restored", None, &error);
+                back.ok()
+                    .and_then(|()| self.picked_up(id).ok())
+                    .map_or(Err(error), |_| self.see(None, id))
+            }
+            seen => seen,
         };
-        let seen = machine.and_then(|machine| match machine {
-            Some(machine) => Ok(Some((self.observe(&machine)?, machine.state()?))),
-            None => Ok(None),
-        });
+        seen.unwrap_or(Now::Unknown)
+    }
+
+    fn see(&self, machine: Option<&Machine>, id: Uuid) -> Result<Now, HypervisorError> {
+        let machine = match machine {
+            Some(machine) => Some(machine.clone()),
+            None => self.inventory.hypervisor.machine_by_id(id)?,
+        };
+        let Some(machine) = machine else {
+            return Ok(Now::Gone);
+        };
+        let seen = self
+            .observe(&machine)
+            .and_then(|vm| Ok(Now::Seen(Box::new(vm), machine.state()?)));
         match seen {
-            Ok(Some((vm, state))) => Now::Seen(Box::new(vm), state),
-            Ok(None) => Now::Gone,
-            Err(error) if error.is_no_domain() => Now::Gone,
-            Err(_) => Now::Unknown,
+            Err(error) if error.is_no_domain() => Ok(Now::Gone),
+            seen => seen,
         }
     }
 
@@ -751,7 +762,7 @@ impl Run<'_> {
                     return Ok(vm.status());
                 }
             }
-            let now = self.look_at(again, machine.id());
+            let now = self.look_at(subject, again, machine.id());
             settle(aside, &now, false, warnings);
             let failure = error.failure(format!("could not be {tried}"));
             return Err(failure.warned(std::mem::take(warnings)));
@@ -776,6 +787,25 @@ fn without_payload(payload: Option<&Path>, failure: Failure) -> Failure {
         )]),
         _ => failure,
     }
+}
+
+/// How to go on with a VM that is loaded.
+fn finishing(subject: &VmRef) -> String {
+    format!("vmlife restore {} finishes that", quoted(&subject.name))
+}
+
+/// It has been loaded, and then nobody answered any more.
+fn unseen(path: &Path, subject: &VmRef) -> Failure {
+    let message = format!(
+        "was loaded from {}, but nobody knows whether it runs: its state cannot be read",
+        path.display()
+    );
+    Failure::new(Kind::Connection, message).hint(finishing(subject))
+}
+
+fn stays_marked(path: &Path) -> String {
+    let path = path.display();
+    format!("its image {path} stays, marked: it is of use only if the guest has not run")
 }
 
 /// The VM has run without this image, or from it.

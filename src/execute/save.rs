@@ -6,7 +6,7 @@ use super::{Run, path_text, state_words};
 use crate::definition::read_nvram;
 use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
-use crate::image::{DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, writable_disks};
+use crate::image::{DiskIdentity, Forced, ImageFile, Record, Usage, writable_disks};
 use crate::interrupt::cause_word;
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::{quoted, size};
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -171,22 +172,33 @@ impl Run<'_> {
                 return Err(bad(&flaw));
             }
             size_bytes = image.summary.size_bytes;
-            if let Err(error) = image.flush() {
-                warnings.push(format!(
-                    "the image could not be flushed to its disk: {error}"
-                ));
-            }
-            let record = |identity| self.record(vm, machine, save, &image, identity);
-            if let Err(error) = image.store(record) {
-                warnings.push(format!(
-                    "the record beside the image could not be written: {error}"
-                ));
-            } else if self.options.checksum
-                && let Err(failure) = self.add_checksum(&subject, &image)
-            {
-                let cause = failure.cause.map(|cause| format!(" ({cause})"));
-                let why = format!("{}{}", failure.message, cause.unwrap_or_default());
-                warnings.push(format!("its image has no checksum: {why}"));
+            let image = Arc::new(image);
+            let record = self.record(vm, machine, save, &image);
+            let kept = Arc::clone(&image);
+            let call = move || (kept.flush(), kept.store(&record));
+            match self.watch(&subject, Cancel::TooLate, call) {
+                Ended::Left(_) => warnings.push(
+                    "whether its image and the record beside it have reached the disk is not known"
+                        .to_owned(),
+                ),
+                Ended::Returned((flushed, stored)) => {
+                    if let Err(error) = flushed {
+                        warnings.push(format!(
+                            "the image could not be flushed to its disk: {error}"
+                        ));
+                    }
+                    if let Err(error) = stored {
+                        warnings.push(format!(
+                            "the record beside the image could not be written: {error}"
+                        ));
+                    } else if self.options.checksum
+                        && let Err(failure) = self.add_checksum(&subject, &image)
+                    {
+                        let cause = failure.cause.map(|cause| format!(" ({cause})"));
+                        let why = format!("{}{}", failure.message, cause.unwrap_or_default());
+                        warnings.push(format!("its image has no checksum: {why}"));
+                    }
+                }
             }
             if machine.state().is_ok_and(DomainState::stopped_without_save)
                 && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok()
@@ -247,14 +259,7 @@ impl Run<'_> {
     }
 
     /// What is known now that libvirt has ended the VM: QEMU writes to its disks until its end.
-    fn record(
-        &self,
-        vm: &Vm,
-        machine: &Machine,
-        save: &Save,
-        image: &ImageFile,
-        identity: FileIdentity,
-    ) -> Record {
+    fn record(&self, vm: &Vm, machine: &Machine, save: &Save, image: &ImageFile) -> Record {
         let hypervisor = &self.inventory.hypervisor;
         let versions = hypervisor.versions().ok();
         let dynamic = vm.vm_dynamic.as_ref();
@@ -279,7 +284,7 @@ impl Run<'_> {
             libvirt_version: versions.map(|(libvirt, _)| libvirt),
             hypervisor_version: versions.map(|(_, hypervisor)| hypervisor),
             seconds: Some(save.took.as_secs_f64()),
-            image: identity,
+            image: image.identity(),
             checksum: None,
             disks: Some(disks),
             untold_disks,

@@ -20,31 +20,35 @@ impl Run<'_> {
             Step::Resume => ("resumed", "runs on", VmStatus::Up),
             _ => ("woken up", "is awake", VmStatus::Up),
         };
-        let call = {
-            let machine = machine.clone();
-            move || match step {
-                Step::Suspend => machine.suspend(),
-                Step::Resume => machine.resume(),
-                _ => machine.wake_up(),
-            }
-        };
-        let result = match self.watch(&subject, Cancel::Impossible, call) {
-            Ended::Returned(result) => result,
-            Ended::Left(why) => return Err(left(why, tried)),
-        };
         let mut machine = machine.clone();
-        if let Err(error) = &result
-            && error.is_connection_lost()
-        {
-            self.reconnect(&subject, tried, None, error)?;
-            machine = match self.inventory.hypervisor.same(&machine) {
-                Ok(machine) => machine,
-                Err(error) => {
-                    let message = format!("may be {tried} or not; its state cannot be read");
-                    return Err(error.failure(message));
+        let mut is_again = false;
+        let result = loop {
+            let call = {
+                let machine = machine.clone();
+                move || match step {
+                    Step::Suspend => machine.suspend(),
+                    Step::Resume => machine.resume(),
+                    _ => machine.wake_up(),
                 }
             };
-        }
+            let result = match self.watch(&subject, Cancel::Impossible, call) {
+                Ended::Returned(result) => result,
+                Ended::Left(why) => return Err(left(why, tried)),
+            };
+            match result {
+                // Whether the old daemon still did it shows when the new one is asked for the same: it first
+                // finds out how its VMs are.
+                Err(error) if error.is_connection_lost() && !is_again => {
+                    is_again = true;
+                    self.reconnect(&subject, tried, None, &error)?;
+                    machine = self.inventory.hypervisor.same(&machine).map_err(|error| {
+                        let message = format!("may be {tried} or not; its state cannot be read");
+                        error.failure(message)
+                    })?;
+                }
+                result => break result,
+            }
+        };
         let now = self.observe(&machine);
         match (result, now) {
             // Somebody else may have been quicker: what counts is where the VM is.
@@ -60,8 +64,11 @@ impl Run<'_> {
                 Err(error.failure(format!("was {tried}, but its state cannot be read")))
             }
             (Err(error), now) => {
-                let now = now.map_or("its state is not known".to_owned(), |vm| state_words(&vm));
-                Err(error.failure(format!("could not be {tried}; it {now}")))
+                let now = now.map_or_else(
+                    |_| "its state is not known".to_owned(),
+                    |vm| format!("it {}", state_words(&vm)),
+                );
+                Err(error.failure(format!("could not be {tried}; {now}")))
             }
         }
     }

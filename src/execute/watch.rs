@@ -33,6 +33,8 @@ pub(super) enum Cancel<'a> {
     Destroy(Uuid),
     /// In no way.
     Impossible,
+    /// The VM is where it should be, and what is left makes that durable: the time limit does not end it.
+    TooLate,
 }
 
 /// How a watched call ended.
@@ -145,6 +147,7 @@ impl Run<'_> {
             Cancel::Abort(_) => "cancelling, and waiting until the VM is as before",
             Cancel::Destroy(_) => "cancelling, and waiting until the half-started VM is ended",
             Cancel::Impossible => "this cannot be cancelled, and is waited for",
+            Cancel::TooLate => "it is too late for that, and the rest is waited for",
         };
         self.sink.emit(Event::Cancelling(subject, words));
         let over = Arc::clone(over);
@@ -170,7 +173,7 @@ impl Run<'_> {
                     }
                 });
             }
-            Cancel::Impossible => {}
+            Cancel::Impossible | Cancel::TooLate => {}
         }
     }
 

@@ -85,6 +85,9 @@ pub struct Header {
     pub format: Format,
     /// The domain as it was saved. Holds secrets; empty if an interrupted save had not got so far.
     pub xml: Secret,
+    /// What libvirt notes there for itself, as XML of its own; empty if it does not, or an interrupted save had
+    /// not got so far. Without it libvirt does not restore.
+    pub cookie: String,
     /// Where in the file the memory begins.
     pub memory_at: u64,
 }
@@ -119,6 +122,7 @@ impl Header {
                 was_running: false,
                 format: Format::Raw,
                 xml: Secret::new(""),
+                cookie: String::new(),
                 memory_at: 0,
             });
         }
@@ -138,27 +142,28 @@ impl Header {
         if version == 0 || data_length == 0 || data_length > XML_LIMIT {
             return Err(HeaderError::Damaged("its lengths cannot be right"));
         }
-        let header = |xml: String| Self {
+        let header = |(xml, cookie): (String, String)| Self {
             complete,
             was_running: was_running != 0,
             format,
             xml: Secret::new(xml),
+            cookie,
             memory_at: u64::from(data_length) + LENGTH as u64,
         };
         if u64::from(data_length) + LENGTH as u64 >= size {
             return if complete {
                 Err(HeaderError::Damaged("it ends before the memory begins"))
             } else {
-                Ok(header(String::new()))
+                Ok(header(Default::default()))
             };
         }
         let mut data = vec![0; data_length as usize];
         source.read_exact(&mut data)?;
-        let xml = description(&data, cookie as usize);
+        let texts = descriptions(&data, cookie as usize);
         if !complete {
-            return Ok(header(xml.unwrap_or_default()));
+            return Ok(header(texts.unwrap_or_default()));
         }
-        let xml = xml?;
+        let texts = texts?;
         let mut begin = vec![0; format.magic().len()];
         if source.read_exact(&mut begin).is_err() || begin != format.magic() {
             // libvirt does not look, and QEMU 7.2 given such an image spins for ever.
@@ -166,7 +171,7 @@ impl Header {
                 "its memory is not in the format that it names",
             ));
         }
-        Ok(header(xml))
+        Ok(header(texts))
     }
 
     /// Whether the memory lacks its end. What is compressed has none that could be looked at.
@@ -196,21 +201,24 @@ fn numbers(head: &[u8; LENGTH]) -> Result<[u32; 5], HeaderError> {
     }
 }
 
-/// The domain XML in what lies between header and memory.
-fn description(data: &[u8], cookie: usize) -> Result<String, HeaderError> {
-    let room = match cookie {
-        0 => data,
+/// The domain XML and the cookie in what lies between header and memory.
+fn descriptions(data: &[u8], cookie: usize) -> Result<(String, String), HeaderError> {
+    let (room, rest) = match cookie {
+        0 => (data, None),
         _ if data.get(cookie.wrapping_sub(1)) != Some(&0) => {
             return Err(HeaderError::Damaged("its cookie is not where it says"));
         }
-        cookie => &data[..cookie],
+        cookie => (&data[..cookie], Some(&data[cookie..])),
     };
-    let end = room
-        .iter()
-        .position(|byte| *byte == 0)
-        .ok_or(HeaderError::Damaged("its description has no end"))?;
-    String::from_utf8(room[..end].to_vec())
-        .map_err(|_| HeaderError::Damaged("its description is no text"))
+    let text = |room: &[u8]| {
+        let end = room
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or(HeaderError::Damaged("its description has no end"))?;
+        String::from_utf8(room[..end].to_vec())
+            .map_err(|_| HeaderError::Damaged("its description is no text"))
+    };
+    Ok((text(room)?, rest.map(text).transpose()?.unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -249,6 +257,7 @@ mod tests {
             ),
             (true, true, "<domain/>")
         );
+        assert_eq!(header.cookie, "<cookie/>");
         assert_eq!(header.format, Format::Raw);
     }
 

@@ -2,7 +2,7 @@
 
 use super::record::{FileIdentity, Usage};
 use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, changes, checksum};
-use crate::definition::read_domain;
+use crate::definition::{is_xml, read_domain};
 use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use crate::payload::FILE_SUFFIX;
 use jiff::Timestamp;
@@ -376,8 +376,14 @@ impl ImageFile {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn store(&self, record: impl FnOnce(FileIdentity) -> Record) -> io::Result<()> {
-        record(self.identity).store(&self.path)
+    pub fn store(&self, record: &Record) -> io::Result<()> {
+        record.store(&self.path)
+    }
+
+    /// What tells this file from another one in its place.
+    #[must_use]
+    pub const fn identity(&self) -> FileIdentity {
+        self.identity
     }
 
     /// Writes something more into its record.
@@ -411,10 +417,10 @@ impl ImageFile {
     }
 
     fn remove_record(&self) -> io::Result<()> {
-        match Record::beside(&self.path) {
-            Ok(Some(_)) => fs::remove_file(Record::path_of(&self.path)),
-            _ => Ok(()),
+        if let Ok(Some(_)) = Record::beside(&self.path) {
+            fs::remove_file(Record::path_of(&self.path))?;
         }
+        Record::discard_half(&self.path)
     }
 
     /// Fills in what the file tells of itself, and says what is wrong with it.
@@ -448,6 +454,9 @@ impl ImageFile {
         }
         if self.vm.as_ref().is_none_or(|vm| vm.id().is_none()) {
             return Err((Verdict::Damaged, "its description is no VM's".to_owned()));
+        }
+        if !header.cookie.is_empty() && !is_xml(&header.cookie) {
+            return Err((Verdict::Damaged, "its cookie is no XML".to_owned()));
         }
         if is_cut_short {
             return Err((

@@ -230,11 +230,33 @@ impl Record {
         }
     }
 
+    /// Where a record is written before it is one. Its name is always the same, so that a half of it, which
+    /// a killed vmlife left, is found.
+    fn half_of(image: &Path) -> PathBuf {
+        let mut name = Self::path_of(image).into_os_string();
+        name.push(".vmlife-half");
+        name.into()
+    }
+
+    /// Removes what a killed vmlife had written of a record. Whoever does that holds the VM's lock.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(super) fn discard_half(image: &Path) -> io::Result<()> {
+        let half = Self::half_of(image);
+        // A read-only file system refuses also to remove what is not there.
+        match half.symlink_metadata() {
+            Ok(_) => std::fs::remove_file(half),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Removes what an earlier image in this place left: it must not be taken for the next one's.
     ///
     /// # Errors
     /// What the file system says.
     pub fn discard(image: &Path) -> io::Result<()> {
+        Self::discard_half(image)?;
         if Self::beside(image)?.is_some() {
             std::fs::remove_file(Self::path_of(image))?;
             File::open(image.parent().unwrap_or(Path::new("/")))?.sync_all()?;
@@ -253,14 +275,25 @@ impl Record {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
         }
         let path = Self::path_of(image);
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        // tempfile makes it readable for the owner only.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)?;
-        File::open(folder)?.sync_all()
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        Self::discard_half(image)?;
+        let half = Self::half_of(image);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(CAREFUL)
+            .open(&half)?;
+        let written = file
+            .write_all(&text)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| std::fs::rename(&half, &path));
+        if written.is_err() {
+            Self::discard_half(image)?;
+        }
+        written?;
+        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     }
 }
 

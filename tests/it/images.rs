@@ -255,6 +255,13 @@ fn an_image_that_has_lost_its_end_is_refused_before_anything_is_touched() {
         assert_eq!(host.state("vm"), "shut off (saved)");
         assert_eq!(fs::read(&image).unwrap(), content);
     }
+    // libvirt's note to itself, without which it would not restore.
+    let at = u32::from_ne_bytes(whole[32..36].try_into().unwrap());
+    let mut flipped = whole.clone();
+    flipped[92 + usize::try_from(at).unwrap()] ^= 1;
+    fs::write(&image, &flipped).unwrap();
+    host.vmlife(["restore", "vm"])
+        .refuses(7, "its cookie is no XML");
     // Half of the memory is none: QEMU itself finds out, also against the guard, and nothing is lost.
     fs::write(&image, &whole[..whole.len() / 2]).unwrap();
     host.vmlife(["restore", "vm", "--force"]).ends_with(1);

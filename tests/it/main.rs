@@ -9,6 +9,7 @@ mod command_line;
 mod definitions;
 mod dependencies;
 mod documents;
+mod durable;
 mod edits;
 mod failures;
 mod faults;

@@ -334,3 +334,188 @@ fn a_cut_off_vmlife_can_still_be_asked_to_cancel() {
     }
     guest.goes_on_after(&before);
 }
+
+#[test]
+fn a_daemon_that_is_killed_when_the_memory_is_loaded_lets_the_guest_run_all_the_same() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "-q", "vm"]).succeeds();
+    let mut restoring = spawn(host.vmlife_command(["restore", "vm"]));
+    let vmlife = Process(restoring.id());
+    eventually("QEMU runs", || host.pid_file("vm").exists().then_some(()));
+    // It hears that the memory is loaded only when there is no daemon any more.
+    vmlife.signal("STOP");
+    eventually("it is loaded", || {
+        let is_loaded = host.state("vm") == "paused (migrating)";
+        (is_loaded && host.virsh(["domcontrol", "vm"]) == "ok").then_some(())
+    });
+    host.kill_daemon();
+    vmlife.signal("CONT");
+    let end = is_reconnecting(&mut restoring);
+    host.start_daemon();
+    let ran = end(restoring).ends_with(0);
+    assert!(
+        ran.stdout.contains("vm runs again, restored from"),
+        "{ran:?}"
+    );
+    guest.goes_on_after(&before);
+    assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn a_managed_save_whose_daemon_is_killed_leaves_nothing_that_would_be_started() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let before = guest.last_tick();
+    let file = host.path("c/libvirt/qemu/save/vm.save");
+    let begin = || {
+        let saving = spawn(host.vmlife_command(["hibernate", "vm", "--managed"]));
+        let writer = eventually("the image is being written", || host.image_writer());
+        writer.signal("STOP");
+        host.kill_daemon();
+        (saving, writer)
+    };
+    // It comes back.
+    let (mut saving, writer) = begin();
+    let end = is_reconnecting(&mut saving);
+    writer.signal("CONT");
+    host.start_daemon();
+    let ran = end(saving).ends_with(10);
+    assert!(
+        ran.stderr
+            .contains("error: vm could not be hibernated; it runs on"),
+        "{ran:?}"
+    );
+    assert!(!file.exists(), "{ran:?}");
+    guest.goes_on_after(&before);
+
+    // It does not.
+    let before = guest.last_tick();
+    let (saving, writer) = begin();
+    let ran = end_of(saving).ends_with(10);
+    writer.signal("CONT");
+    let known = format!("its image {} is incomplete", file.display());
+    assert!(
+        ran.stderr.contains("vm may be hibernated or not") && ran.stderr.contains(&known),
+        "{ran:?}"
+    );
+    host.start_daemon();
+    guest.goes_on_after(&before);
+    let shown = host.vmlife(["show", "vm"]).ends_with(0);
+    assert!(
+        shown.stdout.contains("vm: Up") && shown.stdout.contains("its save was interrupted"),
+        "{shown:?}"
+    );
+    let before = guest.last_tick();
+    let ran = host
+        .vmlife(["hibernate", "-q", "vm", "--managed"])
+        .ends_with(0);
+    assert!(ran.stderr.contains("its earlier managed save"), "{ran:?}");
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_pause_and_a_resume_whose_daemon_is_killed_are_done_by_the_next_one() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    for (verb, state) in [("pause", "paused (user)"), ("resume", "running (unpaused)")] {
+        // QEMU does not answer, so that the call goes on until the daemon is gone.
+        let qemu = host.qemu("vm");
+        qemu.signal("STOP");
+        let mut switching = spawn(host.vmlife_command([verb, "vm"]));
+        eventually("libvirt asks QEMU", || {
+            let control = host.virsh(["domcontrol", "vm"]);
+            control.contains("occupied").then_some(())
+        });
+        host.kill_daemon();
+        let end = is_reconnecting(&mut switching);
+        qemu.signal("CONT");
+        host.start_daemon();
+        end(switching).ends_with(0);
+        assert_eq!(host.state("vm"), state);
+    }
+}
+
+#[test]
+fn a_pause_whose_daemon_does_not_come_back_says_that_nobody_knows() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let qemu = host.qemu("vm");
+    qemu.signal("STOP");
+    let pausing = spawn(host.vmlife_command(["pause", "vm"]));
+    eventually("libvirt asks QEMU", || {
+        let control = host.virsh(["domcontrol", "vm"]);
+        control.contains("occupied").then_some(())
+    });
+    host.kill_daemon();
+    let ran = end_of(pausing).ends_with(10);
+    qemu.signal("CONT");
+    let known = format!(
+        "vm may be paused or not: the connection to libvirt is lost; its QEMU is alive (process {})",
+        qemu.0
+    );
+    assert!(ran.stderr.contains(&known), "{ran:?}");
+    host.start_daemon();
+    // What it was told before its daemon died, it does.
+    let state = eventually("the daemon knows it again", || {
+        Some(host.state("vm")).filter(|_| host.virsh(["domcontrol", "vm"]) == "ok")
+    });
+    assert!(
+        state.starts_with("paused") || state.starts_with("running"),
+        "{state}"
+    );
+}
+
+#[test]
+fn a_signal_while_the_daemon_hangs_cancels_when_it_answers_and_ends_the_wait_when_it_does_not() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let before = guest.last_tick();
+    let daemon = host.daemon();
+    let begin = || {
+        let saving = spawn(host.vmlife_command(["hibernate", "vm"]));
+        let writer = eventually("the image is being written", || host.image_writer());
+        writer.signal("STOP");
+        daemon.signal("STOP");
+        Process(saving.id()).signal("TERM");
+        (saving, writer)
+    };
+    let (saving, writer) = begin();
+    std::thread::sleep(Duration::from_millis(500));
+    daemon.signal("CONT");
+    eventually("the job is aborted, and the writer waited for", || {
+        std::thread::sleep(Duration::from_millis(500));
+        Some(())
+    });
+    writer.signal("CONT");
+    let ran = end_of(saving).ends_with(143);
+    assert!(
+        ran.stderr
+            .contains("vm was not hibernated, asked to end (TERM); it runs on"),
+        "{ran:?}"
+    );
+    assert_eq!(host.images(), [""; 0]);
+    guest.goes_on_after(&before);
+
+    let before = guest.last_tick();
+    let (saving, writer) = begin();
+    let ran = end_of(saving).ends_with(143);
+    assert!(
+        ran.stderr.contains(
+            "error: vm may still be hibernated: asked to end (TERM), and libvirt has not answered"
+        ) && ran.stderr.contains("vmlife show vm"),
+        "{ran:?}"
+    );
+    daemon.signal("CONT");
+    writer.signal("CONT");
+    // Of the abort that it was asked for and the save, one comes to its end.
+    let state = eventually("the job ends", || {
+        Some(host.virsh(["domstate", "vm"])).filter(|state| state != "paused")
+    });
+    if state == "shut off" {
+        host.vmlife(["restore", "vm"]).succeeds();
+    }
+    guest.goes_on_after(&before);
+}

@@ -9,6 +9,7 @@ pub(super) enum Fault {
     Hup,
     KilledDaemon,
     HangingDaemon,
+    HangingDaemonAndTerm,
     KilledQemu,
     FullDisk,
     ReadOnly,
@@ -20,13 +21,14 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::KilledTool,
         Self::Int,
         Self::Term,
         Self::Hup,
         Self::KilledDaemon,
         Self::HangingDaemon,
+        Self::HangingDaemonAndTerm,
         Self::KilledQemu,
         Self::FullDisk,
         Self::ReadOnly,
@@ -45,6 +47,7 @@ impl Fault {
             Self::Hup => "HUP",
             Self::KilledDaemon => "kill -9 the daemon",
             Self::HangingDaemon => "STOP the daemon",
+            Self::HangingDaemonAndTerm => "STOP it, then TERM",
             Self::KilledQemu => "kill -9 QEMU",
             Self::FullDisk => "full disk",
             Self::ReadOnly => "read-only target",
@@ -62,7 +65,7 @@ impl Fault {
         match self {
             Self::KilledTool | Self::DeadHolder => Some(Signal::KILL),
             Self::Int => Some(Signal::INT),
-            Self::Term => Some(Signal::TERM),
+            Self::Term | Self::HangingDaemonAndTerm => Some(Signal::TERM),
             Self::Hup => Some(Signal::HUP),
             _ => None,
         }

@@ -2,7 +2,7 @@
 //! tool says of itself is what is judged.
 
 use super::case::{Case, Chance, Fault, Phase};
-use super::stage::{Aftermath, Stage, is_complete};
+use super::stage::{Aftermath, Moment, Room, Stage, is_complete};
 use super::tool::{Ended, Running, Tool, Verb};
 use crate::support::guest::Tick;
 use std::time::{Duration, Instant};
@@ -122,7 +122,7 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
         told.hear(second);
     }
     stage.mend_daemon(&mut after);
-    stage.mend_place(&mut after);
+    stage.mend_place(&after);
     let settled = come_to_rest(stage);
     told.words.push(format!("it is {settled:?}"));
     for file in stage.partial_files() {
@@ -133,21 +133,25 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
     let world = World {
         tool: stage.tool,
         fault,
+        phase,
         settled,
         image: stage.image().exists(),
         complete: is_complete(&stage.image()),
-        // The VM may have been otherwise when this was said.
-        later: fault == Fault::KilledQemu && (after.came_late || phase == Phase::JustAfter),
+        after: &after,
     };
     // Two that want the opposite are both right, each at its moment.
     let others_did_it = second
         .as_ref()
         .is_some_and(|second| second.verb != ended.verb && second.code == 0);
-    for ended in [Some(&ended), second.as_ref()].into_iter().flatten() {
-        told.untrue.extend(world.wrong_code(ended));
+    let both = [Some(&ended), second.as_ref()].into_iter().flatten();
+    for (ended, is_second) in both.clone().zip([false, true]) {
+        told.untrue.extend(world.wrong_code(ended, is_second));
         if !others_did_it {
             told.untrue.extend(world.untruth(ended));
         }
+    }
+    if fault == Fault::TwoAtOnce && both.clone().all(|ended| ended.code != 0) {
+        told.untrue.push("none of the two has won".to_owned());
     }
     if stage.tool == Tool::Vmlife {
         let whole = ended.verb == Verb::Hibernate && ended.code == 0 && after.damage.is_none();
@@ -170,6 +174,9 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
     told
 }
 
+/// So many milliseconds a daemon hangs that hangs for longer than vmlife waits.
+const LONG: u64 = 12_000;
+
 /// Starts the tool, and makes it go wrong in the phase.
 fn strike(stage: &mut Stage, told: &mut Told, chance: &mut Chance) -> (Running, Aftermath) {
     let Case { fault, phase, .. } = told.case;
@@ -191,22 +198,23 @@ fn strike(stage: &mut Stage, told: &mut Told, chance: &mut Chance) -> (Running, 
             std::thread::sleep(Duration::from_millis(chance.below(25)));
         }
         (after, told.far) = stage.strike(fault, phase, &mut running, chance);
-        let how = match (held, after.came_late) {
-            (_, true) => "it went wrong late",
-            (true, _) => "it went wrong right before the call",
-            (false, _) => "it went wrong",
+        let how = match after.moment {
+            Moment::Late => "it went wrong late",
+            Moment::InTheMidst => "it went wrong in the midst of it",
+            Moment::Somewhere if held => "it went wrong right before the call",
+            Moment::Somewhere => "it went wrong",
         };
         told.words.push(how.to_owned());
     }
     running.go_on();
-    let limit = match fault {
+    after.away = match fault {
         Fault::KilledDaemon => chance.pick(&[0, 300, 1500]),
         // Longer than vmlife waits for an answer.
-        Fault::HangingDaemon if chance.one_in(8) => 12_000,
-        Fault::HangingDaemon => chance.pick(&[200, 1000, 3000]),
+        Fault::HangingDaemon | Fault::HangingDaemonAndTerm if chance.one_in(8) => LONG,
+        Fault::HangingDaemon | Fault::HangingDaemonAndTerm => chance.pick(&[200, 1000, 3000]),
         _ => return (running, after),
     };
-    running.ends_within(Duration::from_millis(limit));
+    running.ends_within(Duration::from_millis(after.away));
     stage.mend_daemon(&mut after);
     (running, after)
 }
@@ -261,24 +269,43 @@ fn come_to_rest(stage: &Stage) -> Settled {
 }
 
 /// What is so after the run.
-struct World {
+struct World<'a> {
     tool: Tool,
     fault: Fault,
+    phase: Phase,
     settled: Settled,
     image: bool,
     complete: bool,
-    later: bool,
+    after: &'a Aftermath,
 }
 
-impl World {
+impl World<'_> {
+    /// Whether the VM may have become otherwise after the last word of it.
+    fn changed_later(&self) -> bool {
+        let is_late = self.after.moment == Moment::Late || self.phase == Phase::JustAfter;
+        self.fault == Fault::KilledQemu && is_late
+    }
+
+    /// Whether what a verb is for is so.
+    fn is_done(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Hibernate => self.settled == Settled::Off && self.complete,
+            Verb::Restore | Verb::Resume => self.settled == Settled::Runs,
+        }
+    }
+
+    /// Whether it is as it was before a verb.
+    fn is_as_before(&self, verb: Verb) -> bool {
+        match verb {
+            Verb::Hibernate => self.settled == Settled::Runs,
+            Verb::Restore => self.settled == Settled::Off && self.image,
+            Verb::Resume => true,
+        }
+    }
+
     /// An exit status that the contract does not have for this.
-    fn wrong_code(&self, ended: &Ended) -> Option<String> {
-        let &Ended {
-            verb,
-            code,
-            by_signal,
-            ..
-        } = ended;
+    fn wrong_code(&self, ended: &Ended, is_second: bool) -> Option<String> {
+        let code = ended.code;
         let stderr = &ended.stderr;
         if ended.hung {
             return Some("it did not end".to_owned());
@@ -286,34 +313,86 @@ impl World {
         if stderr.contains("panicked") {
             return Some("it panicked".to_owned());
         }
-        if by_signal {
-            let own = self.fault.signal().map(|signal| 128 + signal.as_raw());
+        if ended.by_signal {
+            let own = self.own_signal().filter(|_| !is_second);
             return (own != Some(code)).then(|| format!("a signal ended it: {code}"));
         }
         if self.tool == Tool::Virsh {
             return None;
         }
-        if code != 0 && !stderr.contains("error: ") {
-            return Some(format!("it ended with {code} and told no error"));
+        if (code != 0) != stderr.contains("error: ") {
+            return Some(format!(
+                "it ended with {code}, and its error says otherwise"
+            ));
         }
-        let restores = verb == Verb::Restore;
-        let fits: &[i32] = match self.fault {
-            Fault::Int => &[0, 130],
-            Fault::Term => &[0, 143],
-            Fault::Hup => &[0, 129],
-            Fault::KilledDaemon | Fault::HangingDaemon => &[0, 1, 10],
-            // A failed save, a VM that is off, no image of it, or one in doubt.
-            Fault::KilledQemu => &[0, 1, 4, 5, 7],
-            Fault::FullDisk if restores => &[0, 7, 8],
-            Fault::FullDisk => &[0, 8],
-            Fault::ReadOnly => &[0, 1, 7, 10],
-            Fault::Truncated | Fault::Flipped => &[0, 1, 7],
-            // The other one holds it, or has just let go of it.
-            Fault::TwoAtOnce => &[0, 4, 5, 9],
-            Fault::DeadHolder => &[0, 4, 5, 7, 9],
-            Fault::KilledTool | Fault::Clock => &[0],
-        };
-        (!fits.contains(&code)).then(|| format!("the exit status {code} is not the contract's"))
+        let fits = self.fitting_codes(ended, is_second);
+        (!fits.contains(&code))
+            .then(|| format!("the exit status is {code} where the contract has one of {fits:?}"))
+    }
+
+    /// The exit status that its signal gives.
+    fn own_signal(&self) -> Option<i32> {
+        self.fault.signal().map(|signal| 128 + signal.as_raw())
+    }
+
+    /// The exit statuses that the contract has for this fault, in this phase, where it ended like this.
+    fn fitting_codes(&self, ended: &Ended, is_second: bool) -> &'static [i32] {
+        let (done, as_before) = (self.is_done(ended.verb), self.is_as_before(ended.verb));
+        let restores = ended.verb == Verb::Restore;
+        let at_first = self.phase.is_before();
+        let in_the_midst = self.after.moment == Moment::InTheMidst;
+        let was_long = self.after.away == LONG;
+        let says = |words: &str| ended.stderr.contains(words);
+        match self.fault {
+            Fault::Clock => &[0],
+            // In the midst of it, the signal would have ended it.
+            Fault::KilledTool if !in_the_midst => &[0],
+            Fault::DeadHolder if !is_second && !in_the_midst => &[0],
+            // What the dead one has begun goes on in libvirt. What it was about to begin is in doubt.
+            Fault::DeadHolder if is_second && self.phase == Phase::BeforeRestore => &[0, 7, 9],
+            Fault::DeadHolder if is_second => &[0, 9],
+            Fault::TwoAtOnce => &[0, 9],
+            Fault::Int | Fault::Term | Fault::Hup | Fault::HangingDaemonAndTerm => {
+                let gave_up = was_long && says("may still be ");
+                // What came in the midst of it was heard.
+                let done = done && (!in_the_midst || says("before the cancel took effect"));
+                match self.own_signal() {
+                    _ if done && !gave_up => &[0],
+                    _ if !as_before && !gave_up => &[],
+                    Some(129) => &[129],
+                    Some(130) => &[130],
+                    _ => &[143],
+                }
+            }
+            Fault::KilledDaemon if done && !says("may be ") => &[0],
+            Fault::KilledDaemon => &[10],
+            Fault::HangingDaemon | Fault::ReadOnly if done => &[0],
+            // It did not answer before the VM was touched.
+            Fault::HangingDaemon if was_long && at_first && as_before => &[10],
+            Fault::KilledQemu if self.after.moment == Moment::Late => &[0],
+            Fault::KilledQemu if restores && in_the_midst => &[1],
+            Fault::KilledQemu if restores => &[0, 1],
+            Fault::KilledQemu if done => &[0],
+            // It may have been seen to be off.
+            Fault::KilledQemu if at_first => &[1, 5],
+            Fault::KilledQemu => &[1],
+            // To a restore no room matters.
+            Fault::FullDisk if done && (restores || self.phase == Phase::Finishing) => &[0],
+            Fault::FullDisk if done && !in_the_midst => &[0],
+            Fault::FullDisk if !restores => &[8],
+            Fault::ReadOnly if restores && at_first => &[7],
+            Fault::ReadOnly if at_first && self.after.room == Room::Forbidden => &[10],
+            Fault::ReadOnly if at_first => &[1],
+            // An earlier image that is not known to be its own is not replaced.
+            Fault::Truncated | Fault::Flipped if !restores && at_first && as_before => &[7],
+            Fault::Truncated if !restores && self.after.is_visibly_damaged() => &[1],
+            Fault::Truncated | Fault::Flipped if !restores => &[0, 1],
+            // It was damaged when it had been looked at.
+            Fault::Truncated | Fault::Flipped if done => &[0],
+            Fault::Truncated | Fault::Flipped if at_first && as_before => &[1, 7],
+            Fault::Truncated | Fault::Flipped if as_before => &[1],
+            _ => &[],
+        }
     }
 
     /// What `vmlife show` says that is not so.
@@ -338,22 +417,14 @@ impl World {
         let words = ended.words();
         let says = |what: &str| words.contains(what);
         let killed = ended.by_signal && ended.code == 128 + rustix::process::Signal::KILL.as_raw();
-        if killed || ended.hung || self.later {
+        if killed || ended.hung || self.changed_later() {
             return None;
         }
         let (runs, off) = (
             self.settled == Settled::Runs,
             matches!(self.settled, Settled::Off),
         );
-        let there = match ended.verb {
-            Verb::Hibernate => off && self.complete,
-            Verb::Restore | Verb::Resume => runs,
-        };
-        let as_before = match ended.verb {
-            Verb::Hibernate => runs,
-            Verb::Restore => off && self.image,
-            Verb::Resume => true,
-        };
+        let (there, as_before) = (self.is_done(ended.verb), self.is_as_before(ended.verb));
         let now = format!("it is {:?}, image: {}", self.settled, self.complete);
         if ended.code == 0 {
             return (!there).then(|| format!("it said that all went well, and {now}"));
@@ -436,13 +507,13 @@ fn bring_back(
     let restored = stage.do_it(Verb::Restore, None, &[]);
     told.hear(&restored);
     let mut code = restored.code;
-    let hints_at_force = restored.words().contains("--force");
+    let mut hints_at_force = restored.words().contains("--force");
     all.push(restored);
     if code != 0
         && let Some(damage) = &after.damage
         && phase != Phase::BeforeSave
     {
-        if said_so {
+        if said_so && after.is_visibly_damaged() {
             told.untrue
                 .push("it said that the VM is hibernated, and the image is damaged".to_owned());
         }
@@ -451,6 +522,8 @@ fn bring_back(
         let restored = stage.do_it(Verb::Restore, None, &[]);
         told.hear(&restored);
         code = restored.code;
+        // What was damaged before there was a checksum has that of the damage.
+        hints_at_force |= restored.words().contains("--force");
     }
     // A guest whose process was killed just after may have run: that doubt is right, and forcing it wrong.
     let in_doubt = fault == Fault::KilledQemu && phase == Phase::JustAfter;
@@ -468,7 +541,7 @@ fn bring_back(
         return Outcome::Lost;
     }
     let ran_from_it = phase == Phase::JustAfter
-        || after.came_late
+        || after.moment == Moment::Late
         || !phase.is_save() && ended.code == 0 && ended.verb == Verb::Restore;
     let may_be_gone = fault == Fault::KilledQemu && (phase.is_save() || ran_from_it);
     let says_so = |ended: &Ended| {

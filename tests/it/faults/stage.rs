@@ -64,11 +64,14 @@ impl Place {
         panic!("the image place could not be made smaller");
     }
 
-    fn close(&self, chance: &mut Chance) {
-        if !(self.mounted && chance.one_in(2) && self.remount("ro")) {
-            // A file system that is being written to does not become read-only. A folder does.
-            self.set_mode(0o500);
+    /// Lets nobody write any more.
+    fn close(&self, chance: &mut Chance) -> Room {
+        if self.mounted && chance.one_in(2) && self.remount("ro") {
+            return Room::ReadOnly;
         }
+        // A file system that is being written to does not become read-only. A folder does.
+        self.set_mode(0o500);
+        Room::Forbidden
     }
 
     /// As it was.
@@ -113,6 +116,8 @@ fn run(program: &str, words: &[&str]) {
 pub(super) struct Damage {
     at: u64,
     was: Vec<u8>,
+    /// Whether it was done while the image was written and left no hole: then nobody can see it there.
+    is_hidden: bool,
 }
 
 /// How the daemon is.
@@ -124,16 +129,49 @@ enum Daemon {
     Hanging,
 }
 
+/// How the image place is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Room {
+    #[default]
+    Well,
+    Full,
+    /// The file system is.
+    ReadOnly,
+    /// The folder lets nobody write.
+    Forbidden,
+}
+
+/// Whether it went wrong while the tool was at work.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// Nobody knows exactly.
+    #[default]
+    Somewhere,
+    /// What the tool waited for stood still.
+    InTheMidst,
+    /// The tool had ended before.
+    Late,
+}
+
 /// What a fault has left to be undone, and to be judged.
 #[derive(Default)]
 pub(super) struct Aftermath {
     daemon: Daemon,
-    place_is_bad: bool,
+    pub(super) room: Room,
     pub(super) damage: Option<Damage>,
     /// Another one, that was started meanwhile.
     pub(super) second: Option<Running>,
-    /// Whether the tool had ended before.
-    pub(super) came_late: bool,
+    pub(super) moment: Moment,
+    /// For how many milliseconds at most the daemon was hanging or away.
+    pub(super) away: u64,
+}
+
+impl Aftermath {
+    /// Whether an image was damaged before the tool had its last look at it, so that this could be seen.
+    pub(super) fn is_visibly_damaged(&self) -> bool {
+        let is_visible = self.damage.as_ref().is_some_and(|damage| !damage.is_hidden);
+        is_visible && self.moment == Moment::InTheMidst
+    }
 }
 
 /// A process that stands still.
@@ -143,15 +181,20 @@ impl Held {
     /// Stops it, and waits until it does: a call that it is in comes to its end before.
     fn stop(&self) {
         signal(self.0, Signal::STOP);
-        let stat = format!("/proc/{}/stat", self.0);
-        let runs = || {
-            let text = fs::read_to_string(&stat).ok()?;
-            let state = text.rsplit_once(") ")?.1.chars().next()?;
-            (!"TtZX".contains(state)).then_some(())
-        };
-        while runs().is_some() {
+        while self.state().is_some_and(|state| !"TtZX".contains(state)) {
             std::thread::sleep(Duration::from_micros(50));
         }
+    }
+
+    /// Whether it stands still, and has not come to its end before.
+    fn stands(&self) -> bool {
+        self.state() == Some('T')
+    }
+
+    /// The kernel's letter for its state.
+    fn state(&self) -> Option<char> {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        text.rsplit_once(") ")?.1.chars().next()
     }
 
     fn go_on(&self) {
@@ -442,8 +485,12 @@ impl Stage {
                 None
             }
         };
+        let in_the_midst = held.as_ref().is_some_and(Held::stands);
         let far = fs::metadata(self.image()).map_or(0, |image| image.len());
-        let aftermath = self.inject(fault, phase, Some(running), chance);
+        let mut aftermath = self.inject(fault, phase, Some(running), chance);
+        if in_the_midst && aftermath.moment != Moment::Late {
+            aftermath.moment = Moment::InTheMidst;
+        }
         if held.is_some() && chance.one_in(2) {
             pause(chance.below(100));
         }
@@ -460,8 +507,15 @@ impl Stage {
     ) -> Aftermath {
         let mut after = Aftermath::default();
         if let Some(running) = running {
-            after.came_late = running.has_ended();
-            if let Some(which) = fault.signal().filter(|_| !after.came_late) {
+            if running.has_ended() {
+                after.moment = Moment::Late;
+            }
+            if fault == Fault::HangingDaemonAndTerm {
+                signal(self.host.daemon().0, Signal::STOP);
+                after.daemon = Daemon::Hanging;
+                pause(chance.below(300));
+            }
+            if let Some(which) = fault.signal().filter(|_| !running.has_ended()) {
                 signal(running.id(), which);
             }
             let second = match fault {
@@ -499,11 +553,10 @@ impl Stage {
                     0
                 };
                 self.place.fill(room);
-                after.place_is_bad = true;
+                after.room = Room::Full;
             }
             Fault::ReadOnly => {
-                self.place.close(chance);
-                after.place_is_bad = true;
+                after.room = self.place.close(chance);
             }
             Fault::Truncated | Fault::Flipped => {
                 if phase == Phase::BeforeSave {
@@ -533,6 +586,7 @@ impl Stage {
         let mut header = [0; 92];
         file.read_exact_at(&mut header, 0).ok()?;
         let described = 92 + u64::from(u32::from_ne_bytes(header[20..24].try_into().ok()?));
+        let is_written = phase.is_save() && !phase.is_before();
         // libvirt writes the magic anew at the end of a save.
         let first = if phase.is_save() { 16 } else { 0 };
         if fault == Fault::Flipped {
@@ -543,7 +597,11 @@ impl Stage {
             file.read_exact_at(&mut was, at).ok()?;
             let flipped = was[0] ^ (1 << chance.below(8));
             file.write_all_at(&[flipped], at).ok()?;
-            return Some(Damage { at, was });
+            return Some(Damage {
+                at,
+                was,
+                is_hidden: is_written,
+            });
         }
         let range = chance.pick(&[described, size, 4096]);
         let at = if range == 4096 {
@@ -555,7 +613,11 @@ impl Stage {
         let mut was = vec![0; usize::try_from(size - from).ok()?];
         file.read_exact_at(&mut was, from).ok()?;
         file.set_len(at).ok()?;
-        Some(Damage { at: from, was })
+        Some(Damage {
+            at: from,
+            was,
+            is_hidden: is_written && from.next_multiple_of(4096) + 4096 > size,
+        })
     }
 
     /// Takes the damage back.
@@ -576,8 +638,8 @@ impl Stage {
     }
 
     /// Makes the image place usable again.
-    pub(super) fn mend_place(&self, after: &mut Aftermath) {
-        if std::mem::take(&mut after.place_is_bad) {
+    pub(super) fn mend_place(&self, after: &Aftermath) {
+        if after.room != Room::Well {
             self.place.mend();
         }
     }
