@@ -11,7 +11,7 @@ use crate::report::{Estimate, Event, Failure, VmRef};
 use std::path::Path;
 
 impl Run<'_> {
-    /// Asks the guards of a save; `earlier` is the image that it would replace.
+    /// Asks the guards of a save to this file; `earlier` is the image that it would replace.
     pub(super) fn before_save(
         &self,
         machine: &Machine,
@@ -19,52 +19,74 @@ impl Run<'_> {
         path: &Path,
         earlier: Option<&ImageFile>,
     ) -> Result<(Remarks, Option<Estimate>), Failure> {
+        self.judge(&self.save_facts(machine, vm, Some(path), earlier))
+    }
+
+    /// Asks the guards of a managed save, which goes to a file that libvirt names, and from which whatever starts
+    /// the VM restores it.
+    pub(super) fn before_managed_save(
+        &self,
+        machine: &Machine,
+        vm: &Vm,
+    ) -> Result<(Remarks, Option<Estimate>), Failure> {
+        let path = self.inventory.managed_file(machine.name());
+        let earlier = path.as_deref().and_then(ImageFile::inspect);
+        self.judge(&SaveFacts {
+            autostart: false,
+            ..self.save_facts(machine, vm, path.as_deref(), earlier.as_ref())
+        })
+    }
+
+    fn save_facts(
+        &self,
+        machine: &Machine,
+        vm: &Vm,
+        path: Option<&Path>,
+        earlier: Option<&ImageFile>,
+    ) -> SaveFacts {
         let disks = vm.vm_static.images.iter();
         let disks = disks.filter_map(|disk| disk.target_dev.clone()).collect();
         let earlier = earlier.map(|image| image.path.as_path());
-        let facts = SaveFacts {
+        SaveFacts {
             promised: self.promised,
             ..SaveFacts::gather(&self.inventory, machine, disks, path, earlier)
-        };
-        let remarks = ask(
-            BEFORE_SAVE,
-            &facts,
-            Verb::Hibernate,
-            self.options.wishes.force,
-        )?;
+        }
+    }
+
+    fn judge(&self, facts: &SaveFacts) -> Result<(Remarks, Option<Estimate>), Failure> {
+        let force = self.options.wishes.force;
+        let remarks = ask(BEFORE_SAVE, facts, Verb::Hibernate, force)?;
+        let estimate = facts.image_at_most();
         let free = match facts.room {
             Room::Free { bytes, .. } => Some(bytes),
             Room::Elsewhere | Room::Uncounted | Room::Irrelevant => None,
         };
-        let estimate = facts
-            .image_at_most()
-            .map(|bytes| Estimate::of_save(bytes, free));
+        let estimate = estimate.map(|bytes| Estimate::of_save(bytes, free));
         Ok((remarks, estimate))
     }
 
-    /// Asks the guards of a restore.
+    /// Asks the guards of a restore from this file; `None` stands for a managed save whose file cannot be looked
+    /// at.
     pub(super) fn before_restore(
         &self,
         vm: &Vm,
-        path: &Path,
+        path: Option<&Path>,
         machine: Option<&Machine>,
     ) -> Result<(Remarks, Option<Estimate>), Failure> {
         if !self.inventory.hypervisor.is_qemu() {
             return Ok((Remarks::default(), None));
         }
-        let image = if self.inventory.looks_at(path) {
-            ImageFile::inspect_of(path, id_of(vm)?)
-        } else {
-            None
-        };
+        let seen = path.filter(|path| self.inventory.looks_at(path));
+        let id = id_of(vm)?;
+        let image = seen.and_then(|path| ImageFile::inspect_of(path, id));
         let record = image.as_ref().and_then(ImageFile::record);
-        let xml = match &image {
-            Some(image) => image
-                .xml
-                .as_ref()
-                .and_then(Secret::expose)
-                .map(str::to_owned),
-            None => self.inventory.hypervisor.image_xml(&path_text(path)?).ok(),
+        let xml = match (&image, path, machine) {
+            (Some(image), _, _) => {
+                let xml = image.xml.as_ref().and_then(Secret::expose);
+                xml.map(str::to_owned)
+            }
+            (None, Some(path), _) => self.inventory.hypervisor.image_xml(&path_text(path)?).ok(),
+            (None, None, machine) => machine.and_then(|machine| machine.managed_save_xml().ok()),
         };
         let Some(needs) = xml.as_deref().and_then(needs) else {
             // Whoever reads it next says what is wrong with it.
@@ -78,6 +100,23 @@ impl Run<'_> {
             let took = record.as_ref().and_then(|record: &Record| record.seconds);
             Estimate::of_restore(bytes, took)
         });
+        Ok((remarks, estimate))
+    }
+
+    /// Asks the guards of a restore from libvirt's own image. It has no record of the VM's disks.
+    pub(super) fn before_managed_restore(
+        &self,
+        vm: &Vm,
+        machine: &Machine,
+    ) -> Result<(Remarks, Option<Estimate>), Failure> {
+        let path = self.inventory.managed_file(machine.name());
+        let (mut remarks, estimate) = self.before_restore(vm, path.as_deref(), Some(machine))?;
+        if vm.vm_static.images.iter().any(|disk| !disk.read_only) {
+            remarks.unchecked.push(
+                "whether its disks have changed since it was saved is not known of a managed save"
+                    .to_owned(),
+            );
+        }
         Ok((remarks, estimate))
     }
 

@@ -2,12 +2,12 @@
 
 use super::Run;
 use super::save::leave_managed_behind;
-use super::watch::{Cancel, Ended, left};
+use super::watch::{Cancel, Ended};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::Machine;
 use crate::image::ImageFile;
 use crate::report::{Failure, Kind, Outcome, VmRef};
-use crate::words::{quoted, size};
+use crate::words::size;
 
 impl Run<'_> {
     /// Lets libvirt write the VM's memory to a file that it keeps itself, and stop it.
@@ -22,22 +22,16 @@ impl Run<'_> {
             return Err(Failure::new(Kind::State, message)
                 .hint("without --managed its image goes to a file, which brings it back"));
         }
-        let mut warnings = Vec::new();
+        let (remarks, _) = self.before_managed_save(machine, vm)?;
+        self.tell_unchecked(&subject, &remarks);
+        let mut warnings = remarks.overridden;
         // libvirt would overwrite it, and leave it incomplete if it does not get to the end.
         leave_managed_behind(machine, &mut warnings)?;
         self.leave_image_behind(vm, &mut warnings);
         let (flags, saved) = (self.options.flags, machine.clone());
-        let call = move || saved.managed_save(flags);
-        let result = match self.watch(&subject, Cancel::Abort(machine), call) {
-            Ended::Returned(result) => result,
-            Ended::Left(why) => {
-                let name = quoted(&subject.name);
-                return Err(left(why, "hibernated").hint(format!(
-                    "vmlife show {name} tells; virsh domjobabort {name} cancels"
-                )));
-            }
-        };
+        let result = self.ask_to_save(machine, &subject, move || saved.managed_save(flags))?;
         let Err(error) = result else {
+            warnings.extend(remarks.cautions);
             return self.saved_managed(machine, vm, subject, warnings);
         };
         let mut machine = machine.clone();

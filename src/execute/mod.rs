@@ -291,29 +291,38 @@ impl Run<'_> {
         let mut guarded = (Remarks::default(), None);
         let message = match step {
             Step::Save => {
-                if self.options.managed {
+                let words = if self.options.managed {
+                    if let Some(machine) = machine {
+                        guarded = self.before_managed_save(machine, vm)?;
+                    }
                     "would be hibernated, managed by libvirt".to_owned()
                 } else {
                     let path = self.destination(id_of(vm)?)?;
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
                     if let Some(machine) = machine {
                         guarded = self.before_save(machine, vm, &path, earlier.as_ref())?;
-                        let bytes = guarded.1.as_ref().map_or(0, |estimate| estimate.size_bytes);
-                        self.promised = self.promised.saturating_add(bytes);
                     }
                     let words = format!("would be hibernated to {}", path.display());
                     image = Some(path);
                     words
-                }
+                };
+                let bytes = guarded.1.as_ref().map_or(0, |estimate| estimate.size_bytes);
+                self.promised = self.promised.saturating_add(bytes);
+                words
             }
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);
-                guarded = self.before_restore(vm, &path, machine)?;
+                guarded = self.before_restore(vm, Some(&path), machine)?;
                 let words = format!("would be restored from {}", path.display());
                 image = Some(path);
                 words
             }
-            Step::RestoreManaged => "would be restored from libvirt's managed save".to_owned(),
+            Step::RestoreManaged => {
+                if let Some(machine) = machine {
+                    guarded = self.before_managed_restore(vm, machine)?;
+                }
+                "would be restored from libvirt's managed save".to_owned()
+            }
             Step::Discard => {
                 let (from, is_known) = (self.inventory.from.as_deref(), entry.machine.is_some());
                 format!("would give up {}", losses(vm, from, is_known))

@@ -93,10 +93,10 @@ impl Run<'_> {
         let id = id_of(vm)?;
         let path = self.inventory.image_path(id);
         path_text(&path)?;
-        let (remarks, _) = self.before_restore(vm, &path, machine)?;
+        let (remarks, _) = self.before_restore(vm, Some(&path), machine)?;
         self.tell_unchecked(&subject, &remarks);
-        let mut warnings = [remarks.overridden, remarks.cautions].concat();
-        let image = self.begin(&path, vm, &subject, &mut warnings)?;
+        let mut warnings = [remarks.overridden.as_slice(), &remarks.cautions].concat();
+        let image = self.begin(&path, vm, &subject, remarks.overridden, &mut warnings)?;
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let was_running = image
             .as_ref()
@@ -418,6 +418,7 @@ impl Run<'_> {
         path: &Path,
         vm: &Vm,
         subject: &VmRef,
+        overridden: Vec<String>,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Marked>, Failure> {
         if !self.inventory.looks_at(path) {
@@ -461,7 +462,8 @@ impl Run<'_> {
             .iter()
             .map(|flaw| format!("--force overrode this: {flaw}"));
         warnings.extend(forced);
-        let forced: Vec<Forced> = against.into_iter().map(Forced::now).collect();
+        let forced = against.into_iter().chain(overridden).map(Forced::now);
+        let forced: Vec<Forced> = forced.collect();
         match image.mark_forced(Usage::RestoreBegan(Timestamp::now()), &forced) {
             Ok(before) => Ok(Some(Marked { image, before })),
             Err(_) if self.options.wishes.force => Ok(None),
@@ -681,7 +683,9 @@ impl Run<'_> {
                 ..failure
             });
         }
-        let mut warnings = Vec::new();
+        let (remarks, _) = self.before_managed_restore(vm, machine)?;
+        self.tell_unchecked(&subject, &remarks);
+        let mut warnings = [remarks.overridden, remarks.cautions].concat();
         let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
         let machine = &self.again(machine);
         let state = match machine.state() {

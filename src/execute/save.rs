@@ -27,6 +27,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 struct Save {
     took: Duration,
     persistent: Option<bool>,
+    forced: Vec<Forced>,
 }
 
 impl Run<'_> {
@@ -50,7 +51,7 @@ impl Run<'_> {
                     .hint(hint)
             })?;
         }
-        let mut warnings = remarks.overridden;
+        let mut warnings = remarks.overridden.clone();
         if let Some(old) = earlier {
             remove_obsolete(machine, &old)?;
             let what = match old.summary.verdict {
@@ -74,19 +75,15 @@ impl Run<'_> {
         let persistent = machine.is_persistent().ok();
         let (flags, saved) = (self.options.flags, machine.clone());
         let began = Instant::now();
-        let call = move || saved.save(&text, flags);
-        let result = match self.watch(&subject, Cancel::Abort(machine), call) {
-            Ended::Returned(result) => result,
-            Ended::Left(why) => {
-                let name = quoted(&subject.name);
-                return Err(left(why, "hibernated").hint(format!(
-                    "vmlife show {name} tells; virsh domjobabort {name} cancels"
-                )));
-            }
-        };
+        let result = self.ask_to_save(machine, &subject, move || saved.save(&text, flags))?;
         let save = Save {
             took: began.elapsed(),
             persistent,
+            forced: paused_on_error(vm)
+                .into_iter()
+                .chain(remarks.overridden)
+                .map(Forced::now)
+                .collect(),
         };
         let error = match result {
             Ok(()) => {
@@ -123,6 +120,24 @@ impl Run<'_> {
         outcome.map_err(|failure| failure.warned(warnings))
     }
 
+    /// Has libvirt save the VM, and watches that; what is then said of one that is no longer waited for.
+    pub(super) fn ask_to_save(
+        &mut self,
+        machine: &Machine,
+        subject: &VmRef,
+        call: impl FnOnce() -> Result<(), HypervisorError> + Send + 'static,
+    ) -> Result<Result<(), HypervisorError>, Failure> {
+        match self.watch(subject, Cancel::Abort(machine), call) {
+            Ended::Returned(result) => Ok(result),
+            Ended::Left(why) => {
+                let name = quoted(&subject.name);
+                Err(left(why, "hibernated").hint(format!(
+                    "vmlife show {name} tells; virsh domjobabort {name} cancels"
+                )))
+            }
+        }
+    }
+
     /// Whether a save wrote its image to the end.
     fn is_whole(&self, path: &Path, id: Uuid) -> bool {
         let image = if self.inventory.looks_at(path) {
@@ -140,7 +155,7 @@ impl Run<'_> {
         error.save_failure(message).warned(warnings)
     }
 
-    /// The save came to its end: makes the image durable, and makes sure that it is what it should be.
+    /// The save came to its end: makes sure that the image is what it should be.
     fn saved(
         &mut self,
         machine: &Machine,
@@ -150,78 +165,12 @@ impl Run<'_> {
         save: &Save,
         mut warnings: Vec<String>,
     ) -> Result<Outcome, Failure> {
-        let bad = |flaw: &str| {
-            let message = format!(
-                "was hibernated by libvirt, but its image {} is not right: {flaw}",
-                path.display()
-            );
-            Failure::new(Kind::Failed, message)
-                .hint("do not start the VM before the image is found on the daemon's host")
-        };
-        let mut size_bytes = None;
-        if self.inventory.looks_at(path) {
-            let image = ImageFile::inspect_of(path, machine.id())
-                .ok_or_else(|| bad("there is no such file on this machine"))?;
-            if image.summary.verdict != Verdict::Good {
-                return Err(bad(image.summary.flaw.as_deref().unwrap_or_default()));
-            }
-            if let Some(at) = image.first_hole() {
-                let flaw = format!(
-                    "nothing is at its byte {at}: somebody has cut it while it was written"
-                );
-                return Err(bad(&flaw));
-            }
-            size_bytes = image.summary.size_bytes;
-            let image = Arc::new(image);
-            let record = self.record(vm, machine, save, &image);
-            let kept = Arc::clone(&image);
-            let call = move || (kept.flush(), kept.store(&record));
-            match self.watch(&subject, Cancel::TooLate, call) {
-                Ended::Left(_) => warnings.push(
-                    "whether its image and the record beside it have reached the disk is not known"
-                        .to_owned(),
-                ),
-                Ended::Returned((flushed, stored)) => {
-                    if let Err(error) = flushed {
-                        warnings.push(format!(
-                            "the image could not be flushed to its disk: {error}"
-                        ));
-                    }
-                    if let Err(error) = stored {
-                        warnings.push(format!(
-                            "the record beside the image could not be written: {error}"
-                        ));
-                    } else if self.options.checksum
-                        && let Err(failure) = self.add_checksum(&subject, &image)
-                    {
-                        let cause = failure.cause.map(|cause| format!(" ({cause})"));
-                        let why = format!("{}{}", failure.message, cause.unwrap_or_default());
-                        warnings.push(format!("its image has no checksum: {why}"));
-                    }
-                }
-            }
-            if machine.state().is_ok_and(DomainState::stopped_without_save)
-                && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok()
-            {
-                warnings.push("QEMU died when all had been written: its image is whole".to_owned());
-            }
+        let size_bytes = if self.inventory.looks_at(path) {
+            Some(self.keep(machine, vm, &subject, path, save, &mut warnings)?)
         } else {
-            if self.options.checksum {
-                warnings.push(
-                    "its image has no checksum: it lies where only the daemon can see it"
-                        .to_owned(),
-                );
-            }
-            // Only the daemon can see it. It tells whether the image is whole, not whether it is flushed.
-            match self.inventory.image_seen_by_daemon(path, machine.id()) {
-                Some(image) if image.verdict == Verdict::Good => warnings.push(
-                    "the image lies where only the daemon can see it: whether it has reached its disk is not known"
-                        .to_owned(),
-                ),
-                Some(image) => return Err(bad(image.flaw.as_deref().unwrap_or_default())),
-                None => return Err(bad("the daemon does not find it")),
-            }
-        }
+            self.ask_daemon(path, machine.id(), &mut warnings)?;
+            None
+        };
         Self::remember_stop(machine, vm, &mut warnings);
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
@@ -235,6 +184,85 @@ impl Run<'_> {
             warnings,
             ..Outcome::done(subject, message)
         })
+    }
+
+    /// Makes an image that can be seen durable, and writes the record beside it. Gives its length in bytes.
+    fn keep(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: &VmRef,
+        path: &Path,
+        save: &Save,
+        warnings: &mut Vec<String>,
+    ) -> Result<u64, Failure> {
+        let image = ImageFile::inspect_of(path, machine.id())
+            .ok_or_else(|| not_right(path, "there is no such file on this machine"))?;
+        if image.summary.verdict != Verdict::Good {
+            return Err(not_right(
+                path,
+                image.summary.flaw.as_deref().unwrap_or_default(),
+            ));
+        }
+        if let Some(at) = image.first_hole() {
+            let flaw =
+                format!("nothing is at its byte {at}: somebody has cut it while it was written");
+            return Err(not_right(path, &flaw));
+        }
+        let size_bytes = image.summary.size_bytes;
+        let image = Arc::new(image);
+        let record = self.record(vm, machine, save, &image);
+        let kept = Arc::clone(&image);
+        let call = move || (kept.flush(), kept.store(&record));
+        match self.watch(subject, Cancel::TooLate, call) {
+            Ended::Left(_) => warnings.push(
+                "whether its image and the record beside it have reached the disk is not known"
+                    .to_owned(),
+            ),
+            Ended::Returned((flushed, stored)) => {
+                if let Err(error) = flushed {
+                    warnings.push(format!(
+                        "the image could not be flushed to its disk: {error}"
+                    ));
+                }
+                if let Err(error) = stored {
+                    warnings.push(format!(
+                        "the record beside the image could not be written: {error}"
+                    ));
+                } else if self.options.checksum
+                    && let Err(failure) = self.add_checksum(subject, &image)
+                {
+                    let cause = failure.cause.map(|cause| format!(" ({cause})"));
+                    let why = format!("{}{}", failure.message, cause.unwrap_or_default());
+                    warnings.push(format!("its image has no checksum: {why}"));
+                }
+            }
+        }
+        if machine.state().is_ok_and(DomainState::stopped_without_save)
+            && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok()
+        {
+            warnings.push("QEMU died when all had been written: its image is whole".to_owned());
+        }
+        Ok(size_bytes.unwrap_or_default())
+    }
+
+    /// Asks about an image that only the daemon can see. It tells whether that is whole, not whether it is
+    /// flushed.
+    fn ask_daemon(&self, path: &Path, id: Uuid, warnings: &mut Vec<String>) -> Result<(), Failure> {
+        if self.options.checksum {
+            warnings.push(
+                "its image has no checksum: it lies where only the daemon can see it".to_owned(),
+            );
+        }
+        match self.inventory.image_seen_by_daemon(path, id) {
+            Some(image) if image.verdict == Verdict::Good => warnings.push(
+                "the image lies where only the daemon can see it: whether it has reached its disk is not known"
+                    .to_owned(),
+            ),
+            Some(image) => return Err(not_right(path, image.flaw.as_deref().unwrap_or_default())),
+            None => return Err(not_right(path, "the daemon does not find it")),
+        }
+        Ok(())
     }
 
     /// Success, although somebody had wished otherwise.
@@ -292,7 +320,7 @@ impl Run<'_> {
                 .into_iter()
                 .filter_map(|(target, path)| DiskIdentity::of(target, &path?).ok()?)
                 .collect(),
-            forced: paused_on_error(vm).map(Forced::now).into_iter().collect(),
+            forced: save.forced.clone(),
             usage: None,
             is_open: false,
         }
@@ -489,6 +517,14 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// libvirt says that it saved the VM, and this is what the image is.
+fn not_right(path: &Path, flaw: &str) -> Failure {
+    let path = path.display();
+    let message = format!("was hibernated by libvirt, but its image {path} is not right: {flaw}");
+    Failure::new(Kind::Failed, message)
+        .hint("do not start the VM before the image is found on the daemon's host")
 }
 
 /// Where the system's daemon has the TPM of a VM keep its state.

@@ -73,14 +73,14 @@ impl SaveFacts {
         in_use.into_iter().chain(self.saving.at_most).min()
     }
 
-    /// Looks at a VM that runs, and at the room for its image. An earlier image there makes room for the new
-    /// one.
+    /// Looks at a VM that runs, and at the room for its image, if it is known where that goes. An earlier
+    /// image there makes room for the new one.
     #[must_use]
     pub fn gather(
         inventory: &Inventory,
         machine: &Machine,
         disks: Vec<String>,
-        image: &Path,
+        image: Option<&Path>,
         earlier: Option<&Path>,
     ) -> Self {
         let autostart = machine.autostart().unwrap_or(false);
@@ -115,7 +115,7 @@ impl SaveFacts {
             has_job,
             jobs_unknown,
             memory_in_use: resident.map(|kib| kib.saturating_mul(1024)),
-            room: room(inventory, image, earlier),
+            room: image.map_or(Room::Elsewhere, |image| room(inventory, image, earlier)),
             promised: 0,
             autostart,
         }

@@ -216,6 +216,14 @@ fn room_that_is_too_small_is_told_before_a_byte_is_written() {
     assert!(ran.stderr.contains("against the guard 'space'"), "{ran:?}");
     assert_eq!(fs::read_dir(&small.0).expect("a folder").count(), 0);
     guest.goes_on_after(&before);
+    // Of a VM that needs less than it might, who knew better is noted beside its image.
+    let id = boot_empty(&host, "lean");
+    let to = format!("{folder}/lean.save");
+    host.vmlife(["hibernate", "lean", "--to", &to, "--force"])
+        .ends_with(0);
+    let record = fs::read_to_string(format!("{to}.json")).expect("a record");
+    assert!(record.contains(&id) && record.contains("against the guard 'space'"));
+    host.vmlife(["restore", "lean", "--from", &to]).succeeds();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Images that libvirt keeps itself.
 
 use super::support::Ran;
-use super::support::guest::{Linux, boot_empty};
+use super::support::guest::{Linux, boot_empty, define_empty};
 use super::support::session::{Process, Session};
 use std::fs;
 use std::path::PathBuf;
@@ -53,6 +53,58 @@ fn what_libvirt_cannot_keep_is_refused_before_it_is_touched() {
     host.vmlife(["hibernate", "vm", "--managed", "--to", "/tmp/x"])
         .ends_with(2);
     guest.goes_on_after(&before);
+}
+
+#[test]
+fn the_guards_stand_before_libvirts_own_images_too() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "vm");
+    let image = host.write("data/disk.raw", vec![0; 1 << 20]);
+    let shared = host.write(
+        "shared.xml",
+        "<shmem name='vl-managed' role='peer'><model type='ivshmem-plain'/><size unit='M'>4</size></shmem>",
+    );
+    let device = |verb: &str| {
+        host.virsh([
+            verb.as_ref(),
+            "vm".as_ref(),
+            shared.as_os_str(),
+            "--config".as_ref(),
+        ]);
+    };
+    device("attach-device");
+    host.virsh(["start", "vm"]);
+    for words in [
+        &["hibernate", "vm", "--managed"][..],
+        &["hibernate", "vm", "--managed", "-n"],
+    ] {
+        host.vmlife(words)
+            .refuses(6, "the shared memory 'vl-managed' (shmem0) cannot be saved");
+    }
+    host.virsh(["destroy", "vm"]);
+    device("detach-device");
+    let disk = image.to_str().expect("text");
+    host.virsh(["attach-disk", "vm", disk, "vda", "--config"]);
+    host.virsh(["autostart", "vm"]);
+    host.virsh(["start", "vm"]);
+    host.vmlife(["hibernate", "vm", "--managed", "-n"])
+        .succeeds()
+        .says("managed by libvirt (at most ");
+    // Whatever starts it restores it: no word of autostart.
+    host.vmlife(["hibernate", "vm", "--managed"]).succeeds();
+    let away = host.path("data/away.raw");
+    fs::rename(&image, &away).expect("it is there");
+    for words in [&["restore", "vm"][..], &["restore", "vm", "-n"]] {
+        host.vmlife(words).refuses(7, "its disk vda is missing");
+    }
+    fs::rename(&away, &image).expect("it is there");
+    let plan = host.vmlife(["restore", "vm", "-n"]).ends_with(0);
+    assert!(
+        plan.stderr.contains("not known of a managed save"),
+        "{plan:?}"
+    );
+    host.vmlife(["restore", "vm"]).succeeds();
+    assert_eq!(host.state("vm"), "running (restored)");
 }
 
 #[test]
