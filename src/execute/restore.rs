@@ -671,6 +671,10 @@ impl Run<'_> {
             });
         }
         let mut warnings = Vec::new();
+        if vm.vm_static.images.iter().any(|disk| !disk.read_only) {
+            let words = "whether its disks have changed since it was saved cannot be told: libvirt keeps no record";
+            warnings.push(words.to_owned());
+        }
         let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
         let machine = &self.again(machine);
         let state = match machine.state() {
