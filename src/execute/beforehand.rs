@@ -103,7 +103,7 @@ impl Run<'_> {
         Ok((remarks, estimate))
     }
 
-    /// Asks the guards of a restore from libvirt's own image. It has no record of the VM's disks.
+    /// Asks the guards of a restore from libvirt's own image.
     pub(super) fn before_managed_restore(
         &self,
         vm: &Vm,
@@ -112,10 +112,8 @@ impl Run<'_> {
         let path = self.inventory.managed_file(machine.name());
         let (mut remarks, estimate) = self.before_restore(vm, path.as_deref(), Some(machine))?;
         if vm.vm_static.images.iter().any(|disk| !disk.read_only) {
-            remarks.unchecked.push(
-                "whether its disks have changed since it was saved is not known of a managed save"
-                    .to_owned(),
-            );
+            let words = "whether its disks have changed since it was saved cannot be told: libvirt keeps no record";
+            remarks.cautions.push(words.to_owned());
         }
         Ok((remarks, estimate))
     }

@@ -8,7 +8,7 @@ mod facts;
 mod restore;
 mod save;
 
-pub use facts::{Neighbour, Presence, RestoreFacts, Room, SaveFacts, Support};
+pub use facts::{MovedDisk, Neighbour, Presence, RestoreFacts, Room, SaveFacts, Support};
 
 use crate::definition::Obstacle;
 use crate::plan::Verb;
@@ -28,6 +28,7 @@ pub const BEFORE_SAVE: &[Guard<SaveFacts>] = &[
 pub const BEFORE_RESTORE: &[Guard<RestoreFacts>] = &[
     Guard::new("identity", restore::identity),
     Guard::new("files", restore::files),
+    Guard::new("disks", restore::disks),
     Guard::new("networks", restore::networks),
     Guard::new("storage", restore::storage),
     Guard::new("platform", restore::platform),

@@ -1,6 +1,6 @@
 //! The guards before a VM is restored.
 
-use super::facts::{Neighbour, Presence, RestoreFacts, Support};
+use super::facts::{MovedDisk, Neighbour, Presence, RestoreFacts, Support};
 use super::{Finding, Objection};
 use crate::report::Kind;
 use crate::words::quoted;
@@ -75,6 +75,20 @@ pub(super) fn files(facts: &RestoreFacts) -> Vec<Finding> {
         )));
     }
     found
+}
+
+/// A snapshot of the disks, or somebody else, has put another file in a disk's place while the VM slept. The
+/// memory would go on with the old one: what lies in the new one is lost, or built upon what then changes.
+pub(super) fn disks(facts: &RestoreFacts) -> Vec<Finding> {
+    let found = facts.moved.iter().map(|MovedDisk { role, then, now }| {
+        let (then, now) = (then.display(), now.display());
+        objection(
+            format!("its {role} is {now} now, and its memory belongs to {then}"),
+            format!("if nothing was written to {now}, make {then} its disk again (virsh edit)"),
+            true,
+        )
+    });
+    found.collect()
 }
 
 /// What the VM's network cards are plugged into.
@@ -246,6 +260,20 @@ mod tests {
         let found = only(files(&with(Presence::Forbidden)));
         assert!(found.cure.contains("ls -l '/a b'"), "{found:?}");
         assert!(unchecked(&files(&with(Presence::Unseen))));
+    }
+
+    #[test]
+    fn a_disk_that_is_another_file_now_is_told() {
+        let facts = RestoreFacts {
+            moved: vec![MovedDisk {
+                role: "disk vda".to_owned(),
+                then: "/a".into(),
+                now: "/a.s1".into(),
+            }],
+            ..named()
+        };
+        let words = "its disk vda is /a.s1 now, and its memory belongs to /a";
+        assert_eq!(only(disks(&facts)).words, words);
     }
 
     #[test]

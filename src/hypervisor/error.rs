@@ -272,6 +272,21 @@ impl HypervisorError {
             Kind::Connection if self.code == code::OPERATION_DENIED => {
                 Some("this needs a connection that may write")
             }
+            Kind::Connection if self.code == code::ACCESS_DENIED => Some(
+                "libvirt's access rules forbid it: a polkit rule that allows its action (org.libvirt.api...) is to be added in /etc/polkit-1/rules.d",
+            ),
+            Kind::Connection
+                if [
+                    code::AUTH_FAILED,
+                    code::AUTH_CANCELLED,
+                    code::AUTH_UNAVAILABLE,
+                ]
+                .contains(&self.code) =>
+            {
+                Some(
+                    "join the group libvirt, or have a polkit rule in /etc/polkit-1/rules.d allow org.libvirt.unix.manage (show: org.libvirt.unix.monitor)",
+                )
+            }
             Kind::Connection if self.domain == FROM_RPC && says(&["Permission denied"]) => {
                 Some("join the group libvirt, or use your own daemon: -c qemu:///session")
             }
@@ -412,6 +427,24 @@ mod tests {
                 error.kind(),
                 Kind::CannotSave,
                 "only a save can fail like that"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_refused_is_told_the_rule_that_would_let_him() {
+        for (code, rule) in [
+            (45, "org.libvirt.unix.manage"),
+            (79, "org.libvirt.unix.manage"),
+            (94, "org.libvirt.unix.manage"),
+            (88, "org.libvirt.api"),
+            (29, "a connection that may write"),
+        ] {
+            let failure = error(code, 60, "access denied: polkit").failure("cannot be paused");
+            assert_eq!(failure.kind, Kind::Connection, "{code}");
+            assert!(
+                failure.hint.is_some_and(|hint| hint.contains(rule)),
+                "{code}"
             );
         }
     }

@@ -28,4 +28,5 @@ mod races;
 mod scale;
 mod showing;
 mod terminal;
+mod traps;
 mod trouble;

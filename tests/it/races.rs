@@ -11,13 +11,13 @@ use std::process::{Child, Stdio};
 
 /// A vmlife that stands still right before its call of libvirt's: with `-v` it says what it is about to do,
 /// and this pipe is full.
-struct HeldBack {
+pub(super) struct HeldBack {
     child: Child,
     pipe: std::io::PipeReader,
 }
 
 impl HeldBack {
-    fn start(host: &Session, words: &[&str]) -> Self {
+    pub(super) fn start(host: &Session, words: &[&str]) -> Self {
         let (pipe, mut full) = std::io::pipe().expect("a pipe");
         // A pipe holds 64 KiB.
         full.write_all(&vec![b'\n'; 65536]).expect("it fits");
@@ -38,7 +38,7 @@ impl HeldBack {
     }
 
     /// Lets it go on, and tells how it ended.
-    fn go_on(mut self) -> Ran {
+    pub(super) fn go_on(mut self) -> Ran {
         let mut stderr = String::new();
         self.pipe.read_to_string(&mut stderr).expect("text");
         let mut output = self.child.wait_with_output().expect("it ends");
