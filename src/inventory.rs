@@ -198,6 +198,9 @@ impl Inventory {
     /// The VM without the times of other runs than the one it is in or, if it sleeps, has slept since. Its
     /// metadata tell them, and whoever starts, ends, saves or restores it behind our back leaves those alone.
     fn of_this_run(&self, machine: &Machine, mut vm: Vm) -> Vm {
+        if let Some(missing) = missing_image(&vm) {
+            vm.saved_images.push(missing);
+        }
         let status = vm.status();
         let is_ovirts = vm.vm_static.origin == Some(OriginType::Ovirt);
         let saved_at = vm.restorable_image().and_then(|image| image.saved_at);
@@ -345,6 +348,33 @@ impl Inventory {
             ..SavedImage::default()
         })
     }
+}
+
+/// The image that a VM was hibernated to by the note in its metadata, if it is off, nobody knows that it has run
+/// since, and no image is where it belongs.
+fn missing_image(vm: &Vm) -> Option<SavedImage> {
+    let dynamic = vm.vm_dynamic.as_ref()?;
+    let may_sleep = dynamic.status_reason == "unknown" || dynamic.was_saved();
+    if vm.status() != VmStatus::Down || !vm.saved_images.is_empty() || !may_sleep {
+        return None;
+    }
+    let path = dynamic.hibernated_to.clone()?;
+    let where_now = if path.exists() {
+        "which is not its place"
+    } else {
+        "which is not there now"
+    };
+    let at = dynamic.last_stop_time?;
+    Some(SavedImage {
+        verdict: Verdict::Missing,
+        flaw: Some(format!(
+            "the VM was hibernated at {at:.0} to {}, {where_now}",
+            path.display()
+        )),
+        path: Some(path),
+        saved_at: Some(at),
+        ..SavedImage::default()
+    })
 }
 
 /// What may lie there, and cannot be looked at.

@@ -6,7 +6,6 @@
 use crate::entity::{SavedImage, Verdict, Vm, VmDynamic, VmPauseStatus, VmStatus};
 use crate::report::{Failure, Kind};
 use crate::words::quoted;
-use jiff::Timestamp;
 use serde::Serialize;
 
 /// What the user asks for.
@@ -295,13 +294,9 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
                     "cannot be restored: there is no image of it",
                 )
                 .hint(if was_saved(vm) {
-                    "libvirt saved it, but not to its place: name the image with --from".to_owned()
-                } else if let Some(at) = asleep_since(vm) {
-                    format!(
-                        "it was hibernated at {at:.0}: mount the folder that its image is in, or name the image with --from"
-                    )
+                    "libvirt saved it, but not to its place: name the image with --from"
                 } else {
-                    "--or-start boots it; --from FILE names an image that lies elsewhere".to_owned()
+                    "--or-start boots it; --from FILE names an image that lies elsewhere"
                 }),
             ),
         },
@@ -333,35 +328,24 @@ fn was_saved(vm: &Vm) -> bool {
     vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved)
 }
 
-/// Since when the VM sleeps by our own note in its metadata, which outlives the daemon: libvirt does not know
-/// any more how it ended, and no start of it was noted since.
-fn asleep_since(vm: &Vm) -> Option<Timestamp> {
-    let dynamic = vm.vm_dynamic.as_ref()?;
-    let stopped = dynamic.last_stop_time?;
-    let started_since = dynamic
-        .last_start_time
-        .is_some_and(|started| started >= stopped);
-    (dynamic.status_reason == "unknown" && !started_since).then_some(stopped)
-}
-
 /// Boots, unless libvirt or we remember that the VM was saved: then its memory lies somewhere else, perhaps in a
 /// folder that is not mounted yet, and booting would leave that behind.
 fn start_unless_saved(vm: &Vm, wishes: Wishes) -> Decision {
-    let saved = if was_saved(vm) {
-        Some("libvirt saved it, and its image lies somewhere else".to_owned())
-    } else {
-        asleep_since(vm)
-            .map(|at| format!("it was hibernated at {at:.0}, and its image is not in its place"))
+    let mut images = vm.saved_images.iter();
+    let missing = images.find(|image| image.verdict == Verdict::Missing);
+    let why = match missing.and_then(|image| image.flaw.as_deref()) {
+        Some(flaw) => flaw,
+        None if was_saved(vm) => "libvirt saved it, and its image lies somewhere else",
+        None => return Decision::Do(Step::Start),
     };
-    match saved {
-        Some(words) if !wishes.force => {
-            let message = format!("is not booted: {words}");
-            Decision::Refuse(Failure::new(Kind::Guard, message).hint(
-                "name the image with --from; --force boots the VM, and the image is then worthless",
-            ))
-        }
-        _ => Decision::Do(Step::Start),
+    if wishes.force {
+        return Decision::Do(Step::Start);
     }
+    Decision::Refuse(
+        Failure::new(Kind::Guard, format!("is not booted: {why}")).hint(
+            "name the image with --from; --force boots the VM, and the image is then worthless",
+        ),
+    )
 }
 
 /// An image lies there, and it is not good. Force can override a doubt, but nothing makes an
@@ -399,7 +383,15 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
         Verdict::Used | Verdict::Doubtful | Verdict::Stale if wishes.force => Decision::Do(restore),
         // libvirt then discards a managed save itself.
         Verdict::Incomplete if image.managed && wishes.or_start => Decision::Do(Step::Start),
-        Verdict::Used | Verdict::Incomplete if wishes.or_start => start_unless_saved(vm, wishes),
+        Verdict::Used | Verdict::Incomplete | Verdict::Missing if wishes.or_start => {
+            start_unless_saved(vm, wishes)
+        }
+        Verdict::Missing => Decision::Refuse(
+            Failure::new(Kind::NotFound, format!("cannot be restored: {flaw}")).hint(
+                "mount the folder that it is in, or name the image with --from FILE; if it is lost, restore \
+                 --discard has it no longer missed",
+            ),
+        ),
         Verdict::Used => failure(
             Kind::Guard,
             "--or-start boots it; --force brings the old memory back, over newer disks",
@@ -637,6 +629,7 @@ mod tests {
             (Some(Verdict::Damaged), ["7", "7", "7"]),
             (Some(Verdict::Foreign), ["7", "7", "7"]),
             (Some(Verdict::Unreadable), ["10", "10", "10"]),
+            (Some(Verdict::Missing), ["4", "7", "4"]),
             (None, ["4", "Start", "4"]),
         ] {
             let mut vm = vm(VmStatus::Down);
@@ -665,40 +658,13 @@ mod tests {
             ))
         });
         assert_eq!(answers, ["4", "7", "Start"]);
-        for verdict in [Verdict::Used, Verdict::Incomplete] {
+        for verdict in [Verdict::Used, Verdict::Incomplete, Verdict::Missing] {
             vm.saved_images = vec![image(verdict, false)];
             let wishes = Wishes {
                 or_start: true,
                 ..Wishes::default()
             };
             assert_eq!(answer(&decide(Verb::Restore, &vm, wishes)), "7");
-        }
-    }
-
-    #[test]
-    fn a_vm_that_sleeps_by_our_note_is_booted_by_force_only_when_libvirt_has_forgotten_it() {
-        let at = |second| Some(Timestamp::from_second(second).unwrap());
-        let start = |force| Wishes {
-            force,
-            or_start: true,
-            discard: false,
-        };
-        for (reason, started, stopped, plain) in [
-            ("unknown", at(1), at(2), "7"),
-            ("unknown", None, at(2), "7"),
-            ("unknown", at(3), at(2), "Start"),
-            ("unknown", at(3), None, "Start"),
-            // libvirt knows that it has run since, and how it ended.
-            ("shutdown", at(1), at(2), "Start"),
-        ] {
-            let mut vm = vm(VmStatus::Down);
-            let dynamic = vm.vm_dynamic.as_mut().unwrap();
-            dynamic.status_reason = reason.to_owned();
-            (dynamic.last_start_time, dynamic.last_stop_time) = (started, stopped);
-            let decision = decide(Verb::Restore, &vm, start(false));
-            assert_eq!(answer(&decision), plain, "{reason} {started:?} {stopped:?}");
-            assert_eq!(answer(&decide(Verb::Restore, &vm, start(true))), "Start");
-            assert_eq!(answer(&decide(Verb::Restore, &vm, Wishes::default())), "4");
         }
     }
 
@@ -730,6 +696,7 @@ mod tests {
             Verdict::Stale,
             Verdict::Incomplete,
             Verdict::Damaged,
+            Verdict::Missing,
         ] {
             for status in [VmStatus::Suspended, VmStatus::Down, VmStatus::Up] {
                 assert_eq!(of(status, &[verdict]), "Discard", "{status} {verdict}");

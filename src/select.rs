@@ -102,7 +102,8 @@ fn is_among_all(verb: Verb, vm: &Vm, wishes: Wishes) -> bool {
         Decision::Do(_) => true,
         Decision::Already(_) => false,
         Decision::Refuse(failure) => match failure.kind {
-            Kind::NotFound => false,
+            // One that is missing is missed.
+            Kind::NotFound => !vm.saved_images.is_empty(),
             Kind::State => verb == Verb::Hibernate && vm.status().is_active(),
             Kind::Guard => vm
                 .saved_images

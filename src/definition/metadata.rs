@@ -56,7 +56,7 @@ const OBSERVED_OF_DEVICES: [&str; 28] = [
     "writeRate",
 ];
 /// What is kept of the observed part, since nobody else remembers it.
-const REMEMBERED: [&str; 14] = [
+const REMEMBERED: [&str; 15] = [
     "bootTime",
     "clientIp",
     "consoleCurrentUserName",
@@ -65,6 +65,7 @@ const REMEMBERED: [&str; 14] = [
     "exitMessage",
     "guestContainers",
     "guestRequestedMemory",
+    "hibernatedTo",
     "lastStartTime",
     "lastStopTime",
     "lastWatchdogEvent",
@@ -74,7 +75,13 @@ const REMEMBERED: [&str; 14] = [
 ];
 /// What of that is about one run. Only what `id` and `domainId` beside it say belongs to the run that is
 /// looked at: the definition of a VM is copied, and started or restored by others.
-const OF_RUN: [&str; 4] = ["bootTime", "downtime", "lastStartTime", "lastStopTime"];
+const OF_RUN: [&str; 5] = [
+    "bootTime",
+    "downtime",
+    "hibernatedTo",
+    "lastStartTime",
+    "lastStopTime",
+];
 /// Which VM, and which run of it, the observed part is of.
 const WHOSE: [&str; 2] = ["domainId", "id"];
 /// What is kept of the VM beside its parts.
@@ -326,6 +333,7 @@ impl Metadata {
         } else if run.is_none() && told.last_stop_time < told.last_start_time {
             // The run that began last has ended otherwise, nobody knows when.
             remembered.remove("lastStopTime");
+            remembered.remove("hibernatedTo");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a domain needs of its host before it can run there.
 
 use super::tree::{Document, Element};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -32,6 +33,34 @@ pub struct NeededFile {
     pub path: PathBuf,
     /// Whether the VM writes to it.
     pub written: bool,
+}
+
+/// A disk that the next boot has in another file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedDisk {
+    /// What it is to the VM: "disk vda".
+    pub role: String,
+    /// Where the VM's memory has it.
+    pub then: PathBuf,
+    /// Where the next boot has it.
+    pub now: PathBuf,
+}
+
+/// The disks that the guest can write to and that are other files `now` than they were `then`.
+#[must_use]
+pub fn moved_disks(then: &[NeededFile], now: &[NeededFile]) -> Vec<MovedDisk> {
+    let disks = then.iter().filter(|file| file.role.starts_with("disk "));
+    let pairs = disks.filter(|file| file.written).filter_map(|file| {
+        let other = now.iter().find(|other| other.role == file.role)?;
+        Some((file, other)).filter(|(file, other)| file.path != other.path)
+    });
+    pairs
+        .map(|(file, other)| MovedDisk {
+            role: file.role.clone(),
+            then: file.path.clone(),
+            now: other.path.clone(),
+        })
+        .collect()
 }
 
 /// What a VM's hardware is made of, in the words of `virConnectGetDomainCapabilities`.

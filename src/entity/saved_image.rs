@@ -22,6 +22,8 @@ ovirt_enum! {
         Doubtful = 6 "doubtful",
         /// The VM's disks have changed since it was saved.
         Stale = 7 "stale",
+        /// vmlife wrote it, and nobody has used it up since that vmlife knows of; but it is not there.
+        Missing = 8 "missing",
         /// It cannot be read from here.
         Unreadable = 5 "unreadable",
     }

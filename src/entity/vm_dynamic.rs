@@ -7,6 +7,7 @@ use super::{
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use uuid::Uuid;
 
 entity! {
@@ -46,6 +47,9 @@ entity! {
         /// When it was last hibernated; absent if it may have run since in a run that vmlife does not know.
         /// Source: metadata.
         pub last_stop_time: Option<Timestamp>,
+        /// The image file that it was last hibernated to, until vmlife does something else with it. Not an
+        /// oVirt field. Source: metadata.
+        pub hibernated_to: Option<PathBuf>,
         /// When this run of the guest began; hibernation does not end a run. It is absent if others than
         /// vmlife started or restored it: whether that was the same run nobody tells. Source: metadata, else
         /// `ovirt-vm:startTime`.
@@ -208,5 +212,6 @@ impl VmDynamic {
         self.downtime = Milliseconds::default();
         self.last_start_time = None;
         self.last_stop_time = None;
+        self.hibernated_to = None;
     }
 }

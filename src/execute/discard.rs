@@ -1,7 +1,7 @@
 //! Giving images up, on purpose.
 
 use super::{Run, id_of};
-use crate::entity::{SavedImage, Vm, VmStatus};
+use crate::entity::{SavedImage, Verdict, Vm, VmStatus};
 use crate::hypervisor::Machine;
 use crate::image::ImageFile;
 use crate::report::{Failure, Kind, Outcome, VmRef};
@@ -36,6 +36,9 @@ fn told(image: &SavedImage) -> String {
     let Some(path) = &image.path else {
         return "libvirt's managed save".to_owned();
     };
+    if image.verdict == Verdict::Missing {
+        return format!("what is known of its image {}", path.display());
+    }
     let at = image
         .saved_at
         .map(|at| format!(" of {at:.0}"))
@@ -73,12 +76,18 @@ impl Run<'_> {
         let lost = losses(vm, from, machine.is_some());
         for image in &images {
             match (&image.path, machine) {
+                // Whatever lies there by now is not it.
+                (Some(_), _) if image.verdict == Verdict::Missing => {}
                 (Some(path), _) => self.remove(path, id)?,
                 (None, Some(machine)) => machine
                     .remove_managed_save()
                     .map_err(|error| error.failure("libvirt's managed save stays"))?,
                 (None, None) => {}
             }
+        }
+        let mut warnings = Vec::new();
+        if let Some(machine) = machine {
+            Self::remember_no_image(machine, &mut warnings);
         }
         let status = match vm.status() {
             VmStatus::Suspended => VmStatus::Down,
@@ -87,6 +96,7 @@ impl Run<'_> {
         Ok(Outcome {
             status: Some(status),
             image: images.iter().find_map(|image| image.path.clone()),
+            warnings,
             ..Outcome::done(subject, format!("has given up {lost}"))
         })
     }

@@ -105,7 +105,7 @@ impl Run<'_> {
                     .to_owned(),
             );
         }
-        Self::remember_stop(machine, vm, &mut warnings);
+        Self::remember_stop(machine, vm, None, &mut warnings);
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))

@@ -13,11 +13,18 @@ use crate::definition::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 use crate::entity::{Milliseconds, Vm, VmDynamic};
 use crate::hypervisor::{HypervisorError, Machine};
 use jiff::Timestamp;
+use std::path::Path;
 use uuid::Uuid;
 
 impl Run<'_> {
-    /// The VM, which was as `before`, has just been hibernated, and is known to libvirt still.
-    pub(super) fn remember_stop(machine: &Machine, before: &Vm, warnings: &mut Vec<String>) {
+    /// The VM, which was as `before`, has just been hibernated, to this file or into libvirt's keeping, and is known
+    /// to libvirt still.
+    pub(super) fn remember_stop(
+        machine: &Machine,
+        before: &Vm,
+        image: Option<&Path>,
+        warnings: &mut Vec<String>,
+    ) {
         // A transient VM is gone, and takes its metadata along: the record beside the image has the time.
         if machine.is_persistent().unwrap_or_default() {
             let run = before.vm_dynamic.as_ref();
@@ -26,8 +33,23 @@ impl Run<'_> {
                 dynamic.downtime = run.map(|run| run.downtime).unwrap_or_default();
                 dynamic.last_start_time = run.and_then(|run| run.last_start_time);
                 dynamic.last_stop_time = Some(Timestamp::now());
+                dynamic.hibernated_to = image.map(Path::to_path_buf);
             };
             note(machine, false, stopped, warnings);
+        }
+    }
+
+    /// The image of the VM was given up: it is not missed.
+    pub(super) fn remember_no_image(machine: &Machine, warnings: &mut Vec<String>) {
+        let found = machine.own_metadata(METADATA_NAMESPACE, true);
+        let known = Metadata::recall(found.ok().flatten().as_deref());
+        if known.hibernated_to.is_some() {
+            note(
+                machine,
+                false,
+                |dynamic| dynamic.hibernated_to = None,
+                warnings,
+            );
         }
     }
 

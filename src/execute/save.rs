@@ -3,7 +3,7 @@
 use super::beforehand::explain;
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
-use crate::definition::read_nvram;
+use crate::definition::{moved_disks, needs, read_nvram};
 use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DiskIdentity, Forced, ImageFile, Record, Usage, writable_disks};
@@ -171,7 +171,7 @@ impl Run<'_> {
             self.ask_daemon(path, machine.id(), &mut warnings)?;
             None
         };
-        Self::remember_stop(machine, vm, &mut warnings);
+        Self::remember_stop(machine, vm, Some(path), &mut warnings);
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))
@@ -292,11 +292,16 @@ impl Run<'_> {
         let versions = hypervisor.versions().ok();
         let dynamic = vm.vm_dynamic.as_ref();
         let (disks, untold_disks) = writable_disks(vm);
-        let nvram = image
-            .xml
-            .as_ref()
-            .and_then(Secret::expose)
-            .and_then(read_nvram);
+        let xml = image.xml.as_ref().and_then(Secret::expose);
+        let then = xml.and_then(needs).unwrap_or_default();
+        // What libvirt still knows of a VM that is off is what the next boot finds.
+        let now = machine
+            .xml()
+            .ok()
+            .as_deref()
+            .and_then(needs)
+            .unwrap_or_default();
+        let nvram = xml.and_then(read_nvram);
         let firmware = [("nvram", nvram), ("tpm", tpm_state(vm))];
         Record {
             schema_version: Record::SCHEMA_VERSION,
@@ -320,6 +325,7 @@ impl Run<'_> {
                 .into_iter()
                 .filter_map(|(target, path)| DiskIdentity::of(target, &path?).ok()?)
                 .collect(),
+            next_disks: moved_disks(&then.files, &now.files),
             forced: save.forced.clone(),
             usage: None,
             is_open: false,

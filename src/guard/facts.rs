@@ -1,7 +1,9 @@
 //! The facts that guards judge, gathered in one place, with few calls and within time limits. What is not
 //! told in time stays unknown.
 
-use crate::definition::{self, NeededFile, Needs, Platform, Saving, knows_cpu_model};
+use crate::definition::{
+    self, MovedDisk, NeededFile, Needs, Platform, Saving, knows_cpu_model, moved_disks,
+};
 use crate::hypervisor::{Hypervisor, HypervisorError, Machine, StatisticsGroups};
 use crate::image::{Record, is_session};
 use crate::interrupt::within;
@@ -162,7 +164,7 @@ pub struct RestoreFacts {
     pub known_as: Option<String>,
     /// The files that it needs.
     pub files: Vec<(NeededFile, Presence)>,
-    /// Disks that are other files now than in the image.
+    /// Disks that the next boot has in other files since, than those in the image.
     pub moved: Vec<MovedDisk>,
     /// libvirt's networks that it needs.
     pub networks: Vec<(String, Neighbour)>,
@@ -174,17 +176,6 @@ pub struct RestoreFacts {
     pub platform: Platform,
     /// Whether that is known here.
     pub support: Support,
-}
-
-/// A disk that libvirt's definition has in another file than the image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MovedDisk {
-    /// What it is to the VM: "disk vda".
-    pub role: String,
-    /// Where the memory in the image has it.
-    pub then: PathBuf,
-    /// Where the next boot has it.
-    pub now: PathBuf,
 }
 
 /// Whether a file is there.
@@ -248,7 +239,9 @@ impl RestoreFacts {
         let pools = with_each(pools, |name| hypervisor.storage_pool_is_active(name));
         let defined = machine.and_then(|machine| machine.xml().ok());
         let defined = defined.as_deref().and_then(definition::needs);
-        let moved = moved(&needs.files, &defined.unwrap_or_default().files);
+        let mut moved = moved_disks(&needs.files, &defined.unwrap_or_default().files);
+        let known = record.map(|record| record.next_disks.as_slice());
+        moved.retain(|disk| !known.unwrap_or_default().contains(disk));
         let is_local = hypervisor.is_local();
         let bridges = needs.bridges.into_iter().map(|name| {
             let there = is_local.then(|| Path::new("/sys/class/net").join(&name).exists());
@@ -272,22 +265,6 @@ impl RestoreFacts {
             platform: needs.platform,
         }
     }
-}
-
-/// The disks that the guest can write to and that are other files now than they were then.
-fn moved(then: &[NeededFile], now: &[NeededFile]) -> Vec<MovedDisk> {
-    let disks = then.iter().filter(|file| file.role.starts_with("disk "));
-    let pairs = disks.filter(|file| file.written).filter_map(|file| {
-        let other = now.iter().find(|other| other.role == file.role)?;
-        Some((file, other)).filter(|(file, other)| file.path != other.path)
-    });
-    pairs
-        .map(|(file, other)| MovedDisk {
-            role: file.role.clone(),
-            then: file.path.clone(),
-            now: other.path.clone(),
-        })
-        .collect()
 }
 
 fn with_each(

@@ -8,7 +8,7 @@ mod facts;
 mod restore;
 mod save;
 
-pub use facts::{MovedDisk, Neighbour, Presence, RestoreFacts, Room, SaveFacts, Support};
+pub use facts::{Neighbour, Presence, RestoreFacts, Room, SaveFacts, Support};
 
 use crate::definition::Obstacle;
 use crate::plan::Verb;

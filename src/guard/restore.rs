@@ -1,7 +1,8 @@
 //! The guards before a VM is restored.
 
-use super::facts::{MovedDisk, Neighbour, Presence, RestoreFacts, Support};
+use super::facts::{Neighbour, Presence, RestoreFacts, Support};
 use super::{Finding, Objection};
+use crate::definition::MovedDisk;
 use crate::report::Kind;
 use crate::words::quoted;
 

@@ -327,6 +327,7 @@ impl ImageFile {
             disks: None,
             untold_disks: Vec::new(),
             firmware: Vec::new(),
+            next_disks: Vec::new(),
             forced: Vec::new(),
             usage: None,
             is_open: false,

@@ -1,6 +1,7 @@
 //! The record beside an image: what its own header does not tell.
 
 use super::{CAREFUL, DiskIdentity};
+use crate::definition::MovedDisk;
 use crate::entity::VmStatus;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Record {
     /// from the image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub firmware: Vec<DiskIdentity>,
+    /// Disks that the next boot was to have in other files already when it was saved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next_disks: Vec<MovedDisk>,
     /// What was done against a guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced: Vec<Forced>,

@@ -133,9 +133,9 @@ fn an_image_goes_where_it_is_told_to_and_comes_from_where_it_is() {
         .says(image.to_str().unwrap());
         assert!(image.exists());
         host.vmlife(["restore", "vm"])
-            .refuses(4, "there is no image of it");
+            .refuses(4, "which is not its place");
         host.vmlife(["restore", "vm", "--or-start"])
-            .refuses(7, "its image lies somewhere else");
+            .refuses(7, "which is not its place");
         host.vmlife([
             "restore".as_ref(),
             "vm".as_ref(),

@@ -423,6 +423,21 @@ fn memory_is_not_put_over_a_disk_that_a_snapshot_has_left_below() {
 }
 
 #[test]
+fn a_disk_that_was_to_be_another_one_at_the_next_boot_already_is_no_obstacle() {
+    let Some(host) = Session::start() else { return };
+    let (path, next) = (
+        host.write("data/disk.raw", vec![0; 1 << 20]),
+        host.write("data/next.raw", vec![0; 1 << 20]),
+    );
+    boot(&host, "vm", PC, &disk(&path, "raw"));
+    host.virsh(["detach-disk", "vm", "vda", "--config"]);
+    host.virsh(["attach-disk", "vm", text(&next), "vda", "--config"]);
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm"]).succeeds();
+    assert_eq!(host.virsh(["domstate", "vm"]), "running");
+}
+
+#[test]
 fn an_image_that_libvirt_compresses_comes_back_and_one_that_lost_its_end_is_found_by_its_program() {
     let Some(host) = Session::start() else { return };
     let guest = Linux::boot(&host, "vm", 128, "");
@@ -542,23 +557,33 @@ fn an_image_whose_folder_is_not_mounted_is_missed_and_the_vm_not_booted_over_it(
     host.vmlife(["hibernate", "vm"]).succeeds();
     let (place, away) = (host.path("state/vmlife"), host.path("away"));
     fs::rename(&place, &away).expect("it is there");
-    host.vmlife(["restore", "vm"])
-        .refuses(4, "there is no image of it");
-    host.vmlife(["restore", "vm", "--or-start"])
-        .refuses(7, "libvirt saved it, and its image lies somewhere else");
-    // After the next boot of the host libvirt knows no more than that the VM is off.
-    host.restart();
-    let ran = host
-        .vmlife(["restore", "vm"])
-        .refuses(4, "there is no image of it");
-    assert!(ran.stderr.contains("mount the folder"), "{ran:?}");
-    host.vmlife(["restore", "vm", "--or-start"])
-        .refuses(7, "and its image is not in its place");
-    assert_eq!(host.virsh(["domstate", "vm"]), "shut off");
+    let image = host.image(&guest.id());
+    for _ in 0..2 {
+        let known = format!("to {}, which is not there now", image.display());
+        for words in [&["restore", "vm"][..], &["restore", "--all"]] {
+            let ran = host.vmlife(words).refuses(4, &known);
+            assert!(ran.stderr.contains("mount the folder"), "{ran:?}");
+        }
+        host.vmlife(["restore", "vm", "--or-start"])
+            .refuses(7, "vm is not booted: the VM was hibernated at ");
+        host.vmlife(["show", "vm"]).succeeds().says(&known);
+        assert!(host.virsh(["domstate", "vm"]).starts_with("shut off"));
+        // After the next boot of the host libvirt knows no more than that the VM is off.
+        host.restart();
+    }
     fs::remove_dir_all(&place).expect("it is there");
     fs::rename(&away, &place).expect("it is there");
     host.vmlife(["restore", "vm", "--or-start"]).succeeds();
     guest.goes_on_after(&before);
+    // What is lost for good can be given up.
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    fs::remove_file(&image).expect("it is there");
+    host.restart();
+    host.vmlife(["restore", "vm", "--or-start"]).ends_with(7);
+    host.vmlife(["restore", "vm", "--discard", "--yes"])
+        .succeeds()
+        .says("vm has given up what is known of its image");
+    host.vmlife(["restore", "vm", "--or-start"]).succeeds();
     // What has run and ended since may be booted.
     host.virsh(["destroy", "vm"]);
     host.restart();
@@ -623,7 +648,7 @@ fn what_virsh_has_restored_or_started_has_left_its_image_behind() {
 }
 
 #[test]
-fn what_speaks_against_a_managed_save_libvirt_finds_out_and_the_vm_runs_on() {
+fn what_speaks_against_a_managed_save_is_found_before_it_and_by_force_libvirt_finds_out() {
     let Some(host) = Session::start() else { return };
     let path = host.write("data/disk.raw", vec![0; 1 << 20]);
     let copy = host.path("data/copy.raw");
@@ -632,9 +657,24 @@ fn what_speaks_against_a_managed_save_libvirt_finds_out_and_the_vm_runs_on() {
     let shared = "<shmem name='vl-managed' role='peer'><model type='ivshmem-plain'/>\
                   <size unit='M'>4</size></shmem>";
     boot(&host, "shared", PC, shared);
-    for (name, code) in [("vm", 9), ("shared", 6)] {
-        host.vmlife(["hibernate", name, "--managed"])
-            .refuses(code, "could not be hibernated; it runs on");
+    for (name, code, why) in [
+        ("vm", 9, "a block job runs on its disk vda"),
+        (
+            "shared",
+            6,
+            "the shared memory 'vl-managed' (shmem0) cannot be saved",
+        ),
+    ] {
+        for words in [
+            &["hibernate", name, "--managed"][..],
+            &["hibernate", name, "--managed", "-n"],
+        ] {
+            host.vmlife(words).refuses(code, why);
+        }
+        let forced = host.vmlife(["hibernate", name, "--managed", "--force"]);
+        let forced = forced.ends_with(code);
+        let known = "could not be hibernated; it runs on";
+        assert!(forced.stderr.contains(known), "{forced:?}");
         assert_eq!(host.state(name), "running (booted)");
     }
 }
