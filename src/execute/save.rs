@@ -381,7 +381,10 @@ impl Run<'_> {
             Err(_) => "its state is not known".to_owned(),
         };
         let failure = match self.interrupt.cause() {
-            Some(cause) if error.is_aborted() || as_before && error.is_connection_lost() => {
+            Some(cause)
+                if error.is_aborted()
+                    || as_before && (error.is_connection_lost() || error.is_unexplained()) =>
+            {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}; {words}"))
             }

@@ -136,6 +136,13 @@ impl HypervisorError {
         self.code == code::OPERATION_ABORTED
     }
 
+    /// Whether a job came to nothing, and libvirt does not tell why. So ends also one that was aborted, if its
+    /// file was closed before QEMU had heard of that.
+    #[must_use]
+    pub fn is_unexplained(&self) -> bool {
+        self.code == code::OPERATION_FAILED && self.message.ends_with("unexpectedly failed")
+    }
+
     /// Whether libvirt says that it lost the VM's process while it talked to it. It may say so before it
     /// has taken note of that itself: the VM's state can be an old one for a moment.
     #[must_use]
@@ -447,6 +454,17 @@ mod tests {
                 "{code}"
             );
         }
+    }
+
+    #[test]
+    fn a_job_that_failed_without_a_reason_is_told_from_one_that_has_one() {
+        let ended = |message| error(9, 10, message).is_unexplained();
+        assert!(ended(
+            "operation failed: job 'domain save' unexpectedly failed"
+        ));
+        assert!(!ended(
+            "operation failed: job 'domain save' failed: No space left on device"
+        ));
     }
 
     #[test]

@@ -137,6 +137,7 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
         settled,
         image: stage.image().exists(),
         complete: is_complete(&stage.image()),
+        far: told.far,
         after: &after,
     };
     // Two that want the opposite are both right, each at its moment.
@@ -173,6 +174,9 @@ pub(super) fn run(stage: &mut Stage, case: Case, seed: u64) -> Told {
     told.seconds = began.elapsed().as_secs_f64();
     told
 }
+
+/// Of an image of which so many per cent are there the rest may find room on a disk that is full.
+const NEARLY_ALL: u64 = 97;
 
 /// So many milliseconds a daemon hangs that hangs for longer than vmlife waits.
 const LONG: u64 = 12_000;
@@ -276,6 +280,7 @@ struct World<'a> {
     settled: Settled,
     image: bool,
     complete: bool,
+    far: u64,
     after: &'a Aftermath,
 }
 
@@ -377,7 +382,7 @@ impl World<'_> {
             Fault::KilledQemu if at_first => &[1, 5],
             Fault::KilledQemu => &[1],
             // To a restore no room matters.
-            Fault::FullDisk if done && (restores || self.phase == Phase::Finishing) => &[0],
+            Fault::FullDisk if done && (restores || self.far >= NEARLY_ALL) => &[0],
             Fault::FullDisk if done && !in_the_midst => &[0],
             Fault::FullDisk if !restores => &[8],
             Fault::ReadOnly if restores && at_first => &[7],
