@@ -479,7 +479,9 @@ impl Run<'_> {
             return match self.inventory.hypervisor.image_xml(&text) {
                 Err(error) if error.is_no_such_file() => Ok(None),
                 Err(error) if error.kind() == Kind::Connection => {
-                    Err(error.failure(format!("cannot be hibernated to {}", path.display())))
+                    let message = format!("cannot be hibernated to {}", path.display());
+                    let hint = "it has to be a place for a new file on the daemon's host, no pipe or device";
+                    Err(error.failure(message).hint(hint))
                 }
                 Ok(_) | Err(_) => Err(in_the_way(
                     "exists already, where only the daemon can see it",

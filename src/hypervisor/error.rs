@@ -248,6 +248,9 @@ impl HypervisorError {
             Kind::CannotSave => {
                 Some("take the named device out of the VM, or shut the VM down instead")
             }
+            _ if self.is_no_such_file() => Some(
+                "the folder has to be on the daemon's host already: make it there, or name another with --to",
+            ),
             _ => self.hint(),
         };
         Failure {

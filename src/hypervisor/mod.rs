@@ -34,6 +34,9 @@ const MIGRATION_IN: i32 = 4;
 /// How long a domain whose QEMU does not answer may take to tell what libvirt knows by itself.
 const STUCK_LIMIT: Duration = Duration::from_secs(2);
 
+/// How long the daemon may take to read the head of an image.
+const IMAGE_LIMIT: Duration = Duration::from_secs(10);
+
 type Result<T> = std::result::Result<T, HypervisorError>;
 
 /// Whether a connection may change anything.
@@ -211,12 +214,17 @@ impl Hypervisor {
         Machine::new(self.connection.define_domain_xml(xml)?)
     }
 
-    /// The domain that an image on the daemon's host describes (`virDomainSaveImageGetXMLDesc`).
+    /// The domain that an image on the daemon's host describes (`virDomainSaveImageGetXMLDesc`). The daemon would
+    /// wait for ever for what a pipe has to say: that is not waited for.
     ///
     /// # Errors
-    /// What libvirt says of the image; it never tells over a read-only connection.
-    pub fn image_xml(&self, path: &str) -> Result<String> {
-        Ok(self.connection.save_image_xml_desc(path, 0)?)
+    /// What libvirt says of the image, or that it does not answer; it never tells over a read-only connection.
+    pub fn image_xml(self: &Arc<Self>, path: &str) -> Result<String> {
+        let (asked, path) = (Arc::clone(self), path.to_owned());
+        let told = within(IMAGE_LIMIT, move || {
+            Ok(asked.connection.save_image_xml_desc(&path, 0)?)
+        });
+        told.unwrap_or_else(|| Err(HypervisorError::silence(IMAGE_LIMIT)))
     }
 
     /// Brings the domain of an image back (`virDomainRestoreFlags`). libvirt leaves the image as it

@@ -493,6 +493,9 @@ fn on_another_host_nothing_is_overwritten_and_what_could_not_be_checked_is_said(
             .refuses(7, "exists already, where only the daemon can see it");
     }
     assert_eq!(fs::read_to_string(&theirs).expect("text"), "letters");
+    let nowhere = host.path("nowhere/x.save");
+    let ran = far(&["hibernate", "vm", "--to", text(&nowhere)]).refuses(1, "it runs on");
+    assert!(ran.stderr.contains("make it there"), "{ran:?}");
     let ran = far(&["hibernate", "vm"]).ends_with(0);
     for words in [
         "whether there is room for its image is not known",
@@ -510,6 +513,12 @@ fn on_another_host_nothing_is_overwritten_and_what_could_not_be_checked_is_said(
     }
     assert!(image.exists());
     far(&["hibernate", "vm"]).refuses(7, "exists already");
+    // The daemon waits for ever for a pipe, and vmlife does not.
+    let pipe = host.path("tmp/pipe");
+    tool(&host, "mkfifo", &[text(&pipe)]);
+    far(&["hibernate", "vm", "--to", text(&pipe)])
+        .refuses(10, "libvirt has not answered within 10 s");
+    fs::write(&pipe, "enough").expect("the daemon reads it");
     assert_eq!(host.virsh(["domstate", "vm"]), "running");
 }
 
