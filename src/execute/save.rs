@@ -475,8 +475,8 @@ impl Run<'_> {
         let found = fs::symlink_metadata(path);
         let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         if !self.inventory.hypervisor.is_local() || found.as_ref().is_err_and(forbidden) {
-            // Only the daemon can see that path.
-            return match self.inventory.hypervisor.image_xml(&text) {
+            // Only the daemon can see that path. If it hangs there, so does the connection.
+            return match self.inventory.hypervisor.apart().image_xml(&text) {
                 Err(error) if error.is_no_such_file() => Ok(None),
                 Err(error) if error.kind() == Kind::Connection => {
                     let message = format!("cannot be hibernated to {}", path.display());
