@@ -1,4 +1,4 @@
-//! Hibernating into libvirt's own keeping.
+//! Hibernating into libvirt's own keeping, and coming back from it.
 
 use super::Run;
 use super::save::leave_managed_behind;
@@ -118,6 +118,65 @@ impl Run<'_> {
                 subject,
                 format!("is hibernated, its image managed by libvirt{written}"),
             )
+        })
+    }
+
+    /// Lets libvirt load its managed save. For libvirt that is a start like any other, and it boots if it
+    /// finds that save of no use. So look which of them it was.
+    pub(super) fn restore_managed(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: VmRef,
+    ) -> Result<Outcome, Failure> {
+        if self.inventory.managed_file(machine.name()).is_none()
+            && let Err(error) = machine.managed_save_xml()
+            && (error.kind() == Kind::Guard || error.is_no_such_file())
+        {
+            // Nobody could look at the file before. libvirt would throw it away without a word.
+            let message = "cannot be restored from libvirt's managed save";
+            let hint = "its memory is lost; virsh managedsave-remove discards the file";
+            let failure = error.failure(message).hint(hint);
+            return Err(Failure {
+                kind: Kind::Guard,
+                ..failure
+            });
+        }
+        let (remarks, _) = self.before_managed_restore(vm, machine)?;
+        self.tell_unchecked(&subject, &remarks);
+        let mut warnings = [remarks.overridden, remarks.cautions].concat();
+        let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
+        let machine = &self.again(machine);
+        let state = match machine.state() {
+            Ok(state) => state,
+            Err(error) => {
+                let failure = error.failure("was started, but its state cannot be read");
+                return Err(failure.warned(warnings));
+            }
+        };
+        if state.is_restored() {
+            let managed = vm.saved_images.iter().find(|image| image.managed);
+            let saved_at = managed.and_then(|image| image.saved_at);
+            Self::remember_restore(machine, saved_at, &mut warnings);
+        } else {
+            Self::remember_start(machine, &mut warnings);
+            let message = "was booted fresh by libvirt: its managed save was of no use, and that memory is lost";
+            return Err(Failure::new(Kind::Failed, message).warned(warnings));
+        }
+        if status == VmStatus::Paused && self.options.flags.running == Some(true) {
+            machine
+                .resume()
+                .map_err(|error| error.failure("is back, but could not be resumed"))?;
+            status = VmStatus::Up;
+        }
+        let message = match status {
+            VmStatus::Paused => "is back, paused, restored from libvirt's managed save",
+            _ => "runs again, restored from libvirt's managed save",
+        };
+        Ok(Outcome {
+            status: Some(status),
+            warnings,
+            ..Outcome::done(subject, message)
         })
     }
 }

@@ -11,6 +11,7 @@ mod managed;
 mod remember;
 mod restore;
 mod save;
+mod start;
 mod switch;
 mod trouble;
 mod watch;

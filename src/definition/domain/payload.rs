@@ -107,7 +107,7 @@ pub(super) fn payload(domain: &Element, ovirt: Option<&Element>) -> Option<VmPay
 }
 
 /// By this alias vmlife knows the CD of its own making.
-pub(super) const PAYLOAD_ALIAS: &str = "ua-vmlife-payload";
+const PAYLOAD_ALIAS: &str = "ua-vmlife-payload";
 
 pub(super) fn alias(device: &Element) -> Option<&str> {
     device.child("alias")?.attribute("name")
