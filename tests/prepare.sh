@@ -37,7 +37,6 @@ need libxml2-utils command -v xmllint
 need bsdutils command -v script
 need libfaketime sh -c 'ls /usr/lib/*/faketime/libfaketimeMT.so.1'
 need git command -v git
-need qemu-utils command -v qemu-img
 need perl-base command -v perl
 [ -n "$missing" ] || exit 0
 
