@@ -1,6 +1,6 @@
 //! What there is: the VMs that libvirt and the image place together know.
 
-use crate::definition::{Definition, read_domain};
+use crate::definition::{Definition, METADATA_NAMESPACE, Metadata, read_domain};
 use crate::entity::{DomainState, OriginType, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
 use crate::image::{ImageFile, ImagePlace, is_forbidden};
@@ -125,7 +125,9 @@ impl Inventory {
             let managed = managed.then(|| self.managed_image(machine.name(), id));
             let images = file.into_iter().chain(managed).collect();
             let vm = match depth {
-                Depth::Line => machine.observe_line(&record, images),
+                Depth::Line => machine
+                    .observe_line(&record, images)
+                    .map(|vm| with_note(&machine, vm)),
                 _ => machine.observe_record(&record, images),
             };
             match vm {
@@ -198,8 +200,10 @@ impl Inventory {
     /// The VM without the times of other runs than the one it is in or, if it sleeps, has slept since. Its
     /// metadata tell them, and whoever starts, ends, saves or restores it behind our back leaves those alone.
     fn of_this_run(&self, machine: &Machine, mut vm: Vm) -> Vm {
-        if let Some(missing) = missing_image(&vm) {
+        if let Some(missing) = self.missing_image(&vm) {
+            // What is known of the run is what tells that it is missing.
             vm.saved_images.push(missing);
+            return vm;
         }
         let status = vm.status();
         let is_ovirts = vm.vm_static.origin == Some(OriginType::Ovirt);
@@ -223,6 +227,33 @@ impl Inventory {
             dynamic.last_stop_time = saved_at.or(dynamic.last_stop_time);
         }
         vm
+    }
+
+    /// The image that a VM was hibernated to by the note in its metadata, if it is off, nobody knows that it has
+    /// run since, and no image is where it belongs.
+    fn missing_image(&self, vm: &Vm) -> Option<SavedImage> {
+        let dynamic = vm.vm_dynamic.as_ref()?;
+        let may_sleep = dynamic.status_reason == "unknown" || dynamic.was_saved();
+        if vm.status() != VmStatus::Down || !vm.saved_images.is_empty() || !may_sleep {
+            return None;
+        }
+        let path = dynamic.hibernated_to.clone()?;
+        let where_now = if self.looks_at(&path) && path.exists() {
+            "which is not its place"
+        } else {
+            "which is not there now"
+        };
+        let at = dynamic.last_stop_time?;
+        Some(SavedImage {
+            verdict: Verdict::Missing,
+            flaw: Some(format!(
+                "the VM was hibernated at {at:.0} to {}, {where_now}",
+                path.display()
+            )),
+            path: Some(path),
+            saved_at: Some(at),
+            ..SavedImage::default()
+        })
     }
 
     /// When the QEMU of a VM was started, if that can be seen. A daemon that is restarted leaves the note
@@ -350,31 +381,21 @@ impl Inventory {
     }
 }
 
-/// The image that a VM was hibernated to by the note in its metadata, if it is off, nobody knows that it has run
-/// since, and no image is where it belongs.
-fn missing_image(vm: &Vm) -> Option<SavedImage> {
-    let dynamic = vm.vm_dynamic.as_ref()?;
-    let may_sleep = dynamic.status_reason == "unknown" || dynamic.was_saved();
-    if vm.status() != VmStatus::Down || !vm.saved_images.is_empty() || !may_sleep {
-        return None;
+/// Adds to what a list tells the note of the image of a VM that libvirt has saved, and which has none: of few
+/// others it would be missed, and it costs a call.
+fn with_note(machine: &Machine, mut vm: Vm) -> Vm {
+    if let Some(dynamic) = &mut vm.vm_dynamic
+        && dynamic.was_saved()
+        && vm.saved_images.is_empty()
+    {
+        let found = machine.own_metadata(METADATA_NAMESPACE, true);
+        let noted = Metadata::recall(found.ok().flatten().as_deref());
+        if noted.id == Some(machine.id()) && noted.last_stop_time >= noted.last_start_time {
+            dynamic.hibernated_to = noted.hibernated_to;
+            dynamic.last_stop_time = noted.last_stop_time;
+        }
     }
-    let path = dynamic.hibernated_to.clone()?;
-    let where_now = if path.exists() {
-        "which is not its place"
-    } else {
-        "which is not there now"
-    };
-    let at = dynamic.last_stop_time?;
-    Some(SavedImage {
-        verdict: Verdict::Missing,
-        flaw: Some(format!(
-            "the VM was hibernated at {at:.0} to {}, {where_now}",
-            path.display()
-        )),
-        path: Some(path),
-        saved_at: Some(at),
-        ..SavedImage::default()
-    })
+    vm
 }
 
 /// What may lie there, and cannot be looked at.

@@ -567,6 +567,7 @@ fn an_image_whose_folder_is_not_mounted_is_missed_and_the_vm_not_booted_over_it(
     let (place, away) = (host.path("state/vmlife"), host.path("away"));
     fs::rename(&place, &away).expect("it is there");
     let image = host.image(&guest.id());
+    host.vmlife(["show"]).succeeds().says("old, missing");
     for _ in 0..2 {
         let known = format!("to {}, which is not there now", image.display());
         for words in [&["restore", "vm"][..], &["restore", "--all"]] {
@@ -576,6 +577,8 @@ fn an_image_whose_folder_is_not_mounted_is_missed_and_the_vm_not_booted_over_it(
         host.vmlife(["restore", "vm", "--or-start"])
             .refuses(7, "vm is not booted: the VM was hibernated at ");
         host.vmlife(["show", "vm"]).succeeds().says(&known);
+        let vm = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+        assert_eq!(vm["vms"][0]["vmDynamic"]["hibernatedTo"], text(&image));
         assert!(host.virsh(["domstate", "vm"]).starts_with("shut off"));
         // After the next boot of the host libvirt knows no more than that the VM is off.
         host.restart();
