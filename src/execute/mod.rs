@@ -22,7 +22,7 @@ use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
 use crate::guard::Remarks;
 use crate::hypervisor::{HypervisorError, ImageFlags};
-use crate::image::{Lock, LockError};
+use crate::image::{Lock, LockError, PlaceError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::plan::{Decision, Step, Verb, Wishes, decide};
@@ -230,10 +230,15 @@ impl Run<'_> {
             return Ok(None);
         };
         let place = &self.inventory.place;
-        if place.prepare().is_err() {
-            return Ok(None);
-        }
         let verb = self.options.verb;
+        match place.prepare() {
+            Ok(()) => {}
+            Err(error @ PlaceError::Open(_)) => {
+                let message = format!("cannot be {}: {error}", verb.past());
+                return Err(Failure::new(Kind::Guard, message));
+            }
+            Err(_) => return Ok(None),
+        }
         match Lock::take(&place.lock_file(id), verb.word()) {
             Ok(lock) => Ok(Some(lock)),
             Err(LockError::Io(error)) if is_not_ours(&error) => Ok(None),

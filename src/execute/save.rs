@@ -6,7 +6,10 @@ use super::{Run, path_text, state_words};
 use crate::definition::{moved_disks, needs, read_nvram};
 use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
-use crate::image::{DiskIdentity, Forced, ImageFile, Record, Usage, writable_disks};
+use crate::image::{
+    Claim, DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, reserved_ending,
+    writable_disks,
+};
 use crate::interrupt::cause_word;
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::{quoted, size};
@@ -27,6 +30,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 struct Save {
     took: Duration,
     persistent: Option<bool>,
+    claim: Option<Claim>,
     forced: Vec<Forced>,
 }
 
@@ -73,12 +77,17 @@ impl Run<'_> {
         leave_managed_behind(machine, &mut warnings)?;
         // Afterwards libvirt may not know it any more.
         let persistent = machine.is_persistent().ok();
+        let claim = match self.claim(&path, &text) {
+            Ok(claim) => claim,
+            Err(failure) => return Err(failure.warned(warnings)),
+        };
         let (flags, saved) = (self.options.flags, machine.clone());
         let began = Instant::now();
         let result = self.ask_to_save(machine, &subject, move || saved.save(&text, flags))?;
         let save = Save {
             took: began.elapsed(),
             persistent,
+            claim,
             forced: paused_on_error(vm)
                 .into_iter()
                 .chain(remarks.overridden)
@@ -118,6 +127,48 @@ impl Run<'_> {
             None => Err(self.not_saved_and_gone(&path, machine.id(), &error)),
         };
         outcome.map_err(|failure| failure.warned(warnings))
+    }
+
+    /// Takes the place of the image, so that nobody else does, and makes sure that the daemon sees the same one.
+    /// Where only the daemon can make files, that is left to it.
+    fn claim(&self, path: &Path, text: &str) -> Result<Option<Claim>, Failure> {
+        if !self.inventory.reads_images() {
+            return Ok(None);
+        }
+        let refusal = |kind, what: &str| {
+            let message = format!("cannot be hibernated: {} {what}", path.display());
+            Failure::new(kind, message).hint("name another file with --to")
+        };
+        let claim = match Claim::make(path) {
+            Ok(claim) => claim,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(refusal(Kind::Guard, "was made by somebody else just now"));
+            }
+            Err(_) => return Ok(None),
+        };
+        let failure = match self.inventory.hypervisor.image_xml(text) {
+            Err(error) if error.is_no_header() => return Ok(Some(claim)),
+            Err(error) if error.is_no_such_file() => refusal(
+                Kind::Connection,
+                "was made, and the daemon does not see it: its files are others than those here",
+            ),
+            Err(error) if error.is_connection_lost() => {
+                error.failure(format!("cannot be hibernated to {}", path.display()))
+            }
+            Ok(_) => refusal(
+                Kind::Guard,
+                "is an image to the daemon, whose files are others than those here",
+            ),
+            Err(error) if error.is_no_image() || error.is_incomplete_image() => refusal(
+                Kind::Guard,
+                "is another file to the daemon, whose files are others than those here",
+            ),
+            // It may write there and not read.
+            Err(_) => return Ok(Some(claim)),
+        };
+        let left = claim.withdraw().err();
+        let left = left.map(|error| format!("{} is left over, empty: {error}", path.display()));
+        Err(failure.warned(left.into_iter().collect()))
     }
 
     /// Has libvirt save the VM, and watches that; what is then said of one that is no longer waited for.
@@ -198,6 +249,12 @@ impl Run<'_> {
     ) -> Result<u64, Failure> {
         let image = ImageFile::inspect_of(path, machine.id())
             .ok_or_else(|| not_right(path, "there is no such file on this machine"))?;
+        if save.claim.as_ref().is_some_and(|claim| !claim.is_there()) {
+            return Err(not_right(
+                path,
+                "somebody has put another file in its place meanwhile",
+            ));
+        }
         if image.summary.verdict != Verdict::Good {
             return Err(not_right(
                 path,
@@ -280,6 +337,11 @@ impl Run<'_> {
     fn add_checksum(&mut self, subject: &VmRef, image: &ImageFile) -> Result<(), Failure> {
         let total = image.summary.size_bytes.unwrap_or_default();
         let sum = self.checksum(subject, &image.path, total)?;
+        let now = fs::symlink_metadata(&image.path).map(|found| FileIdentity::from(&found));
+        if now.is_ok_and(|now| now != image.identity()) {
+            let message = "somebody has changed it since it was written";
+            return Err(Failure::new(Kind::Failed, message));
+        }
         let noted = image.note(|record| record.checksum = Some(sum));
         noted.map_err(|error| {
             Failure::new(Kind::Failed, "its record could not be written").because(&error)
@@ -352,15 +414,21 @@ impl Run<'_> {
             now = self.observe(machine);
         }
         let status = now.as_ref().ok().map(Vm::status);
+        let as_before = status == Some(before.status());
+        // Then nobody writes to the file any more.
+        let is_over = match &now {
+            Ok(vm) => as_before || !vm.status().is_active(),
+            Err(error) => error.is_no_domain(),
+        };
+        let leftover = path.and_then(|path| self.leftover(path, machine.id(), status, is_over));
         if status == Some(VmStatus::Suspended) {
             // Somebody else was quicker, with the same wish.
             return Ok(Outcome {
                 status,
+                warnings: leftover.into_iter().collect(),
                 ..Outcome::done(subject, "is hibernated, by somebody else")
             });
         }
-        let as_before = status == Some(before.status());
-        let leftover = path.and_then(|path| self.leftover(path, machine.id(), status, as_before));
         let words = match &now {
             Ok(vm) if as_before && vm.status() == VmStatus::Paused => {
                 "it is paused, as before".to_owned()
@@ -396,14 +464,14 @@ impl Run<'_> {
         Err(failure.warned(leftover.into_iter().collect()))
     }
 
-    /// Does away with what a save has left that did not succeed, or says what it is. Nothing lay there when
-    /// it began; libvirt removes its file by itself, unless it died.
+    /// Does away with what a save has left that did not succeed and is over, or says what it is. Nothing lay
+    /// there when it began but the file that was made for it, which libvirt does not remove.
     fn leftover(
         &self,
         path: &Path,
         id: Uuid,
         status: Option<VmStatus>,
-        as_before: bool,
+        is_over: bool,
     ) -> Option<String> {
         let place = path.display();
         let began = Instant::now();
@@ -413,7 +481,7 @@ impl Run<'_> {
             // Its head is the first thing in it, but not there from the first moment on.
             let is_incomplete =
                 image.summary.verdict == Verdict::Incomplete || image.summary.size_bytes == Some(0);
-            if is_incomplete && !as_before {
+            if is_incomplete && !is_over {
                 return Some(format!(
                     "{place} is what is left of the save, and it is incomplete"
                 ));
@@ -457,6 +525,13 @@ impl Run<'_> {
             Failure::new(Kind::Usage, "cannot be hibernated: --to is no path").because(&error)
         })?;
         let is_folder = ends_with_slash || self.inventory.hypervisor.is_local() && to.is_dir();
+        if let Some(ending) = reserved_ending(&to).filter(|_| !is_folder) {
+            let message = format!(
+                "cannot be hibernated: --to {} ends as vmlife's own files beside images do ({ending})",
+                to.display()
+            );
+            return Err(Failure::new(Kind::Usage, message).hint("name another file"));
+        }
         Ok(if is_folder {
             to.join(format!("{id}.vmsave"))
         } else {

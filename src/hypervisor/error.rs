@@ -227,6 +227,12 @@ impl HypervisorError {
         self.code == code::OPERATION_FAILED && self.message.ends_with("save image is incomplete")
     }
 
+    /// Whether libvirt found that a file is too short to be an image, such as an empty one.
+    #[must_use]
+    pub fn is_no_header(&self) -> bool {
+        self.code == code::OPERATION_FAILED && self.message.contains("failed to read")
+    }
+
     /// Whether libvirt found that a file is no image.
     #[must_use]
     pub fn is_no_image(&self) -> bool {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -86,6 +86,15 @@ impl Lock {
             if !fs::symlink_metadata(path).is_ok_and(|found| found.ino() == ours.ino()) {
                 continue;
             }
+            // A name is no proof: what is not ours is not emptied.
+            let mut text = String::new();
+            let is_read = (&file).take(4096).read_to_string(&mut text).is_ok();
+            let is_lock = text.is_empty() || text.starts_with("{\"pid\":");
+            if !is_read || !is_lock || ours.nlink() != 1 || !ours.is_file() {
+                let words = format!("{} is there, and is no lock of vmlife's", path.display());
+                let error = io::Error::new(io::ErrorKind::AlreadyExists, words);
+                return Err(LockError::Io(error));
+            }
             let holder = Holder {
                 pid: std::process::id(),
                 verb: verb.to_owned(),
@@ -95,7 +104,11 @@ impl Lock {
             // Who holds it is a courtesy, which a full disk may refuse; that it is held counts.
             let _ = serde_json::to_vec(&holder)
                 .map_err(io::Error::from)
-                .and_then(|text| file.set_len(0).and_then(|()| file.write_all(&text)));
+                .and_then(|text| {
+                    file.set_len(0)?;
+                    file.rewind()?;
+                    file.write_all(&text)
+                });
             return Ok(Self {
                 path: path.to_owned(),
                 _file: file,

@@ -1,6 +1,7 @@
 //! Images of VMs' memory on disk: where they lie, what they are, what is known about them.
 
 mod checksum;
+mod claim;
 mod disk;
 mod header;
 mod lock;
@@ -10,11 +11,14 @@ mod record;
 mod stream;
 
 pub use checksum::{DAMAGED, checksum};
+pub use claim::Claim;
 pub use disk::{Change, DiskIdentity, changes, writable_disks};
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};
 pub use managed::{managed_folder, run_folder};
-pub use place::{ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden, is_session};
+pub use place::{
+    ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden, is_session, reserved_ending,
+};
 pub use record::{FileIdentity, Forced, Record, Usage};
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.

@@ -28,6 +28,9 @@ pub enum PlaceError {
     /// What the user chose depends on the folder that he happens to be in.
     #[error("VMLIFE_IMAGES is '{}': it must be a whole path", .0.display())]
     Relative(PathBuf),
+    /// Anybody could put an image there, or take one away.
+    #[error("the image place {} may be written to by everybody: chmod o-w mends that", .0.display())]
+    Open(PathBuf),
     /// The folder cannot be made or entered.
     #[error("the image place {} cannot be used: {error}", folder.display())]
     Folder {
@@ -101,7 +104,7 @@ impl ImagePlace {
             error,
         };
         if self.folder.is_dir() {
-            return Ok(());
+            return self.closed();
         }
         let made: Vec<&Path> = self
             .folder
@@ -115,6 +118,20 @@ impl ImagePlace {
             .map_err(unusable)?;
         // Each new name outlives a power cut only once the folder that holds it is flushed.
         made.into_iter().try_for_each(sync_folder).map_err(unusable)
+    }
+
+    /// Whether the folder, if it is there, is closed to those who are neither its owner nor in its group.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn closed(&self) -> Result<(), PlaceError> {
+        let found = self.folder.metadata();
+        let is_open =
+            found.is_ok_and(|found| found.is_dir() && found.permissions().mode() & 0o002 != 0);
+        if is_open {
+            return Err(PlaceError::Open(self.folder.clone()));
+        }
+        Ok(())
     }
 
     /// The file that is locked while somebody works on this VM.
@@ -527,13 +544,20 @@ impl ImageFile {
             }
             None => Some("it has no record"),
         };
+        let compared = self
+            .record
+            .as_ref()
+            .filter(|record| doubt.is_none() || record.is_of_this_host())
+            .map(|record| changes(record.disks.as_deref().unwrap_or_default()));
+        let (changed, hidden) = compared.unwrap_or_default();
         match (&self.record, doubt) {
+            // Also where the record is in doubt: it can vouch for nothing then, and still tell of a change.
+            _ if !changed.is_empty() => (changed, None),
             (_, Some(why)) if has_disks => (
                 Vec::new(),
                 cannot_tell("its disks have", &format!(": {why}")),
             ),
             (Some(record), None) => {
-                let (changed, hidden) = changes(record.disks.as_deref().unwrap_or_default());
                 let untold: Vec<&str> = record
                     .untold_disks
                     .iter()
@@ -550,6 +574,14 @@ impl ImageFile {
             _ => (Vec::new(), None),
         }
     }
+}
+
+/// The ending of a file's name, if it is one that vmlife's own files beside images have.
+#[must_use]
+pub fn reserved_ending(path: &Path) -> Option<&'static str> {
+    let name = path.as_os_str().as_encoded_bytes();
+    let mut endings = [".lock", Record::SUFFIX, Record::HALF_SUFFIX].into_iter();
+    endings.find(|ending| name.ends_with(ending.as_bytes()))
 }
 
 /// Whether a regular file begins as images do.

@@ -153,7 +153,7 @@ impl Record {
     #[must_use]
     pub fn path_of(image: &Path) -> PathBuf {
         let mut name = image.as_os_str().to_owned();
-        name.push(".json");
+        name.push(Self::SUFFIX);
         name.into()
     }
 
@@ -187,15 +187,12 @@ impl Record {
         }
         let record: Option<Self> = serde_json::from_slice(&text).ok();
         Ok(record.map(|record| {
-            if is_open {
-                Self {
-                    checksum: None,
-                    disks: None,
-                    is_open,
-                    ..record
-                }
-            } else {
-                record
+            // What it says against the image is heeded all the same.
+            let checksum = record.checksum.filter(|_| !is_open);
+            Self {
+                checksum,
+                is_open,
+                ..record
             }
         }))
     }
@@ -208,6 +205,16 @@ impl Record {
     pub fn of(image: &Path, identity: FileIdentity, id: Uuid) -> io::Result<Option<Self>> {
         Ok(Self::beside(image)?
             .filter(|record| record.id == id && record.image.size_bytes == identity.size_bytes))
+    }
+
+    /// Whether it was written on this machine: elsewhere files have other numbers.
+    #[must_use]
+    pub fn is_of_this_host(&self) -> bool {
+        let name = rustix::system::uname();
+        let name = name.nodename().to_string_lossy();
+        let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let host = self.host.as_deref();
+        host.is_none_or(|host| short(host) == short(&name))
     }
 
     /// Why it cannot tell whether the disks are as they were when this image was written, if so.
@@ -234,11 +241,16 @@ impl Record {
         }
     }
 
+    /// How a record's file ends.
+    pub(super) const SUFFIX: &'static str = ".json";
+    /// How the file ends in which a record is written before it is one.
+    pub(super) const HALF_SUFFIX: &'static str = ".vmlife-half";
+
     /// Where a record is written before it is one. Its name is always the same, so that a half of it, which
     /// a killed vmlife left, is found.
     fn half_of(image: &Path) -> PathBuf {
         let mut name = Self::path_of(image).into_os_string();
-        name.push(".vmlife-half");
+        name.push(Self::HALF_SUFFIX);
         name.into()
     }
 
@@ -247,12 +259,23 @@ impl Record {
     /// # Errors
     /// What the file system says.
     pub(super) fn discard_half(image: &Path) -> io::Result<()> {
+        const BEGIN: &[u8] = b"{\n  \"schemaVersion\"";
         let half = Self::half_of(image);
         // A read-only file system refuses also to remove what is not there.
-        match half.symlink_metadata() {
-            Ok(_) => std::fs::remove_file(half),
-            Err(_) => Ok(()),
+        if half.symlink_metadata().is_err() {
+            return Ok(());
         }
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(CAREFUL)
+            .open(&half);
+        let mut begin = Vec::new();
+        let read = opened.and_then(|file| file.take(BEGIN.len() as u64).read_to_end(&mut begin));
+        if read.is_err() || !BEGIN.starts_with(&begin) {
+            let words = format!("{} is there, and is no half of a record", half.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
+        }
+        std::fs::remove_file(half)
     }
 
     /// Removes what an earlier image in this place left: it must not be taken for the next one's.
@@ -382,6 +405,6 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let open = place.of(ID, 8).unwrap();
         assert!(open.doubt(open.image).unwrap().contains("not trusted"));
-        assert_eq!((open.disks, open.checksum, open.usage), (None, None, usage));
+        assert_eq!((open.checksum, open.usage), (None, usage));
     }
 }

@@ -3,6 +3,7 @@
 mod support;
 
 mod architecture;
+mod attacks;
 mod bad_input;
 mod boundary;
 mod command_line;
