@@ -543,3 +543,75 @@ pub fn next_run_changes(live: &Vm, persistent: &Vm) -> BTreeSet<String> {
     }
     changed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(wanted: &str, found: &str) -> Vec<String> {
+        let of = |inner: &str| format!("<domain><devices>{inner}</devices></domain>");
+        let all = of_rest(&of(wanted), &of(found), &Vm::default());
+        let fields = all.expect("XML").into_iter();
+        fields.map(|deviation| deviation.field).collect()
+    }
+
+    #[test]
+    fn what_libvirt_writes_otherwise_is_the_same_and_what_means_something_else_is_not() {
+        for (defined, same, other) in [
+            (
+                "<hostdev><address domain='0' slot='037' function='0'/></hostdev>",
+                "<hostdev><address domain='0x0000' slot='0x1f' function='0x0'/></hostdev>",
+                "<hostdev><address domain='0x0000' slot='0x1e' function='0x0'/></hostdev>",
+            ),
+            (
+                "<a><b cpuset='0,1,2'/></a>",
+                "<a><b cpuset='0-2'/></a>",
+                "<a><b cpuset='0-3'/></a>",
+            ),
+            (
+                "<cell cpus='0,1' memory='64' unit='MiB'/>",
+                "<cell id='0' cpus='0-1' memory='65536' unit='KiB'/>",
+                "<cell id='0' cpus='0-1' memory='65537' unit='KiB'/>",
+            ),
+            (
+                "<secret uuid='6F2B1D0E5B0E4D0E9D530C7F7B7D2AAD'/>",
+                "<secret uuid='6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aad'/>",
+                "<secret uuid='6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aae'/>",
+            ),
+            ("<a b='yes'/>", "<a b='yes'/>", "<a b='on'/>"),
+            ("<a b='007'/>", "<a b='007'/>", "<a b='7'/>"),
+        ] {
+            assert_eq!(rest(defined, same), [""; 0], "{defined}");
+            assert!(!rest(defined, other).is_empty(), "{other}");
+        }
+        let slots = rest(
+            "<m slots='4' unit='MiB'>1</m>",
+            "<m slots='2' unit='KiB'>1024</m>",
+        );
+        assert_eq!(slots, ["domain/devices/m@slots"]);
+    }
+
+    #[test]
+    fn a_card_without_an_address_is_the_first_that_is_left() {
+        let card = |address: Option<&str>| crate::entity::VmNetworkInterface {
+            mac_address: address.map(str::to_owned),
+            ..Default::default()
+        };
+        let of = |addresses: &[Option<&str>]| {
+            let mut vm = Vm::default();
+            vm.vm_static.interfaces = addresses.iter().copied().map(card).collect();
+            vm
+        };
+        let found = of(&[Some("52:54:00:00:00:0a"), Some("b"), Some("c")]);
+        let defined = of(&[None, Some("52:54:00:00:00:0A"), None, None]);
+        let paired = with_addresses(&defined, None, &found);
+        let addresses = paired.vm_static.interfaces.into_iter();
+        let addresses: Vec<_> = addresses.map(|card| card.mac_address).collect();
+        let address = |text: &str| Some(text.to_owned());
+        let own = address("52:54:00:00:00:0a");
+        assert_eq!(addresses, [address("b"), own, address("c"), None]);
+        let one_more = deviations(&of(&[None, Some("a")]), &of(&[Some("a")]));
+        assert_eq!(one_more.len(), 1, "{one_more:?}");
+        assert_eq!(one_more[0].field, "vmStatic.interfaces[#0]");
+    }
+}
