@@ -424,15 +424,64 @@ fn xml_of(
 }
 
 /// The XML of a VM that a definition is compared with: of the run if it is about one, else what is
-/// configured. What cannot be asked is not compared.
-fn xml_beside(definition: &Definition, entry: &Entry) -> Option<String> {
-    let machine = entry.machine.as_ref().filter(|it| !it.is_stuck())?;
+/// configured. What cannot be asked is not compared, but for secrets that somebody asked for.
+fn xml_beside(
+    inventory: &Inventory,
+    definition: &Definition,
+    entry: &Entry,
+    secure: bool,
+) -> Result<Option<String>, Failure> {
+    let Some(machine) = entry.machine.as_ref().filter(|it| !it.is_stuck()) else {
+        return Ok(None);
+    };
     let inactive = !definition.is_of_a_run() && machine.is_persistent().unwrap_or_default();
     let flags = XmlFlags {
         inactive,
+        secure,
         ..XmlFlags::default()
     };
-    machine.xml_of(flags).ok()
+    if !secure {
+        return Ok(machine.xml_of(flags).ok());
+    }
+    let told = inventory.writable(machine);
+    let told = told.and_then(|machine| machine.xml_of(flags));
+    told.map(Some).map_err(|error| {
+        let name = machine.name();
+        error.failure(format!(
+            "the secrets of {name} cannot be read, which needs a connection that may write"
+        ))
+    })
+}
+
+/// Which secrets of a definition were not compared, and why.
+fn uncompared(definition: &Definition, entry: &Entry, is_told: bool, asked: bool) -> Vec<String> {
+    let (file, name) = (&definition.origin.file, entry.vm.name());
+    let of_init = |vm: &Vm| {
+        let mut of_init = Vm::default();
+        of_init.vm_static.vm_init.clone_from(&vm.vm_static.vm_init);
+        of_init.holds_secrets()
+    };
+    let payload = definition.vm.vm_payload.as_ref();
+    let has_files = payload.is_some_and(|payload| !payload.files.is_empty());
+    let is_on_cd =
+        of_init(&definition.vm) && !of_init(&entry.vm) || has_files && definition.xml.is_none();
+    let mut all = Vec::new();
+    if is_on_cd {
+        all.push(format!(
+            "{name}: what {file} has for the guest's CD was not compared: only the CD itself tells its files and secrets"
+        ));
+    }
+    if !is_told && definition.holds_secrets_of_xml() {
+        let why = if asked {
+            "libvirt does not tell them now"
+        } else {
+            "--security-info does that"
+        };
+        all.push(format!(
+            "{name}: the secrets in {file} were not compared: {why}"
+        ));
+    }
+    all
 }
 
 /// Where VMs are otherwise than their definitions say.
@@ -504,15 +553,19 @@ fn differences(
     let mut names = Vec::new();
     for (definition, entry) in pairs {
         let name = entry.vm.name().to_owned();
-        let xml = xml_beside(&definition, &entry);
-        let compare = |defined: &Vm, found: &Vm| {
+        let asked = showing.security_info;
+        let xml = xml_beside(&inventory, &definition, &entry, asked)?;
+        for warning in uncompared(&definition, &entry, asked && xml.is_some(), asked) {
+            output.warning(&warning);
+        }
+        let compare = |defined: &Vm, found: &Vm, has_secrets: bool| {
             let definition = Definition {
                 vm: defined.clone(),
                 ..definition.clone()
             };
-            definition.deviations(found, xml.as_deref())
+            definition.deviations(found, xml.as_deref(), has_secrets)
         };
-        let found = discreet(&definition.vm, &entry.vm, compare).map_err(|error| {
+        let found = discreet(&definition.vm, &entry.vm, asked, compare).map_err(|error| {
             Failure::new(Kind::Failed, format!("{name} cannot be compared")).because(&error)
         })?;
         all.extend(found.into_iter().map(|deviation| Difference {
@@ -532,29 +585,39 @@ fn differences(
     })
 }
 
-/// Where a VM is otherwise than its definition says, told without the secrets of places. What the
-/// definition itself has hidden of one cannot differ.
+/// Where a VM is otherwise than its definition says, told without the secrets of places and, if these are
+/// compared (`has_secrets`), all others. What the definition itself has hidden of one cannot differ.
 fn discreet<E>(
     defined: &Vm,
     found: &Vm,
-    compare: impl Fn(&Vm, &Vm) -> Result<Vec<Deviation>, E>,
+    has_secrets: bool,
+    compare: impl Fn(&Vm, &Vm, bool) -> Result<Vec<Deviation>, E>,
 ) -> Result<Vec<Deviation>, E> {
     let without_secrets = |vm: &Vm| {
         let mut vm = vm.clone();
+        vm.hide_secrets();
         vm.hide_secrets_of_places();
         vm
     };
-    let mut all = compare(&without_secrets(defined), &without_secrets(found))?;
-    for exact in compare(defined, found)? {
+    let with_secrets = |vm: &Vm| {
+        let mut vm = vm.clone();
+        if has_secrets {
+            vm.reveal_secrets();
+        }
+        vm
+    };
+    let mut all = compare(&without_secrets(defined), &without_secrets(found), false)?;
+    let exact = compare(&with_secrets(defined), &with_secrets(found), has_secrets)?;
+    for exact in exact {
         let is_hidden = exact
             .defined
             .as_ref()
             .is_some_and(|words| words.contains(Secret::HIDDEN));
         if !is_hidden && all.iter().all(|other| other.field != exact.field) {
             all.push(Deviation {
-                defined: Some(Secret::HIDDEN.to_owned()),
-                found: Some(Secret::HIDDEN.to_owned()),
-                ..exact
+                field: exact.field,
+                defined: exact.defined.map(|_| Secret::HIDDEN.to_owned()),
+                found: exact.found.map(|_| Secret::HIDDEN.to_owned()),
             });
         }
     }
@@ -605,7 +668,7 @@ mod tests {
         };
         let found = vm("https://me:s3cret@h/a.iso");
         let told = |defined: &Vm, found: &Vm| {
-            discreet(defined, found, |a, b| {
+            discreet(defined, found, false, |a, b, _| {
                 Ok::<_, std::convert::Infallible>(deviations(a, b))
             })
             .expect("it cannot fail")

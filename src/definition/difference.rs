@@ -1,15 +1,16 @@
 //! Where two descriptions of a VM differ.
 
-use super::binding::memory_of;
-use super::domain::pins;
+use super::binding::put;
+use super::domain::{numbers, pins};
 use super::metadata::{METADATA_NAMESPACE, configured, object, place_of, subtract};
 use super::tree::{Document, Element, XmlError};
 use super::yaml::OLDER_NAMES;
-use crate::entity::{Secret, Vm};
+use crate::entity::{GraphicsType, MemorySize, Secret, Vm};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
+use uuid::Uuid;
 
 /// A field that is otherwise than it was defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,62 @@ pub(super) fn of_model(defined: &Vm, said: Option<&Said>, found: &Vm) -> Vec<Dev
     };
     compare("", &of_vm(defined), &of_vm(found), &mut all);
     all
+}
+
+/// A definition with the hardware addresses that libvirt chose: a network card that has none is the first in
+/// order of those that are there and that no other is.
+pub(super) fn with_addresses(defined: &Vm, said: Option<&Said>, found: &Vm) -> Vm {
+    let mut vm = defined.clone();
+    let cards = &mut vm.vm_static.interfaces;
+    for address in cards
+        .iter_mut()
+        .filter_map(|card| card.mac_address.as_mut())
+    {
+        address.make_ascii_lowercase();
+    }
+    let named: BTreeSet<_> = (cards.iter())
+        .filter_map(|card| card.mac_address.clone())
+        .collect();
+    let left = found.vm_static.interfaces.iter();
+    let left = left.filter(|card| {
+        let address = card.mac_address.as_ref();
+        address.is_some_and(|address| !named.contains(address))
+    });
+    let without = cards.iter_mut().filter(|card| card.mac_address.is_none());
+    for (card, there) in without.zip(left) {
+        card.mac_address.clone_from(&there.mac_address);
+        // Of XML the UUID follows from the address.
+        if said.is_none() {
+            card.id = there.id;
+        }
+    }
+    vm
+}
+
+/// Where a console's ticket is otherwise than a definition says that has no XML for it. `found_xml` has its
+/// secrets in it, and so has what is told.
+pub(super) fn of_tickets(defined: &Vm, found_xml: &str) -> Result<Vec<Deviation>, XmlError> {
+    let there = Document::parse(found_xml)?;
+    let ticket_of = |kind: &GraphicsType| {
+        let mut consoles = there.root.child("devices")?.children("graphics");
+        let console = consoles.find(|console| {
+            let word = console.attribute("type");
+            word.is_some_and(|word| GraphicsType::from_libvirt(word) == *kind)
+        })?;
+        console.attribute("passwd").map(str::to_owned)
+    };
+    let consoles = defined.vm_dynamic.iter();
+    let consoles = consoles.flat_map(|dynamic| &dynamic.graphics_infos);
+    Ok(consoles
+        .filter_map(|(kind, console)| {
+            let (defined, found) = (console.ticket.as_ref()?.expose()?, ticket_of(kind));
+            (found.as_deref() != Some(defined)).then(|| Deviation {
+                field: format!("vmDynamic.graphicsInfos.{kind}.ticket"),
+                defined: Some(defined.to_owned()),
+                found,
+            })
+        })
+        .collect())
 }
 
 /// What is compared of a VM beside its configuration.
@@ -157,25 +214,30 @@ pub(super) fn of_rest(
 ) -> Result<Vec<Deviation>, XmlError> {
     // In this the model's fields are as defined: what differs still is none of them.
     let (found_xml, _) = super::written(found_xml, defined)?;
-    let (wanted, there) = (Document::parse(defined_xml)?, Document::parse(&found_xml)?);
+    let (mut wanted, there) = (Document::parse(defined_xml)?, Document::parse(&found_xml)?);
+    let devices = wanted.root.elements_mut().filter(|part| part.is("devices"));
+    let cards = devices
+        .flat_map(Element::elements_mut)
+        .filter(|device| device.is("interface"));
+    for (element, card) in cards.zip(&defined.vm_static.interfaces) {
+        if identity(element).is_none() {
+            put(element, "mac", Some("address"), card.mac_address.as_deref());
+        }
+    }
     let mut all = Vec::new();
     compare_elements("domain", &wanted.root, &there.root, &mut all);
     Ok(all)
 }
 
 fn compare_elements(path: &str, wanted: &Element, there: &Element, all: &mut Vec<Deviation>) {
-    let sizes = [wanted, there].map(|element| memory_of(element).ok());
-    let has_unit = wanted
-        .attribute("unit")
-        .or(there.attribute("unit"))
-        .is_some();
-    let is_same_size = has_unit && sizes[0].is_some() && sizes[0] == sizes[1];
+    let is_same_size = is_same_size(wanted, there);
     for (name, value) in wanted.attributes() {
         let found = there.attribute(name);
         let is_run = path == "domain" && name == "id";
-        let is_same = found.is_some_and(|found| found.eq_ignore_ascii_case(value));
+        let is_same = found.is_some_and(|found| means_same(name, value, found))
+            || is_same_size && (name == "unit" || SIZES.contains(&name));
         let is_hidden = value == Secret::HIDDEN;
-        if !is_same && !is_run && !is_same_size && !is_hidden {
+        if !is_same && !is_run && !is_hidden {
             all.push(Deviation {
                 field: format!("{path}@{name}"),
                 defined: Some(value.to_owned()),
@@ -183,8 +245,16 @@ fn compare_elements(path: &str, wanted: &Element, there: &Element, all: &mut Vec
             });
         }
     }
+    // No secret is libvirt's own.
+    if let (None, Some(found)) = (wanted.attribute("passwd"), there.attribute("passwd")) {
+        all.push(Deviation {
+            field: format!("{path}@passwd"),
+            defined: None,
+            found: Some(found.to_owned()),
+        });
+    }
     let texts = [wanted, there].map(|element| element.text().trim().to_owned());
-    if !texts[0].is_empty() && !is_same_size && !texts[0].eq_ignore_ascii_case(&texts[1]) {
+    if !texts[0].is_empty() && !is_same_size && !means_same(wanted.name(), &texts[0], &texts[1]) {
         let [defined, found] = texts;
         all.push(Deviation {
             field: path.to_owned(),
@@ -214,7 +284,7 @@ fn compare_elements(path: &str, wanted: &Element, there: &Element, all: &mut Vec
         if let Some((at, found)) = likest {
             left.remove(at);
             all.extend(found);
-        } else {
+        } else if !is_untold(child) {
             all.push(Deviation {
                 field: inside,
                 defined: Some("it is there".to_owned()),
@@ -224,17 +294,69 @@ fn compare_elements(path: &str, wanted: &Element, there: &Element, all: &mut Vec
     }
 }
 
+/// Attributes that are sizes where a unit stands beside them.
+const SIZES: [&str; 2] = ["memory", "size"];
+
+/// Whether two elements tell one size, in whatever units.
+fn is_same_size(wanted: &Element, there: &Element) -> bool {
+    let size = |element: &Element| {
+        let attribute = SIZES.iter().find_map(|name| element.attribute(name));
+        let number = attribute.map_or_else(|| element.text(), str::to_owned);
+        MemorySize::parse(&number, element.attribute("unit")).ok()
+    };
+    let has_unit = [wanted, there]
+        .iter()
+        .any(|element| element.attribute("unit").is_some());
+    has_unit && size(wanted).is_some() && size(wanted) == size(there)
+}
+
+/// Whether two values of an attribute or element mean the same: libvirt writes numbers, CPU sets and UUIDs in
+/// its own way.
+fn means_same(name: &str, wanted: &str, found: &str) -> bool {
+    let number = |text: &str| match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        // In an address of PCI.
+        None if ["domain", "bus", "slot", "function"].contains(&name) && text.starts_with('0') => {
+            u64::from_str_radix(text, 8).ok()
+        }
+        None => (text == "0" || !text.starts_with('0'))
+            .then(|| text.parse().ok())
+            .flatten(),
+    };
+    let is_set = ["cpus", "cpuset", "nodemask", "nodeset", "vcpus"].contains(&name);
+    let same = |one: Option<_>, other: Option<_>| one.is_some() && one == other;
+    wanted.eq_ignore_ascii_case(found)
+        || same(number(wanted), number(found))
+        || is_set && numbers(wanted).is_ok_and(|wanted| numbers(found) == Ok(wanted))
+        || Uuid::parse_str(wanted).is_ok_and(|wanted| Uuid::parse_str(found) == Ok(wanted))
+}
+
+/// Whether an element is told only to whom secrets are told.
+fn is_untold(element: &Element) -> bool {
+    let mut inner = element.elements();
+    element.is("cookies") && inner.all(|cookie| cookie.text().trim() == Secret::HIDDEN)
+}
+
 /// What tells a device from its siblings.
-fn identity(element: &Element) -> Option<&str> {
+fn identity(element: &Element) -> Option<String> {
     let part = |name, key| element.child(name).and_then(|part| part.attribute(key));
-    match element.name() {
+    let key = match element.name() {
         "disk" => part("target", "dev"),
         "filesystem" => part("target", "dir"),
         "interface" => part("mac", "address"),
         "channel" => part("target", "name"),
-        "feature" | "timer" | "entry" => element.attribute("name"),
+        "feature" | "timer" | "entry" | "cookie" => element.attribute("name"),
         _ => None,
-    }
+    };
+    // Hardware addresses are written in large letters, too.
+    let is_card = element.is("interface");
+    key.map(|key| {
+        if is_card {
+            key.to_lowercase()
+        } else {
+            key.to_owned()
+        }
+    })
 }
 
 fn compare(
@@ -273,7 +395,7 @@ fn is_keyed(name: &str) -> bool {
     ["images", "interfaces", "vNumaNodeList"].contains(&name)
 }
 
-/// Compares lists by their keys; an entry that was defined without one is met by its place.
+/// Compares lists by their keys; an entry that was defined without one is met by its place among those left.
 fn compare_entries(
     path: &str,
     wanted: &Map<String, Value>,
@@ -286,9 +408,13 @@ fn compare_entries(
             let path = entry.get("imagePath");
             path.is_some() && found.get("imagePath") == path
         };
-        let found = match place_of(key) {
+        let is_left =
+            |(key, _): &(&String, &Value)| !met.contains(key) && !wanted.contains_key(*key);
+        let found = match place_of(key).filter(|_| !there.contains_key(key)) {
             // libvirt keeps disks in an order of its own.
-            Some(at) => there.iter().find(has_path).or_else(|| there.iter().nth(at)),
+            Some(_) => {
+                (there.iter().filter(is_left).find(has_path)).or_else(|| there.iter().find(is_left))
+            }
             None => there.get_key_value(key),
         };
         let field = format!("{path}[{key}]");
@@ -416,4 +542,76 @@ pub fn next_run_changes(live: &Vm, persistent: &Vm) -> BTreeSet<String> {
         changed.remove("customCpuName");
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rest(wanted: &str, found: &str) -> Vec<String> {
+        let of = |inner: &str| format!("<domain><devices>{inner}</devices></domain>");
+        let all = of_rest(&of(wanted), &of(found), &Vm::default());
+        let fields = all.expect("XML").into_iter();
+        fields.map(|deviation| deviation.field).collect()
+    }
+
+    #[test]
+    fn what_libvirt_writes_otherwise_is_the_same_and_what_means_something_else_is_not() {
+        for (defined, same, other) in [
+            (
+                "<hostdev><address domain='0' slot='037' function='0'/></hostdev>",
+                "<hostdev><address domain='0x0000' slot='0x1f' function='0x0'/></hostdev>",
+                "<hostdev><address domain='0x0000' slot='0x1e' function='0x0'/></hostdev>",
+            ),
+            (
+                "<a><b cpuset='0,1,2'/></a>",
+                "<a><b cpuset='0-2'/></a>",
+                "<a><b cpuset='0-3'/></a>",
+            ),
+            (
+                "<cell cpus='0,1' memory='64' unit='MiB'/>",
+                "<cell id='0' cpus='0-1' memory='65536' unit='KiB'/>",
+                "<cell id='0' cpus='0-1' memory='65537' unit='KiB'/>",
+            ),
+            (
+                "<secret uuid='6F2B1D0E5B0E4D0E9D530C7F7B7D2AAD'/>",
+                "<secret uuid='6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aad'/>",
+                "<secret uuid='6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aae'/>",
+            ),
+            ("<a b='yes'/>", "<a b='yes'/>", "<a b='on'/>"),
+            ("<a b='007'/>", "<a b='007'/>", "<a b='7'/>"),
+        ] {
+            assert_eq!(rest(defined, same), [""; 0], "{defined}");
+            assert!(!rest(defined, other).is_empty(), "{other}");
+        }
+        let slots = rest(
+            "<m slots='4' unit='MiB'>1</m>",
+            "<m slots='2' unit='KiB'>1024</m>",
+        );
+        assert_eq!(slots, ["domain/devices/m@slots"]);
+    }
+
+    #[test]
+    fn a_card_without_an_address_is_the_first_that_is_left() {
+        let card = |address: Option<&str>| crate::entity::VmNetworkInterface {
+            mac_address: address.map(str::to_owned),
+            ..Default::default()
+        };
+        let of = |addresses: &[Option<&str>]| {
+            let mut vm = Vm::default();
+            vm.vm_static.interfaces = addresses.iter().copied().map(card).collect();
+            vm
+        };
+        let found = of(&[Some("52:54:00:00:00:0a"), Some("b"), Some("c")]);
+        let defined = of(&[None, Some("52:54:00:00:00:0A"), None, None]);
+        let paired = with_addresses(&defined, None, &found);
+        let addresses = paired.vm_static.interfaces.into_iter();
+        let addresses: Vec<_> = addresses.map(|card| card.mac_address).collect();
+        let address = |text: &str| Some(text.to_owned());
+        let own = address("52:54:00:00:00:0a");
+        assert_eq!(addresses, [address("b"), own, address("c"), None]);
+        let one_more = deviations(&of(&[None, Some("a")]), &of(&[Some("a")]));
+        assert_eq!(one_more.len(), 1, "{one_more:?}");
+        assert_eq!(one_more[0].field, "vmStatic.interfaces[#0]");
+    }
 }

@@ -72,7 +72,8 @@ impl Definition {
     }
 
     /// Where a VM is otherwise than this says. What it leaves open cannot differ; a list that it gives
-    /// is meant to be whole. `found_xml` is the VM's XML, for what the model has no field for.
+    /// is meant to be whole. `found_xml` is the VM's XML, for what the model has no field for; `has_secrets`
+    /// if its secrets are in it: then they are compared, and told.
     ///
     /// # Errors
     /// If one of the XMLs is none.
@@ -80,19 +81,55 @@ impl Definition {
         &self,
         found: &Vm,
         found_xml: Option<&str>,
+        has_secrets: bool,
     ) -> Result<Vec<Deviation>, XmlError> {
-        let mut all = difference::of_model(&self.vm, self.said.as_ref(), found);
+        let said = self.said.as_ref();
+        let vm = difference::with_addresses(&self.vm, said, found);
+        let mut all = difference::of_model(&vm, said, found);
+        let Some(found) = found_xml else {
+            return Ok(all);
+        };
+        if has_secrets && self.xml.is_none() {
+            all.extend(difference::of_tickets(&vm, found)?);
+        }
         let own = self.xml.as_ref().and_then(Secret::expose);
-        if let (Some(own), Some(found)) = (own.or(self.vm.domain_xml.as_deref()), found_xml) {
-            // Of secrets nothing is told here.
-            let (mut own, found) = (redact(own)?, redact(found)?);
+        if let Some(own) = own.or(vm.domain_xml.as_deref()) {
+            let seen = |xml: &str| {
+                if has_secrets {
+                    Ok(xml.to_owned())
+                } else {
+                    redact(xml)
+                }
+            };
+            let (mut own, found) = (seen(own)?, seen(found)?);
             if self.xml.is_none() {
                 // In it the other fields count.
-                own = written(&own, &self.vm)?.0;
+                own = written(&own, &vm)?.0;
             }
-            all.extend(difference::of_rest(&own, &found, &self.vm)?);
+            let mut rest = difference::of_rest(&own, &found, &vm)?;
+            // In YAML it may stand without its secrets.
+            rest.retain(|deviation| self.xml.is_some() || deviation.defined.is_some());
+            all.extend(rest);
         }
         Ok(all)
+    }
+
+    /// Whether it holds secrets that can be compared with those of a VM that libvirt tells to few: all but
+    /// those in the places of disks, which are always compared, and those that the guest gets on a CD.
+    #[must_use]
+    pub fn holds_secrets_of_xml(&self) -> bool {
+        let mut vm = self.vm.clone();
+        vm.hide_secrets_of_places();
+        let is_in = |xml: &str| {
+            let without_places = written(xml, &vm);
+            without_places.is_ok_and(|(xml, _)| redact(&xml).is_ok_and(|hidden| hidden != xml))
+        };
+        let consoles = vm.vm_dynamic.iter();
+        let mut consoles = consoles.flat_map(|dynamic| dynamic.graphics_infos.values());
+        let own = self.xml.as_ref().and_then(Secret::expose);
+        own.or(vm.domain_xml.as_deref()).is_some_and(is_in)
+            || consoles
+                .any(|console| (console.ticket.as_ref()).is_some_and(|it| it.expose().is_some()))
     }
 
     /// Whether it is about a run of the VM, not about how it is configured.

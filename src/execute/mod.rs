@@ -363,7 +363,7 @@ impl Run<'_> {
 /// A VM that libvirt knows is booted as libvirt has it, whatever the definition says that names it.
 fn not_as_defined(entry: &Entry) -> Option<String> {
     let definition = entry.definition.as_deref()?;
-    let found = definition.deviations(&entry.vm, None).ok()?;
+    let found = definition.deviations(&entry.vm, None, false).ok()?;
     let fields: Vec<&str> = found.iter().map(|one| one.field.as_str()).collect();
     let file = &definition.origin.file;
     (!fields.is_empty()).then(|| {

@@ -1,6 +1,7 @@
 //! What a VM says by way of YAML, and what differs from a definition, is all of it: also what the model has
 //! no field for.
 
+use super::support::Ran;
 use super::support::guest::define_empty;
 use super::support::session::Session;
 
@@ -117,9 +118,10 @@ fn a_difference_is_seen_wherever_it_is_and_nothing_else_is_one() {
     };
     diff("same.xml", RICH).succeeds().says("rich is as defined");
     let secret = RICH.replace("listen='0.0.0.0'/>", "listen='0.0.0.0' passwd='s3cret'/>");
-    diff("secret.xml", &secret)
-        .succeeds()
+    let ran = diff("secret.xml", &secret)
+        .ends_with(0)
         .says("rich is as defined");
+    assert!(ran.stderr.contains("--security-info"), "{ran:?}");
     for (of, other, place) in [
         ("format='luks'", "format='luks2'", "encryption@format"),
         ("id='42'", "id='43'", "vlan/tag@id"),
@@ -163,6 +165,135 @@ fn a_difference_is_seen_wherever_it_is_and_nothing_else_is_one() {
         );
     }
     assert!(!ran.stdout.contains("balloonEnabled"), "{ran:#?}");
+}
+
+/// What a definition of the VM `v` is made of: whose devices, and whose CPUs.
+fn plain(parts: [&str; 2]) -> String {
+    let [devices, cpus] = parts;
+    format!(
+        "<domain type='qemu'><name>v</name><uuid>6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2aae</uuid>\
+         <memory unit='MiB'>128</memory>{cpus}\
+         <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>\
+         <devices>{devices}</devices></domain>"
+    )
+}
+
+/// Defines a VM, and says where it differs from a definition.
+fn difference(host: &Session, defined: &str, (name, text): (&str, &str), options: &[&str]) -> Ran {
+    let file = host.write("defined.xml", defined);
+    host.virsh(["define".as_ref(), file.as_os_str()]);
+    let file = host.write(name, text);
+    let diff = format!("--diff={}", file.display());
+    let ran = host.vmlife([&["show", "v", &diff], options].concat());
+    host.virsh(["undefine", "v"]);
+    ran
+}
+
+#[test]
+fn a_vm_that_was_just_defined_does_not_differ_however_libvirt_writes_it() {
+    let Some(host) = Session::start() else { return };
+    let cell = "<vcpu>2</vcpu><cpu><numa><cell cpus='0,1' memory='128' unit='MiB'/></numa></cpu>";
+    for (parts, of, other, place) in [
+        (
+            [
+                "<interface type='user'><mac address='52:54:00:AB:CD:EF'/></interface>",
+                "",
+            ],
+            "EF'",
+            "EE'",
+            "interfaces[52:54:00:ab:cd:ee]",
+        ),
+        (["", cell], "'0,1'", "'0'", "vNumaNodeList[0].cpuIds"),
+        (
+            ["", "<vcpu cpuset='0,1'>2</vcpu>"],
+            "'0,1'",
+            "'0'",
+            "vcpu@cpuset",
+        ),
+        (
+            [
+                "<hostdev mode='subsystem' type='pci' managed='yes'><source>\
+                 <address domain='0' bus='0' slot='0x1f' function='0'/></source></hostdev>",
+                "",
+            ],
+            "0x1f",
+            "0x1e",
+            "source/address@slot",
+        ),
+        (
+            [
+                "<interface type='bridge'><source bridge='br0'/><target dev='tapx'/></interface>\
+                 <interface type='direct'><source dev='eth0' mode='bridge'/></interface>",
+                "",
+            ],
+            "mode='bridge'",
+            "mode='private'",
+            "source@mode",
+        ),
+        (
+            [
+                "<interface type='user'><model type='e1000'/></interface>\
+                 <interface type='user'><mac address='52:54:00:00:00:01'/></interface>",
+                "",
+            ],
+            "e1000",
+            "virtio",
+            "].type",
+        ),
+    ] {
+        let text = plain(parts);
+        let same = difference(&host, &text, ("same.xml", &text), &[]).succeeds();
+        assert!(same.stderr.is_empty(), "{same:?}");
+        let changed = text.replacen(of, other, 1);
+        let ran = difference(&host, &text, ("other.xml", &changed), &[]).ends_with(1);
+        assert!(ran.stdout.contains(place), "{place}: {ran:#?}");
+    }
+}
+
+#[test]
+fn a_secret_that_differs_is_seen_where_secrets_are_asked_for_and_is_never_told() {
+    let Some(host) = Session::start() else { return };
+    let console = plain(["<graphics type='vnc' port='-1' passwd='s3cret'/>", ""]);
+    let cd = plain([
+        "<disk type='network' device='cdrom'><source protocol='https' name='a.iso'>\
+         <host name='h' port='443'/><cookies><cookie name='t'>s3cret</cookie></cookies></source>\
+         <target dev='sda' bus='sata'/><readonly/></disk>",
+        "",
+    ]);
+    let ticket = |ticket: &str| {
+        let infos = format!("{{graphicsInfos: {{VNC: {{ticket: {ticket}}}}}}}");
+        format!("vmStatic: {{name: v}}\nvmDynamic: {infos}\n")
+    };
+    let none = console.replace(" passwd='s3cret'", "");
+    let (same, other) = (ticket("s3cret"), ticket("0ther"));
+    for (defined, same, other, is_without) in [
+        (
+            &console,
+            &console,
+            &console.replace("s3cret", "0ther"),
+            false,
+        ),
+        (&console, &console, &none, true),
+        (&console, &same, &other, false),
+        (&cd, &cd, &cd.replace("s3cret", "0ther"), false),
+    ] {
+        let asked = ["--security-info"];
+        let ran = difference(&host, defined, ("same", same), &asked).succeeds();
+        assert!(ran.stderr.is_empty(), "{ran:?}");
+        let ran = difference(&host, defined, ("other", other), &asked).ends_with(1);
+        assert_eq!(ran.stdout.lines().count(), 3, "{ran:#?}");
+        let words = format!("{ran:?}");
+        assert!(!words.contains("s3cret") && !words.contains("0ther"));
+        let ran = difference(&host, defined, ("other", other), &[]).ends_with(0);
+        let warned = ran.stderr.contains("were not compared: --security-info");
+        assert_eq!(warned, !is_without, "{ran:?}");
+    }
+    let init = "vmStatic: {name: v, vmInit: {rootPassword: 0ther}}\n";
+    for options in [&[][..], &["--security-info"]] {
+        let ran = difference(&host, &console, ("init.yaml", init), options);
+        assert!(ran.stderr.contains("CD was not compared"), "{ran:?}");
+        assert!(!format!("{ran:?}").contains("0ther"));
+    }
 }
 
 #[test]
