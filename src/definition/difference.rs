@@ -225,7 +225,7 @@ fn compare_elements(path: &str, wanted: &Element, there: &Element, all: &mut Vec
 }
 
 /// What tells a device from its siblings.
-fn identity(element: &Element) -> Option<&str> {
+pub(super) fn identity(element: &Element) -> Option<&str> {
     let part = |name, key| element.child(name).and_then(|part| part.attribute(key));
     match element.name() {
         "disk" => part("target", "dev"),
