@@ -15,11 +15,11 @@ mod tree;
 mod yaml;
 mod yaml_writer;
 
-pub use difference::{Deviation, Said, deviations, next_run_changes};
+pub use difference::{Deviation, Said, deviations};
 pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_volume};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use needs::{MovedDisk, NeededFile, Needs, Platform, knows_cpu_model, moved_disks, needs};
-pub use next_run::next_run_places;
+pub use next_run::next_run_changes;
 pub use obstacles::{Obstacle, Part, Saving};
 pub use redaction::redact;
 pub use tree::XmlError;

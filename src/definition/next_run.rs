@@ -4,39 +4,71 @@
 //! Where it cannot be told whether somebody or libvirt made the difference, there is none.
 
 use super::binding::memory_of;
-use super::difference::identity;
+use super::difference::{changed_fields, identity};
 use super::metadata::METADATA_NAMESPACE;
 use super::tree::{Document, Element, XmlError};
+use crate::entity::Vm;
 use std::collections::BTreeSet;
 
-/// Where the XML of a VM that runs, or of its image, and that of its persistent definition differ in what is
-/// in none of the fields: places such as `domain/devices/rng` or `domain/devices/watchdog@action`.
-/// `changed_fields` are those that differ.
-///
-/// # Errors
-/// If one of the XMLs is none.
-pub fn next_run_places(
-    live_xml: &str,
-    persistent_xml: &str,
-    changed_fields: &BTreeSet<String>,
-) -> Result<BTreeSet<String>, XmlError> {
-    let mut wish = super::read_domain(live_xml)?;
-    let configured = super::read_domain(persistent_xml)?.vm_static;
-    // The CPU of what runs is written out in full, and is compared by itself.
-    wish.vm_static.custom_cpu_name = configured.custom_cpu_name;
-    wish.vm_static.use_host_cpu_flags = configured.use_host_cpu_flags;
-    // In this the fields are as they run: what differs still is in none of them.
-    let (persistent_xml, _) = super::written(persistent_xml, &wish)?;
-    let live = Document::parse(live_xml)?;
-    let persistent = Document::parse(&persistent_xml)?;
+/// What the next boot of a VM changes: the fields in which the VM that runs, or that its image holds, and
+/// its persistent definition differ; and of what is in none of them the places at which their XML does, such as
+/// `domain/devices/rng` or `domain/devices/watchdog@action`. Of XML that is none there are no places.
+#[must_use]
+pub fn next_run_changes(
+    (live, live_xml): (&Vm, &str),
+    (persistent, persistent_xml): (&Vm, &str),
+) -> BTreeSet<String> {
+    let mut changes = changed_fields(live, persistent);
+    // QEMU is given whole MiB.
+    let whole_mib = |vm: &Vm| Some(vm.vm_static.mem_size_mb?.kib().div_ceil(1024));
+    if whole_mib(live) == whole_mib(persistent) {
+        changes.remove("memSizeMb");
+    }
+    let Ok([live, persistent]) = comparable(live_xml, persistent_xml, persistent) else {
+        return changes;
+    };
+    if is_minimum(&persistent) {
+        changes.remove("customCpuName");
+    }
+    // libvirt chooses the firmware when the VM starts.
+    let is_chosen = |domain: &Element| domain.find("os/loader").is_some();
+    let has_choice = persistent
+        .child("os")
+        .is_some_and(|os| os.attribute("firmware").is_some());
+    if has_choice && is_chosen(&live) {
+        changes.remove("biosType");
+    }
     let mut places = BTreeSet::new();
-    compare("domain", &live.root, &persistent.root, &mut places);
+    compare("domain", &live, &persistent, &mut places);
     let is_told = |place: &String| {
         let mut told = TOLD_WHOLE.iter();
-        told.any(|(field, of)| changed_fields.contains(*field) && place.starts_with(of))
+        told.any(|(field, of)| changes.contains(*field) && place.starts_with(of))
     };
     places.retain(|place| !is_told(place));
-    Ok(places)
+    changes.extend(places);
+    changes
+}
+
+/// The XML of both, the second one with the fields of the first: what differs still is in none of them.
+fn comparable(live: &str, persistent: &str, configured: &Vm) -> Result<[Element; 2], XmlError> {
+    let mut wish = super::read_domain(live)?;
+    // The CPU of what runs is written out in full, and is compared by itself.
+    let (wished, configured) = (&mut wish.vm_static, &configured.vm_static);
+    wished
+        .custom_cpu_name
+        .clone_from(&configured.custom_cpu_name);
+    wished.use_host_cpu_flags = configured.use_host_cpu_flags;
+    let (persistent, _) = super::written(persistent, &wish)?;
+    Ok([
+        Document::parse(live)?.root,
+        Document::parse(&persistent)?.root,
+    ])
+}
+
+/// Whether a CPU is only to be at least so, and is the host's when it runs.
+fn is_minimum(domain: &Element) -> bool {
+    let cpu = domain.child("cpu");
+    cpu.is_some_and(|cpu| cpu.attribute("match") == Some("minimum"))
 }
 
 /// Fields that tell of whole devices.
@@ -59,12 +91,14 @@ const OF_RUN: [&str; 7] = [
     "vcpus",
 ];
 
+/// Elements that say the same where they are missing as where there is nothing in them to compare.
+const BARE: [&str; 2] = ["cpu", "metadata"];
+
 /// Elements that libvirt adds to what runs, or fills in there.
-const ADDED: [&str; 14] = [
+const ADDED: [&str; 13] = [
     "address",
     "cbitpos",
     "cookies",
-    "cpu",
     "current",
     "driver",
     "listen",
@@ -78,7 +112,7 @@ const ADDED: [&str; 14] = [
 ];
 
 /// Attributes that libvirt adds to what runs.
-const FILLED_IN: [&str; 24] = [
+const FILLED_IN: [&str; 23] = [
     "address",
     "adjustment",
     "basis",
@@ -101,7 +135,6 @@ const FILLED_IN: [&str; 24] = [
     "state",
     "template",
     "tlsPort",
-    "tray",
     "tty",
 ];
 
@@ -128,14 +161,21 @@ fn resolved(path: &str, persistent: &Element) -> &'static [&'static str] {
 fn is_compared(path: &str, element: &Element) -> bool {
     let is_of_device = path.starts_with("domain/devices/");
     let is_place = is_of_device && element.is("address") && !path.ends_with("/source");
-    // What is plugged in or out leaves these as it finds them, and the XML in an image some out.
+    // What is plugged in or out leaves these as it finds them; and the XML in an image leaves out what every
+    // VM has.
     let is_of_bus = element.is("controller")
         && matches!(
             element.attribute("type"),
             Some("pci" | "usb" | "virtio-serial")
         );
+    let is_of_every = match element.name() {
+        "input" => element.attribute("bus") == Some("ps2"),
+        "audio" => true,
+        _ => false,
+    };
     !is_place
         && !is_of_bus
+        && !is_of_every
         && !OF_RUN.iter().any(|name| element.is(name))
         && !element.is_of(METADATA_NAMESPACE, "vm")
 }
@@ -143,6 +183,10 @@ fn is_compared(path: &str, element: &Element) -> bool {
 fn compare(path: &str, live: &Element, persistent: &Element, places: &mut BTreeSet<String>) {
     let sizes = [live, persistent].map(|element| memory_of(element).ok());
     if live.attribute("unit").is_some() && sizes[0].is_some() && sizes[0] == sizes[1] {
+        return;
+    }
+    // Of an empty drive libvirt tells no more what it is to hold; that is in a field.
+    if path.starts_with("domain/devices/") && live.is("disk") && is_empty(live) {
         return;
     }
     if path == "domain/cpu" {
@@ -160,8 +204,18 @@ fn compare(path: &str, live: &Element, persistent: &Element, places: &mut BTreeS
         let is_of_cpu = path == "domain/cpu" && !["topology", "numa"].contains(&element.name());
         is_compared(path, element) && !is_of_cpu && !others.contains(&element.name())
     };
-    let mut left: Vec<&Element> = persistent.elements().filter(is_compared).collect();
-    for child in live.elements().filter(is_compared) {
+    let [mut there, mut left] = [live, persistent]
+        .map(|element| element.elements().filter(is_compared).collect::<Vec<_>>());
+    let bare = BARE.map(Element::new);
+    for bare in bare.iter().filter(|_| path == "domain") {
+        let lacks = |elements: &[&Element]| !elements.iter().any(|other| other.is(bare.name()));
+        match (lacks(&there), lacks(&left)) {
+            (true, false) => there.push(bare),
+            (false, true) => left.push(bare),
+            _ => {}
+        }
+    }
+    for child in there {
         let inside = place_of(path, child);
         let alike = |(_, other): &(usize, &&Element)| {
             other.name() == child.name() && identity(other) == identity(child)
@@ -188,6 +242,15 @@ fn compare(path: &str, live: &Element, persistent: &Element, places: &mut BTreeS
     places.extend(left.iter().map(|element| place_of(path, element)));
 }
 
+/// Whether a drive has no disk in it.
+fn is_empty(drive: &Element) -> bool {
+    drive.child("source").is_none_or(|source| {
+        let mut names = source.attributes().map(|(name, _)| name);
+        source.elements().next().is_none()
+            && names.all(|name| ["index", "startupPolicy"].contains(&name))
+    })
+}
+
 fn place_of(path: &str, element: &Element) -> String {
     match identity(element) {
         Some(key) => format!("{path}/{}[{key}]", element.name()),
@@ -211,7 +274,7 @@ fn compare_attributes(
             (_, _, Some("-1")) => true,
             // libvirt makes all of these one kind, and follows what the guest does to its clock.
             ("offset", Some("variable"), Some("utc" | "localtime")) => true,
-            ("adjustment", _, Some("reset")) => true,
+            ("adjustment", _, Some("reset")) | ("tray", ..) => true,
             ("adjustment", Some(now), Some(then)) => is_same_time(now, then),
             (_, now, then) => now == then,
         };
@@ -234,7 +297,8 @@ fn is_same_time(now: &str, then: &str) -> bool {
 /// A CPU that runs is told with all features that QEMU gave it or could not give it. That of another mode is in
 /// a field.
 fn compare_features(live: &Element, persistent: &Element, places: &mut BTreeSet<String>) {
-    if live.attribute("mode") != persistent.attribute("mode") {
+    let is_minimum = persistent.attribute("match") == Some("minimum");
+    if is_minimum || live.attribute("mode") != persistent.attribute("mode") {
         return;
     }
     let model = |cpu: &Element| {
@@ -269,5 +333,81 @@ fn compare_features(live: &Element, persistent: &Element, places: &mut BTreeSet<
         if !is_same {
             places.insert(place_of("domain/cpu", feature));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::read_domain;
+
+    const LIVE: &str = "<domain type='qemu' id='1'><name>a</name><memory unit='KiB'>65536</memory>
+        <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+        <features><acpi/></features>
+        <cpu mode='custom' match='exact' check='full'><model fallback='forbid'>qemu64</model>
+        <feature policy='require' name='aes'/><feature policy='require' name='hypervisor'/><feature policy='disable' name='svm'/></cpu>
+        <clock offset='variable' adjustment='3601' basis='utc'/><on_crash>destroy</on_crash>
+        <devices><disk type='file' device='cdrom'><driver name='qemu'/><target dev='sda' bus='sata' tray='open'/></disk>
+        <controller type='usb' index='0'/>
+        <console type='pty' tty='/dev/pts/1'><source path='/dev/pts/1'/><target type='serial' port='0'/><alias name='c'/></console>
+        <watchdog model='i6300esb' action='reset'><alias name='w'/><address type='pci' slot='0x01'/></watchdog>
+        <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+        <rng model='virtio'><backend model='random'>/dev/random</backend></rng></devices>
+        <seclabel type='dynamic' model='dac' relabel='yes'><label>+1:+1</label></seclabel></domain>";
+
+    const PERSISTENT: &str = "<domain type='qemu'><name>a</name><memory unit='KiB'>65000</memory>
+        <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+        <features><acpi/></features>
+        <cpu mode='custom' match='exact' check='none'><model fallback='allow'>qemu64</model>
+        <feature policy='require' name='aes'/><feature policy='require' name='svm'/></cpu>
+        <clock offset='variable' adjustment='3600' basis='utc'/><on_crash>destroy</on_crash>
+        <devices><disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='sda' bus='sata'/></disk>
+        <console type='pty'><target type='serial' port='0'/></console>
+        <rng model='virtio'><backend model='random'>/dev/random</backend></rng>
+        <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+        <watchdog model='i6300esb' action='reset'><address type='pci' slot='0x02'/></watchdog>
+        <audio id='1' type='none'/></devices></domain>";
+
+    fn changes(live: &str, persistent: &str) -> Vec<String> {
+        let [one, other] = [live, persistent].map(|xml| read_domain(xml).unwrap());
+        let changes = next_run_changes((&one, live), (&other, persistent));
+        changes.into_iter().collect()
+    }
+
+    #[test]
+    fn what_libvirt_adds_to_what_runs_is_no_change() {
+        assert_eq!(changes(LIVE, PERSISTENT), [""; 0]);
+        let at_least = PERSISTENT.replace("match='exact'", "match='minimum'");
+        let more = LIVE.replace(">qemu64<", ">Nehalem<");
+        assert_eq!(changes(&more, &at_least), [""; 0]);
+        let efi = PERSISTENT.replace("<os>", "<os firmware='efi'>");
+        let loader = "<loader readonly='yes' type='pflash'>/f</loader><nvram>/n</nvram></os>";
+        assert_eq!(changes(&LIVE.replace("</os>", loader), &efi), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_in_no_field_is_told_by_its_place() {
+        for (of, other, place) in [
+            ("<acpi/>", "", "domain/features/acpi"),
+            ("<acpi/>", "<acpi/><pae/>", "domain/features/pae"),
+            ("'aes'", "'avx'", "domain/cpu/feature[avx]"),
+            ("3600", "7200", "domain/clock@adjustment"),
+            (">destroy", ">restart", "domain/on_crash"),
+            ("'reset'", "'poweroff'", "domain/devices/watchdog@action"),
+            (">/dev/random", ">/dev/hwrng", "domain/devices/rng/backend"),
+            (
+                "<name>",
+                "<metadata><y xmlns='urn:x'/></metadata><name>",
+                "domain/metadata/y",
+            ),
+            ("KiB'>65000", "KiB'>70000", "memSizeMb"),
+        ] {
+            let changed = PERSISTENT.replacen(of, other, 1);
+            assert_ne!(changed, PERSISTENT);
+            assert_eq!(changes(LIVE, &changed), [place], "{of}");
+        }
+        let fewer = "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>";
+        let fewer = PERSISTENT.replace(fewer, "");
+        assert_eq!(changes(LIVE, &fewer), ["domain/devices/rng"]);
     }
 }

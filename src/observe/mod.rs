@@ -11,8 +11,7 @@ mod statistics;
 pub use gaps::Gap;
 
 use crate::definition::{
-    metadata_flaws, next_run_changes, next_run_places, read_domain, read_host_uuid, read_snapshot,
-    read_volume,
+    metadata_flaws, next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
 };
 use crate::entity::{
     DiskImage, GuestAgentStatus, ImageStatus, LockInfo, Seconds, Snapshot, SnapshotStatus,
@@ -331,10 +330,8 @@ impl Observer<'_> {
             self.hibernated(vm)
         };
         if let Some((running, xml)) = running {
-            let mut changed = next_run_changes(&running, &persistent);
-            let places = next_run_places(&xml, &persistent_xml, &changed);
-            changed.extend(places.unwrap_or_default());
-            vm.next_run_changed_fields = changed;
+            vm.next_run_changed_fields =
+                next_run_changes((&running, &xml), (&persistent, &persistent_xml));
             vm.next_run_configuration_exists = !vm.next_run_changed_fields.is_empty();
             let of_boot = [
                 "defaultBootSequence",
