@@ -92,7 +92,7 @@ const OF_RUN: [&str; 7] = [
 ];
 
 /// Elements that say the same where they are missing as where there is nothing in them to compare.
-const BARE: [&str; 2] = ["cpu", "metadata"];
+const BARE: [&str; 3] = ["cpu", "features", "metadata"];
 
 /// Elements that libvirt adds to what runs, or fills in there.
 const ADDED: [&str; 13] = [
