@@ -270,11 +270,12 @@ fn compare_attributes(
     for name in names.into_iter().filter(|name| !others.contains(name)) {
         let is_same = match (name, live.attribute(name), persistent.attribute(name)) {
             (name, Some(_), None) => FILLED_IN.contains(&name),
-            // Any port will do.
-            (_, _, Some("-1")) => true,
-            // libvirt makes all of these one kind, and follows what the guest does to its clock.
-            ("offset", Some("variable"), Some("utc" | "localtime")) => true,
-            ("adjustment", _, Some("reset")) | ("tray", ..) => true,
+            // Any port will do; libvirt makes all clocks of one kind, and follows what the guest does to its own
+            // and to its drives.
+            (_, _, Some("-1"))
+            | ("offset", Some("variable"), Some("utc" | "localtime"))
+            | ("adjustment", _, Some("reset"))
+            | ("tray", ..) => true,
             ("adjustment", Some(now), Some(then)) => is_same_time(now, then),
             (_, now, then) => now == then,
         };

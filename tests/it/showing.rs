@@ -252,9 +252,9 @@ fn whatever_somebody_changes_of_the_next_run_is_told_and_nothing_that_libvirt_ad
             "domain/metadata/y",
         ),
     ] {
-        let changed = kept.replacen(of, other, 1);
-        assert_ne!(changed, kept, "{of}");
-        define(&changed);
+        let edited = kept.replacen(of, other, 1);
+        assert_ne!(edited, kept, "{of}");
+        define(&edited);
         assert_eq!(changes(), [place], "{of}");
     }
     let (before, rest) = kept.split_once("<rng").expect("its beginning");

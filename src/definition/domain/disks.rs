@@ -430,6 +430,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_lies_on_servers_is_a_lun_only_if_it_is_one() {
+        use crate::definition::tree::Document;
+        for (disk, kind) in [
+            (
+                "<disk type='file'><source file='/a'/></disk>",
+                Some(DiskStorageType::Image),
+            ),
+            (
+                "<disk type='block' device='lun'/>",
+                Some(DiskStorageType::Lun),
+            ),
+            (
+                "<disk type='network'><source protocol='iscsi'/></disk>",
+                Some(DiskStorageType::Lun),
+            ),
+            ("<disk type='network'><source protocol='rbd'/></disk>", None),
+        ] {
+            let document = Document::parse(disk).unwrap();
+            assert_eq!(storage_type(&document.root), kind, "{disk}");
+        }
+    }
+
+    #[test]
     fn disks_are_lettered_beyond_z() {
         let letters: Vec<_> = [0, 25, 26, 27, 701, 702].map(disk_letters).into();
         assert_eq!(letters, ["a", "z", "aa", "ab", "zz", "aaa"]);
