@@ -116,8 +116,8 @@ pub(crate) fn show(
     }
     let mut kind = Kind::Done;
     if showing.verify {
-        for vm in &mut vms {
-            kind = worse(kind, verify_all(vm, interrupt, output)?);
+        for (vm, source) in vms.iter_mut().zip(&sources) {
+            kind = worse(kind, verify_all(vm, source, interrupt, output)?);
         }
     }
     if matches!(form, Form::Json | Form::Yaml) {
@@ -238,7 +238,12 @@ fn image_folders(uri: Option<&str>) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Reads the images of a VM. One that turns out to be damaged is nothing to come back from.
-fn verify_all(vm: &mut Vm, interrupt: &Interrupt, output: &mut Output) -> Result<Kind, Failure> {
+fn verify_all(
+    vm: &mut Vm,
+    source: &Source,
+    interrupt: &Interrupt,
+    output: &mut Output,
+) -> Result<Kind, Failure> {
     let subject = VmRef::from(&*vm);
     let mut kind = Kind::Done;
     for image in &mut vm.saved_images {
@@ -249,7 +254,10 @@ fn verify_all(vm: &mut Vm, interrupt: &Interrupt, output: &mut Output) -> Result
         && dynamic.status == VmStatus::Suspended
         && !is_left
     {
-        dynamic.status = VmStatus::Down;
+        dynamic.status = match source {
+            Source::Image(_) => VmStatus::Unknown,
+            _ => VmStatus::Down,
+        };
     }
     Ok(kind)
 }
@@ -356,7 +364,8 @@ fn of_image(path: &Path) -> Result<Subject, Failure> {
     let vm = image.vm.ok_or_else(|| wrong(flaw))?;
     let status = match image.summary.verdict {
         Verdict::Good => VmStatus::Suspended,
-        _ => VmStatus::Down,
+        // An image that is nothing to come back from does not tell how its VM is.
+        _ => VmStatus::Unknown,
     };
     let xml = image.xml.unwrap_or_default();
     let vm = Vm {

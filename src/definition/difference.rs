@@ -338,7 +338,7 @@ fn is_untold(element: &Element) -> bool {
 }
 
 /// What tells a device from its siblings.
-fn identity(element: &Element) -> Option<String> {
+pub(super) fn identity(element: &Element) -> Option<String> {
     let part = |name, key| element.child(name).and_then(|part| part.attribute(key));
     let key = match element.name() {
         "disk" => part("target", "dev"),
@@ -505,9 +505,8 @@ fn words(value: &Value) -> String {
     }
 }
 
-/// The fields in which a live VM and its persistent definition differ: what its next boot changes.
-#[must_use]
-pub fn next_run_changes(live: &Vm, persistent: &Vm) -> BTreeSet<String> {
+/// The fields in which a live VM and its persistent definition differ.
+pub(super) fn changed_fields(live: &Vm, persistent: &Vm) -> BTreeSet<String> {
     let fields = |vm: &Vm| {
         let mut fields = configured(&vm.vm_static);
         // libvirt writes the CPU of a running domain out feature by feature.

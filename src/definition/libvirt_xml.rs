@@ -83,7 +83,11 @@ pub fn read_volume(xml: &str) -> VolumeFacts {
         return VolumeFacts::default();
     };
     let text = |path| document.root.find(path).map(Element::text);
-    let time = |path| text(path).and_then(|time| Scalar::read(&time).ok());
+    let time = |path| {
+        let time: Option<Timestamp> = text(path).and_then(|time| Scalar::read(&time).ok());
+        // A time that the file system does not keep is told as 0.
+        time.filter(|time| *time > Timestamp::UNIX_EPOCH)
+    };
     let format = document.root.find("target/format");
     let is_qcow2 = format.and_then(|format| format.attribute("type")) == Some("qcow2");
     let version = text("target/compat").map(|version| QcowCompat::from_libvirt(version.trim()));
@@ -159,5 +163,13 @@ b</description><state>running</state>
         assert_eq!(facts.compat, Some(QcowCompat::Qcow2V3));
         assert_eq!(facts.modified.unwrap().as_millisecond(), 1_700_000_000_500);
         assert_eq!(facts.created, None);
+        let times = |birth: &str| {
+            let xml = format!(
+                "<volume><target><timestamps><btime>{birth}</btime></timestamps></target></volume>"
+            );
+            read_volume(&xml).created
+        };
+        assert_eq!(times("0"), None, "the file system does not know");
+        assert_eq!(times("1700000000.5").unwrap().as_second(), 1_700_000_000);
     }
 }

@@ -86,12 +86,13 @@ entity! {
         /// The size of its file, in bytes. Source: `virDomainGetBlockInfo`, the physical size; of a VM that
         /// is off `block.N.physical`.
         pub apparent_size_in_bytes: Option<Bytes>,
-        /// The space that it and the layers below take up, in bytes, if that is known of each; oVirt has it
-        /// in GiB. Source: as `actualSizeInBytes`.
+        /// The space that it and the layers below take up, in bytes, if these are all known, and that of
+        /// each; oVirt has it in GiB. Source: as `actualSizeInBytes`.
         pub actual_disk_with_snapshots_size: Option<Bytes>,
         /// The size that it began with, in bytes. Source: metadata.
         pub initial_size_in_bytes: Option<Bytes>,
-        /// Whether it can be used. Source: `virDomainGetBlockJobInfo`, `virDomainGetDiskErrors`.
+        /// Whether it can be used. Source: `virDomainGetBlockJobInfo`, `virDomainGetDiskErrors`; of a VM that
+        /// is off whether its file is there.
         pub image_status: Option<ImageStatus>,
         /// The version of its format. Source: the storage volume's `target/compat`.
         pub qcow_compat: Option<QcowCompat>,
@@ -240,6 +241,14 @@ impl DiskImage {
         self.snapshots
             .iter_mut()
             .for_each(Self::hide_secrets_of_places);
+    }
+
+    /// Whether the layers that are told are all that it has: libvirt looks for those of a disk in use, and
+    /// below a raw layer there is none. What is configured may leave out the lower ones.
+    #[must_use]
+    pub fn has_all_layers(&self) -> bool {
+        let bottom = self.snapshots.last().unwrap_or(self);
+        self.plugged == Some(true) || bottom.volume_format == Some(VolumeFormat::Raw)
     }
 
     /// Whether it is a device or a network's target, which oVirt calls a LUN.

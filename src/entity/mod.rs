@@ -98,7 +98,8 @@ entity! {
         /// Properties of devices that hold for this run. Source: `ovirt-vm:device/custom`, else
         /// metadata.
         pub runtime_device_custom_properties: BTreeMap<VmDeviceId, BTreeMap<String, String>>,
-        /// What the next run will have otherwise. Source: the live XML beside the persistent one.
+        /// What the next run will have otherwise: fields, and of what is in none of them the place in the XML,
+        /// such as `domain/devices/rng`. Source: the live XML beside the persistent one.
         pub next_run_changed_fields: BTreeSet<String>,
         /// Whether the next run will be otherwise. Source: the live XML beside the persistent one.
         pub next_run_configuration_exists: bool,

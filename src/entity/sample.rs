@@ -40,7 +40,7 @@ const SAMPLE: &str = r#"{
     "kernelParams": "console=ttyS0 quiet",
     "images": [
       {
-        "diskAlias": "system", "imagePath": "/var/lib/libvirt/images/web-1.qcow2", "targetDev": "vda",
+        "diskAlias": "system", "imagePath": "/var/lib/libvirt/images/web-1.qcow2", "plugged": true, "targetDev": "vda",
         "diskInterface": "VirtIO", "volumeFormat": "COW", "boot": true,
         "size": 21474836480, "actualSizeInBytes": 3435973836,
         "snapshots": [ { "imagePath": "/var/lib/libvirt/images/web-1.base" }, { "imagePath": "/srv/base.qcow2" } ],

@@ -28,6 +28,8 @@ use gaps::Gaps;
 use jiff::Timestamp;
 use statistics::Before;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -315,17 +317,21 @@ impl Observer<'_> {
         let is_kept = is_kept.unwrap_or_default();
         let xml = (is_kept || wishes.inactive).then(|| machine.xml_of(inactive));
         let xml = xml.and_then(|xml| self.gaps.known(vm, "its next run", xml));
-        let persistent = xml.and_then(|xml| read_domain(&xml).ok());
-        let Some(persistent) = persistent else {
+        let persistent = xml.and_then(|xml| Some((read_domain(&xml).ok()?, xml)));
+        let Some((persistent, persistent_xml)) = persistent else {
             return;
         };
-        let running = if is_active {
-            Some(vm.clone())
+        let running = if !is_kept {
+            None
+        } else if is_active {
+            let xml = self.gaps.known(vm, "its next run", machine.xml());
+            xml.map(|xml| (vm.clone(), xml))
         } else {
             self.hibernated(vm)
         };
-        if let Some(running) = running.as_ref().filter(|_| is_kept) {
-            vm.next_run_changed_fields = next_run_changes(running, &persistent);
+        if let Some((running, xml)) = running {
+            vm.next_run_changed_fields =
+                next_run_changes((&running, &xml), (&persistent, &persistent_xml));
             vm.next_run_configuration_exists = !vm.next_run_changed_fields.is_empty();
             let of_boot = [
                 "defaultBootSequence",
@@ -356,14 +362,15 @@ impl Observer<'_> {
         }
     }
 
-    /// The VM as it was when it was hibernated: that is how it comes back.
-    fn hibernated(&self, vm: &Vm) -> Option<Vm> {
+    /// The VM as it was when it was hibernated, and its XML: that is how it comes back.
+    fn hibernated(&self, vm: &Vm) -> Option<(Vm, String)> {
         let image = vm.restorable_image()?;
         let path = image
             .path
             .as_deref()
             .filter(|path| self.inventory.looks_at(path))?;
-        ImageFile::inspect_of(path, vm.id()?)?.vm
+        let image = ImageFile::inspect_of(path, vm.id()?)?;
+        Some((image.vm?, image.xml?.expose()?.to_owned()))
     }
 
     /// Asks the guest's agent, and for addresses also those who give them out.
@@ -504,6 +511,8 @@ impl Observer<'_> {
     fn look_at_storage(&mut self, machine: &Machine, vm: &mut Vm, wishes: Wishes) {
         if vm.status().is_active() {
             self.ask_for_disks(machine, vm, wishes);
+        } else {
+            self.look_for_files(vm);
         }
         for disk in &mut vm.vm_static.images {
             let Some(path) = disk.image_path.as_deref().filter(|_| is_on_host(disk)) else {
@@ -521,6 +530,26 @@ impl Observer<'_> {
                 disk.qcow_compat = facts.compat;
                 disk.creation_date = facts.created.or(disk.creation_date);
                 disk.last_modified = facts.modified.or(disk.last_modified);
+            }
+        }
+    }
+
+    /// Which files of disks are not there. Those that may not be looked for are not judged.
+    fn look_for_files(&self, vm: &mut Vm) {
+        let is_missing = |layer: &DiskImage| {
+            let path = layer.image_path.as_deref().filter(|_| is_on_host(layer));
+            let found = path.map(|path| Path::new(path).metadata());
+            found.is_some_and(|found| found.is_err_and(|why| why.kind() == io::ErrorKind::NotFound))
+        };
+        if !self.inventory.reads_images() {
+            return;
+        }
+        for disk in &mut vm.vm_static.images {
+            if is_missing(disk) {
+                disk.image_status = Some(ImageStatus::Illegal);
+            }
+            for layer in disk.snapshots.iter_mut().filter(|layer| is_missing(layer)) {
+                layer.image_status = Some(ImageStatus::Illegal);
             }
         }
     }

@@ -198,7 +198,7 @@ fn sum_up_layers(disk: &mut DiskImage) {
         .chain(layers)
         .map(|size| size.map(|size| size.0))
         .sum();
-    disk.actual_disk_with_snapshots_size = all.map(Bytes);
+    disk.actual_disk_with_snapshots_size = all.filter(|_| disk.has_all_layers()).map(Bytes);
 }
 
 fn apply_to_disk(disk: &mut DiskImage, now: &Record, before: Option<Before<'_>>, is_active: bool) {
@@ -399,6 +399,10 @@ mod tests {
         let mut vm = running();
         vm.vm_dynamic = None;
         apply(&mut vm, &now, None);
+        let unknown = vm.vm_static.images[0].actual_disk_with_snapshots_size;
+        assert_eq!(unknown, None, "there may be more layers");
+        vm.vm_static.images[0].snapshots[0].volume_format = Some(VolumeFormat::Raw);
+        apply(&mut vm, &now, None);
         let disk = &vm.vm_static.images[0];
         assert_eq!(disk.size, Some(Bytes(1000)));
         assert_eq!(disk.volume_type, Some(VolumeType::Sparse));
@@ -440,6 +444,7 @@ mod tests {
         assert_eq!(disk.snapshots[0].actual_size_in_bytes, None);
         assert_eq!(disk.actual_disk_with_snapshots_size, None);
         disk.snapshots.clear();
+        disk.plugged = Some(true);
         disk.source_type = Some("block".to_owned());
         apply_block_info(disk, info);
         assert_eq!(disk.actual_disk_with_snapshots_size, Some(Bytes(400)));

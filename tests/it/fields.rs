@@ -483,6 +483,14 @@ fn every_field_of_a_rich_guest_is_what_virsh_and_the_guest_say() {
     let vm = host.shown("rich", &["--sample", "3s", "--security-info"]);
     let after = host.said("rich");
     compare("rich", &before, &vm, &after);
+    let birth = "v/volume[1]/target/timestamps/btime";
+    let birth = judge(&after, [birth].into_iter()).remove(0);
+    let known = told(&vm, "vmStatic.images[0].creationDate");
+    assert_eq!(
+        known.as_deref().and_then(number),
+        number(&birth).filter(|birth| *birth > 0.0),
+        "0 is no time"
+    );
 }
 
 #[test]

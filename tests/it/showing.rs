@@ -196,6 +196,172 @@ fn the_next_run_is_told_where_it_will_be_otherwise() {
     assert_eq!(asleep["vms"][0]["nextRunConfigurationExists"], true);
 }
 
+/// A domain with much for which the model has no field.
+const FURNISHED: &str = "<domain type='qemu'><name>vm</name><memory unit='KiB'>30000</memory>
+    <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
+    <cpu mode='custom'><model>qemu64</model><feature policy='require' name='aes'/></cpu>
+    <clock offset='variable' adjustment='3600' basis='utc'/>
+    <devices><serial type='pty'/><console type='pty'/><channel type='unix'><target type='virtio' name='a'/></channel>
+    <disk type='file' device='cdrom'><target dev='sda' bus='sata'/><readonly/></disk>
+    <graphics type='vnc' autoport='yes'/><video><model type='qxl' heads='1'/></video><interface type='user'/>
+    <watchdog model='i6300esb' action='poweroff'/>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices></domain>";
+
+#[test]
+fn whatever_somebody_changes_of_the_next_run_is_told_and_nothing_that_libvirt_adds() {
+    let Some(host) = Session::start() else { return };
+    let define = |xml: &str| {
+        let file = host.write("vm.xml", xml);
+        host.virsh(["define".as_ref(), file.as_os_str()]);
+    };
+    let changes = || {
+        let shown = host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+        let vm = &shown["vms"][0];
+        let exists = vm["nextRunConfigurationExists"].as_bool();
+        assert_eq!(exists, vm.get("nextRunChangedFields").map(|_| true));
+        let fields = vm["nextRunChangedFields"].as_array().cloned();
+        fields.unwrap_or_default()
+    };
+    define(FURNISHED);
+    host.virsh(["start", "vm"]);
+    assert!(changes().is_empty(), "after its start: {:?}", changes());
+    let kept = host.virsh(["dumpxml", "vm", "--inactive"]) + "\n";
+    for (of, other, place) in [
+        ("name='aes'", "name='pcid'", "domain/cpu/feature[pcid]"),
+        ("<acpi/>", "", "domain/features/acpi"),
+        (
+            "action='poweroff'",
+            "action='reset'",
+            "domain/devices/watchdog@action",
+        ),
+        ("/dev/urandom", "/dev/random", "domain/devices/rng/backend"),
+        ("<on_crash>destroy", "<on_crash>restart", "domain/on_crash"),
+        (
+            "adjustment='3600'",
+            "adjustment='7200'",
+            "domain/clock@adjustment",
+        ),
+        (
+            " ram='65536'",
+            " ram='131072'",
+            "domain/devices/video/model@ram",
+        ),
+        (
+            "</uuid>",
+            "</uuid><metadata><x:y xmlns:x='urn:x'/></metadata>",
+            "domain/metadata/y",
+        ),
+    ] {
+        let edited = kept.replacen(of, other, 1);
+        assert_ne!(edited, kept, "{of}");
+        define(&edited);
+        assert_eq!(changes(), [place], "{of}");
+    }
+    let (before, rest) = kept.split_once("<rng").expect("its beginning");
+    let (_, after) = rest.split_once("</rng>").expect("its end");
+    define(&format!("{before}{after}"));
+    assert_eq!(changes(), ["domain/devices/rng"]);
+    host.vmlife(["show", "vm"])
+        .succeeds()
+        .says("changes at the next boot: domain/devices/rng");
+    define(&kept);
+
+    let rng = host.write(
+        "rng.xml",
+        "<rng model='virtio'><backend model='random'>/dev/random</backend></rng>",
+    );
+    let disk = host.write("disk.raw", vec![0; 1 << 20]);
+    let (rng, disk) = (rng.to_str().expect("text"), disk.to_str().expect("text"));
+    for words in [
+        &["attach-disk", "vm", disk, "sdb", "--targetbus", "scsi"][..],
+        &["detach-disk", "vm", "sdb"],
+    ] {
+        host.virsh(words.iter().chain(&["--live", "--config"]));
+        assert!(changes().is_empty(), "{words:?}: {:?}", changes());
+    }
+    host.virsh(["attach-device", "vm", rng, "--config"]);
+    assert_eq!(changes(), ["domain/devices/rng"]);
+    host.virsh(["detach-device", "vm", rng, "--config"]);
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    assert!(changes().is_empty(), "hibernated: {:?}", changes());
+    host.vmlife(["restore", "vm"]).ends_with(0);
+    assert!(changes().is_empty(), "restored: {:?}", changes());
+}
+
+#[test]
+fn of_a_disk_of_a_vm_that_is_off_no_more_is_told_than_is_known() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "vm");
+    let path = |name: &str| host.path(&format!("data/{name}")).display().to_string();
+    for (below, name) in [("", "base"), ("base", "middle"), ("middle", "top")] {
+        let mut create = host.command("qemu-img");
+        create.args(["create", "-q", "-f", "qcow2"]);
+        if !below.is_empty() {
+            create.args(["-F", "qcow2", "-b", &path(below)]);
+        }
+        let create = create.args([&path(name), "1M"]);
+        Ran::of(create.output().expect("qemu-img runs")).ends_with(0);
+    }
+    let disk = |layers: &str| {
+        format!(
+            "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{}'/>{layers}
+            <target dev='vda' bus='virtio'/></disk>",
+            path("top")
+        )
+    };
+    let shown = || host.vmlife(["show", "vm", "-o", "json"]).succeeds().json();
+    let file = host.write("disk.xml", disk(""));
+    let file = file.to_str().expect("text");
+    host.virsh(["attach-device", "vm", file, "--config"]);
+    let image = &shown()["vms"][0]["vmStatic"]["images"][0];
+    assert_eq!(image["imageStatus"], "OK");
+    assert!(image["actualSizeInBytes"].is_u64(), "{image}");
+    let all = image.get("actualDiskWithSnapshotsSize");
+    assert_eq!(all, None, "there are layers that nobody tells");
+
+    host.virsh(["detach-disk", "vm", "vda", "--config"]);
+    let layer = format!(
+        "<backingStore type='file'><format type='qcow2'/><source file='{}'/></backingStore>",
+        path("middle")
+    );
+    host.write("disk.xml", disk(&layer));
+    host.virsh(["attach-device", "vm", file, "--config"]);
+    let page = host.vmlife(["show", "vm"]).succeeds();
+    let page = page.says("at least 1 layer below");
+    assert!(!page.stdout.contains("missing"), "{page:?}");
+    host.virsh(["start", "vm"]);
+    let page = host.vmlife(["show", "vm"]).succeeds();
+    assert!(page.says("2 layers below").stdout.contains("vda"));
+    host.virsh(["destroy", "vm"]);
+
+    for (file, note) in [("middle", "a layer below is missing"), ("top", "missing")] {
+        let (from, to) = (path(file), path("away"));
+        fs::rename(&from, &to).expect("it is moved");
+        let page = host.vmlife(["show", "vm"]).ends_with(0).says(note);
+        assert!(!page.stdout.contains("broken"), "{page:?}");
+        let image = &shown()["vms"][0]["vmStatic"]["images"][0];
+        let layer = match file {
+            "top" => image,
+            _ => &image["snapshots"][0],
+        };
+        assert_eq!(layer["imageStatus"], "ILLEGAL", "{image}");
+        fs::rename(&to, &from).expect("it is moved back");
+    }
+}
+
+#[test]
+fn an_image_that_is_cut_short_tells_nothing_of_how_its_vm_is() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let image = host.path("vm.vmsave");
+    let image = image.to_str().expect("text");
+    host.vmlife(["hibernate", "vm", "--to", image]).ends_with(0);
+    let whole = fs::read(image).expect("it is read");
+    let cut = host.write("cut.vmsave", &whole[..whole.len() / 2]);
+    let page = without_daemon(&["show", cut.to_str().expect("text")]).ends_with(0);
+    assert!(page.says("vm: Unknown").stdout.contains("cut.vmsave"));
+}
+
 #[test]
 fn of_the_next_run_nothing_of_this_one_is_told_but_the_state() {
     let Some(host) = Session::start() else { return };

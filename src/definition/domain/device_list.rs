@@ -4,8 +4,8 @@ use super::disks::base_name;
 use super::ovirt_text;
 use crate::definition::tree::Element;
 use crate::entity::{
-    DiskImage, DiskInterface, SpecParam, VmDevice, VmDeviceGeneralType, VmDeviceId,
-    VmInterfaceType, VmStatic,
+    DiskImage, DiskInterface, DiskStorageType, SpecParam, VmDevice, VmDeviceGeneralType,
+    VmDeviceId, VmInterfaceType, VmStatic,
 };
 use std::collections::{BTreeMap, HashMap};
 use uuid::Uuid;
@@ -67,7 +67,7 @@ pub(super) fn name_what_has_no_name(domain: &Element, ovirt: Option<&Element>, v
     vm.disk_list = vm
         .images
         .iter()
-        .filter(|disk| !disk.is_lun())
+        .filter(|disk| disk.disk_storage_type == Some(DiskStorageType::Image))
         .map(|disk| DiskImage {
             snapshots: Vec::new(),
             ..disk.clone()

@@ -159,7 +159,7 @@ pub(super) fn bind_disk(binding: &mut Binding<'_>, disk: &mut DiskImage) -> Resu
     binding.flag("boot/@order", "1", None, &mut disk.boot)?;
     binding.by(
         &mut disk.disk_storage_type,
-        |element| Ok(Some(storage_type(element))),
+        |element| Ok(storage_type(element)),
         |element, kind| {
             if element.attribute("type") == Some("block") {
                 let device = if *kind == Some(DiskStorageType::Lun) {
@@ -238,13 +238,16 @@ fn source_host(host: &Element) -> Option<String> {
     })
 }
 
-fn storage_type(disk: &Element) -> DiskStorageType {
-    let is_lun =
-        disk.attribute("device") == Some("lun") || disk.attribute("type") == Some("network");
-    if is_lun {
-        DiskStorageType::Lun
-    } else {
-        DiskStorageType::Image
+/// What a disk is made of. For what lies on servers oVirt has a word only if a target lies there.
+fn storage_type(disk: &Element) -> Option<DiskStorageType> {
+    let source = disk.child("source");
+    let protocol = source.and_then(|source| source.attribute("protocol"));
+    let is_lun = disk.attribute("device") == Some("lun");
+    match (disk.attribute("type"), protocol) {
+        _ if is_lun => Some(DiskStorageType::Lun),
+        (Some("network"), Some("iscsi")) => Some(DiskStorageType::Lun),
+        (Some("network"), _) => None,
+        _ => Some(DiskStorageType::Image),
     }
 }
 
@@ -425,6 +428,29 @@ fn disk_letters(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_on_servers_is_a_lun_only_if_it_is_one() {
+        use crate::definition::tree::Document;
+        for (disk, kind) in [
+            (
+                "<disk type='file'><source file='/a'/></disk>",
+                Some(DiskStorageType::Image),
+            ),
+            (
+                "<disk type='block' device='lun'/>",
+                Some(DiskStorageType::Lun),
+            ),
+            (
+                "<disk type='network'><source protocol='iscsi'/></disk>",
+                Some(DiskStorageType::Lun),
+            ),
+            ("<disk type='network'><source protocol='rbd'/></disk>", None),
+        ] {
+            let document = Document::parse(disk).unwrap();
+            assert_eq!(storage_type(&document.root), kind, "{disk}");
+        }
+    }
 
     #[test]
     fn disks_are_lettered_beyond_z() {

@@ -120,6 +120,11 @@ pub(super) fn disks(disks: &[DiskImage], view: &View) -> String {
 
 fn disk_notes(disk: &DiskImage) -> String {
     let layers = Some(disk.snapshots.len()).filter(|layers| *layers > 0);
+    let least = if disk.has_all_layers() {
+        ""
+    } else {
+        "at least "
+    };
     let word = |is_so: bool, word: &str| is_so.then(|| word.to_owned());
     let status = disk.image_status.as_ref();
     let guest = disk
@@ -130,7 +135,21 @@ fn disk_notes(disk: &DiskImage) -> String {
     let notes = [
         status
             .filter(|status| **status == ImageStatus::Illegal)
-            .map(|_| "broken".to_owned()),
+            // Of a disk that is not in use nothing else is judged.
+            .map(|_| {
+                if disk.plugged.is_none() {
+                    "missing"
+                } else {
+                    "broken"
+                }
+                .to_owned()
+            }),
+        word(
+            disk.snapshots
+                .iter()
+                .any(|layer| layer.image_status == Some(ImageStatus::Illegal)),
+            "a layer below is missing",
+        ),
         status
             .filter(|status| **status == ImageStatus::Locked)
             .map(|_| "locked".to_owned()),
@@ -143,7 +162,7 @@ fn disk_notes(disk: &DiskImage) -> String {
         word(disk.read_only, "read only"),
         word(disk.shareable, "shareable"),
         word(disk.is_lun(), "LUN"),
-        layers.map(|layers| format!("{} below", count(layers, "layer"))),
+        layers.map(|layers| format!("{least}{} below", count(layers, "layer"))),
         guest.map(|name| format!("{name} in the guest")),
     ];
     joined(notes, ", ")
