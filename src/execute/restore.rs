@@ -6,6 +6,7 @@ use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
 use crate::interrupt::cause_word;
+use crate::plan::was_cut_off;
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::quoted;
 use jiff::Timestamp;
@@ -320,27 +321,34 @@ impl Run<'_> {
             }
         }
         let mut warnings = Vec::new();
-        let image = ImageFile::inspect_of(&path, id);
+        // Of a VM that waits for an unknown reason no image is known to be the one it came from.
+        let was_cut_off = was_cut_off(vm);
+        let image = was_cut_off
+            .then(|| ImageFile::inspect_of(&path, id))
+            .flatten();
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
         if let Some(machine) = self.inventory.hypervisor.machine_by_id(id).ok().flatten() {
             Self::remember_restore(&machine, saved_at, &mut warnings);
         }
-        if path != self.inventory.place.file(id) {
+        if !was_cut_off || path != self.inventory.place.file(id) {
             self.leave_image_behind(vm, &mut warnings);
         }
-        let tail = self.used_up(&path, image, &mut warnings);
         let (status, words) = if stays_paused {
             (VmStatus::Paused, "is back, paused")
         } else {
             (VmStatus::Up, "runs again")
         };
-        let message = format!(
-            "{words}, as an earlier restore from {} had begun it{tail}",
-            path.display()
-        );
+        let (message, image) = if was_cut_off {
+            let tail = self.used_up(&path, image, &mut warnings);
+            let image = path.display();
+            let message = format!("{words}, as an earlier restore from {image} had begun it{tail}");
+            (message, Some(path))
+        } else {
+            (format!("{words}, as it was loaded before"), None)
+        };
         Ok(Outcome {
             status: Some(status),
-            image: Some(path),
+            image,
             warnings,
             ..Outcome::done(subject, message)
         })
