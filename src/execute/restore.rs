@@ -159,19 +159,22 @@ impl Run<'_> {
                 return Err(Failure::new(Kind::Failed, message).warned(warnings));
             }
         };
-        let machine = self.inventory.hypervisor.machine_by_id(id).ok().flatten();
-        if let Some(machine) = &machine {
-            let saved_at = image
-                .as_ref()
-                .and_then(|marked| marked.image.summary.saved_at);
-            Self::remember_restore(machine, saved_at, &mut warnings);
-        }
-        if let Some(false) = machine.and_then(|machine| machine.is_persistent().ok()) {
-            warnings.push(
-                "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
-                    .to_owned(),
-            );
-        }
+        let inventory = Arc::clone(&self.inventory);
+        let saved_at = image
+            .as_ref()
+            .and_then(|marked| marked.image.summary.saved_at);
+        self.take_note(&subject, &mut warnings, move |warnings| {
+            let Some(machine) = inventory.hypervisor.machine_by_id(id).ok().flatten() else {
+                return;
+            };
+            Run::remember_restore(&machine, saved_at, warnings);
+            if let Ok(false) = machine.is_persistent() {
+                warnings.push(
+                    "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
+                        .to_owned(),
+                );
+            }
+        });
         let image = image.map(|marked| marked.image);
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
@@ -238,7 +241,7 @@ impl Run<'_> {
         if result.is_ok() && cause.is_some() && now.is_loaded() {
             let inventory = Arc::clone(&self.inventory);
             let call = move || end_loading(&inventory.hypervisor, id);
-            if let Ended::Left(why) = self.watch(subject, Cancel::Impossible, call) {
+            if let Ended::Left(why) = self.watch(subject, Cancel::Short, call) {
                 return Err(unknown(left(why, "restored")));
             }
             now = self.look_at(subject, None, id);
@@ -327,9 +330,12 @@ impl Run<'_> {
             .then(|| ImageFile::inspect_of(&path, id))
             .flatten();
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
-        if let Some(machine) = self.inventory.hypervisor.machine_by_id(id).ok().flatten() {
-            Self::remember_restore(&machine, saved_at, &mut warnings);
-        }
+        let inventory = Arc::clone(&self.inventory);
+        self.take_note(&subject, &mut warnings, move |warnings| {
+            if let Some(machine) = inventory.hypervisor.machine_by_id(id).ok().flatten() {
+                Run::remember_restore(&machine, saved_at, warnings);
+            }
+        });
         if !was_cut_off || path != self.inventory.place.file(id) {
             self.leave_image_behind(vm, &mut warnings);
         }
