@@ -5,9 +5,10 @@ use super::{Run, id_of, path_text, state_words};
 use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
-use crate::interrupt::cause_word;
+use crate::interrupt::{cause_word, within};
 use crate::plan::was_cut_off;
 use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::run::LOOK_LIMIT;
 use crate::words::quoted;
 use jiff::Timestamp;
 use std::path::Path;
@@ -29,6 +30,8 @@ const ENDING: Duration = Duration::from_secs(20);
 pub(super) enum Now {
     /// It was seen.
     Seen(Box<Vm>, DomainState),
+    /// libvirt has let it run, and has not answered since.
+    LetRun,
     /// libvirt does not know it.
     Gone,
     /// It could not be looked at.
@@ -51,7 +54,11 @@ impl Now {
 
     /// Whether its memory, restored from an image, is there.
     fn is_back(&self) -> bool {
-        matches!(self, Self::Seen(vm, _) if vm.status().is_alive())
+        match self {
+            Self::Seen(vm, _) => vm.status().is_alive(),
+            Self::LetRun => true,
+            Self::Gone | Self::Unknown => false,
+        }
     }
 
     /// Whether its QEMU is just being ended.
@@ -69,7 +76,7 @@ impl Now {
         match self {
             Self::Seen(_, state) => !state.is_active(),
             Self::Gone => true,
-            Self::Unknown => false,
+            Self::LetRun | Self::Unknown => false,
         }
     }
 }
@@ -144,6 +151,13 @@ impl Run<'_> {
             }
             Now::Seen(vm, _) if vm.status().is_active() => {
                 (vm.status(), format!("is back, and {}", state_words(vm)))
+            }
+            Now::LetRun => {
+                warnings.push(
+                    "libvirt has let it run, and does not answer any more: how it is now is not known"
+                        .to_owned(),
+                );
+                (VmStatus::Up, "runs again".to_owned())
             }
             Now::Unknown => {
                 warnings.push(stays_marked(&path));
@@ -298,6 +312,7 @@ impl Run<'_> {
                     let message = "is loaded, but could not be let run; it stays paused, with all of its memory";
                     return Err(error.failure(message).hint(finishing(subject)));
                 }
+                (Ok(Some(())), Now::Unknown) => return Ok(Now::LetRun),
                 (_, now) => return Ok(now),
             }
         }
@@ -362,32 +377,40 @@ impl Run<'_> {
 
     /// Where the VM is now. If the connection is lost meanwhile, another one tells.
     pub(super) fn look_at(&mut self, subject: &VmRef, machine: Option<&Machine>, id: Uuid) -> Now {
-        let seen = match self.see(machine, id) {
+        let seen = match self.see(subject, machine, id) {
             Err(error) if error.is_connection_lost() => {
                 let back = self.reconnect(subject, "restored", None, &error);
                 back.ok()
                     .and_then(|()| self.picked_up(id).ok())
-                    .map_or(Err(error), |_| self.see(None, id))
+                    .map_or(Err(error), |_| self.see(subject, None, id))
             }
             seen => seen,
         };
         seen.unwrap_or(Now::Unknown)
     }
 
-    fn see(&self, machine: Option<&Machine>, id: Uuid) -> Result<Now, HypervisorError> {
-        let machine = match machine {
-            Some(machine) => Some(machine.clone()),
-            None => self.inventory.hypervisor.machine_by_id(id)?,
+    fn see(
+        &mut self,
+        subject: &VmRef,
+        machine: Option<&Machine>,
+        id: Uuid,
+    ) -> Result<Now, HypervisorError> {
+        let (inventory, machine) = (Arc::clone(&self.inventory), machine.cloned());
+        let look = move || {
+            let machine = match machine {
+                Some(machine) => Some(machine),
+                None => inventory.hypervisor.machine_by_id(id)?,
+            };
+            let Some(machine) = machine else {
+                return Ok::<_, HypervisorError>(Now::Gone);
+            };
+            let vm = inventory.observe(&machine)?;
+            Ok(Now::Seen(Box::new(vm), machine.state()?))
         };
-        let Some(machine) = machine else {
-            return Ok(Now::Gone);
-        };
-        let seen = self
-            .observe(&machine)
-            .and_then(|vm| Ok(Now::Seen(Box::new(vm), machine.state()?)));
-        match seen {
-            Err(error) if error.is_no_domain() => Ok(Now::Gone),
-            seen => seen,
+        match self.watch(subject, Cancel::Short, || within(LOOK_LIMIT, look)) {
+            Ended::Returned(Some(Err(error))) if error.is_no_domain() => Ok(Now::Gone),
+            Ended::Returned(Some(seen)) => seen,
+            Ended::Returned(None) | Ended::Left(_) => Ok(Now::Unknown),
         }
     }
 
@@ -606,7 +629,7 @@ pub(super) fn settle(
         Now::Seen(vm, _) if vm.status().is_alive() => {
             image.mark(Usage::LeftBehind(Timestamp::now())).map(drop)
         }
-        Now::Seen(..) | Now::Unknown => {
+        Now::Seen(..) | Now::LetRun | Now::Unknown => {
             warnings.push(format!(
                 "{path} stays marked: whether the guest has run from it is not known"
             ));
