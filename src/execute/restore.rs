@@ -173,11 +173,31 @@ impl Run<'_> {
                 return Err(Failure::new(Kind::Failed, message).warned(warnings));
             }
         };
-        let inventory = Arc::clone(&self.inventory);
         let saved_at = image
             .as_ref()
             .and_then(|marked| marked.image.summary.saved_at);
-        self.take_note(&subject, &mut warnings, move |warnings| {
+        self.note_restore(&subject, id, saved_at, &mut warnings);
+        let image = image.map(|marked| marked.image);
+        let tail = self.used_up(&path, image, &mut warnings);
+        let message = format!("{words}, restored from {}{tail}", path.display());
+        Ok(Outcome {
+            status: Some(status),
+            image: Some(path),
+            warnings,
+            ..Outcome::done(subject, message)
+        })
+    }
+
+    /// Notes that a VM is back, and says if it is there only as long as it runs.
+    fn note_restore(
+        &mut self,
+        subject: &VmRef,
+        id: Uuid,
+        saved_at: Option<Timestamp>,
+        warnings: &mut Vec<String>,
+    ) {
+        let inventory = Arc::clone(&self.inventory);
+        self.take_note(subject, warnings, move |warnings| {
             let Some(machine) = inventory.hypervisor.machine_by_id(id).ok().flatten() else {
                 return;
             };
@@ -189,15 +209,6 @@ impl Run<'_> {
                 );
             }
         });
-        let image = image.map(|marked| marked.image);
-        let tail = self.used_up(&path, image, &mut warnings);
-        let message = format!("{words}, restored from {}{tail}", path.display());
-        Ok(Outcome {
-            status: Some(status),
-            image: Some(path),
-            warnings,
-            ..Outcome::done(subject, message)
-        })
     }
 
     /// Loads a VM's memory from an image; if it `stays` paused then, that can be cancelled. A connection
@@ -345,12 +356,7 @@ impl Run<'_> {
             .then(|| ImageFile::inspect_of(&path, id))
             .flatten();
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
-        let inventory = Arc::clone(&self.inventory);
-        self.take_note(&subject, &mut warnings, move |warnings| {
-            if let Some(machine) = inventory.hypervisor.machine_by_id(id).ok().flatten() {
-                Run::remember_restore(&machine, saved_at, warnings);
-            }
-        });
+        self.note_restore(&subject, id, saved_at, &mut warnings);
         if !was_cut_off || path != self.inventory.place.file(id) {
             self.leave_image_behind(vm, &mut warnings);
         }
