@@ -156,6 +156,22 @@ pub fn decide(verb: Verb, vm: &Vm, wishes: Wishes) -> Decision {
     }
 }
 
+/// Decides as [`decide`] does, where it was said whether the guest is to run afterwards: then a VM that was
+/// loaded and waits is no riddle.
+#[must_use]
+pub fn decide_as(verb: Verb, vm: &Vm, wishes: Wishes, running: Option<bool>) -> Decision {
+    match (verb, running) {
+        (Verb::Hibernate, Some(_)) if was_cut_off(vm) || waits_untold(vm) => {
+            Decision::Do(Step::Save)
+        }
+        (Verb::Restore, Some(true)) if waits_untold(vm) => Decision::Do(Step::Resume),
+        (Verb::Restore, Some(false)) if waits_untold(vm) && !was_cut_off(vm) => {
+            already("is already there, paused")
+        }
+        _ => decide(verb, vm, wishes),
+    }
+}
+
 /// Images are given up also where they are of no use, but not while libvirt writes or reads one, nor where
 /// they are another VM's.
 fn decide_discard(vm: &Vm) -> Decision {
@@ -247,6 +263,17 @@ fn decide_hibernate(vm: &Vm, wishes: Wishes) -> Decision {
     use VmStatus as S;
     match vm.status() {
         S::Up | S::PoweringUp => Decision::Do(Step::Save),
+        S::Paused if !wishes.force && was_cut_off(vm) => {
+            refuse(Verb::Hibernate, vm, CUT_OFF).hint_at(format!(
+                "vmlife restore {} finishes that; --running or --paused says how it is to come back",
+                quoted(vm.name())
+            ))
+        }
+        S::Paused if !wishes.force && waits_untold(vm) => refuse(Verb::Hibernate, vm, WAITS)
+            .hint_at(format!(
+                "vmlife resume {} lets it run; --running or --paused says how it is to come back",
+                quoted(vm.name())
+            )),
         S::Paused => match pause_of(vm) {
             Pause::OnRequest => Decision::Do(Step::Save),
             Pause::OnError(_) if wishes.force => Decision::Do(Step::Save),
@@ -284,6 +311,10 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
         },
         S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
         S::Paused if was_cut_off(vm) => Decision::Do(Step::Resume),
+        S::Paused if waits_untold(vm) => refuse(Verb::Restore, vm, WAITS).hint_at(format!(
+            "vmlife resume {} lets it run; restore --from FILE finishes that of an image that lies elsewhere",
+            quoted(vm.name())
+        )),
         S::Paused => already("is already there, paused"),
         S::Down => match vm.saved_images.first() {
             Some(image) => decide_flawed(vm, image, wishes),
@@ -312,16 +343,33 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
     }
 }
 
+/// Why a VM whose restore was cut off is not hibernated: it would come back paused, although its guest ran.
+const CUT_OFF: &str = "an earlier restore loaded it, and was cut off before it let the guest run";
+/// Why nothing is done to a VM that waits, and nobody knows for what.
+const WAITS: &str = "it was loaded from an image and waits, paused: by somebody else, or by an earlier \
+                     restore that was cut off";
+
 /// Whether an earlier restore loaded it, and was cut off before it let the guest run: its image is marked
 /// still, and libvirt's reason for the pause says that nobody has let it run since.
-fn was_cut_off(vm: &Vm) -> bool {
-    let waits = vm
-        .vm_dynamic
-        .as_ref()
-        .is_some_and(|dynamic| dynamic.status_reason == "migrating");
+pub(crate) fn was_cut_off(vm: &Vm) -> bool {
     let mut images = vm.saved_images.iter();
-    waits
+    is_loaded(vm)
         && images.any(|image| image.verdict == Verdict::Doubtful && image.was_running == Some(true))
+}
+
+/// Whether it was loaded from an image and waits, and no vmlife has noted that this is its end: a restore
+/// that comes to its end notes when it was.
+fn waits_untold(vm: &Vm) -> bool {
+    let dynamic = vm.vm_dynamic.as_ref();
+    is_loaded(vm) && dynamic.is_some_and(|dynamic| dynamic.last_start_time.is_none())
+}
+
+/// Whether its memory was loaded from an image, and its guest has not run since, by libvirt's reason for the
+/// pause.
+fn is_loaded(vm: &Vm) -> bool {
+    let dynamic = vm.vm_dynamic.as_ref();
+    vm.status() == VmStatus::Paused
+        && dynamic.is_some_and(|dynamic| dynamic.status_reason == "migrating")
 }
 
 fn was_saved(vm: &Vm) -> bool {
@@ -569,6 +617,43 @@ mod tests {
                 "5"
             );
             assert_eq!(answer(&decide(Verb::Hibernate, &vm, force)), "Save");
+        }
+    }
+
+    #[test]
+    fn what_was_loaded_and_waits_is_let_run_only_where_it_is_known_that_it_should() {
+        let mut untold = vm(VmStatus::Paused);
+        untold.vm_dynamic.as_mut().unwrap().status_reason = "migrating".to_owned();
+        let mut cut_off = untold.clone();
+        cut_off.saved_images = vec![SavedImage {
+            was_running: Some(true),
+            ..image(Verdict::Doubtful, false)
+        }];
+        let mut on_purpose = untold.clone();
+        on_purpose.vm_dynamic.as_mut().unwrap().last_start_time = Some(jiff::Timestamp::UNIX_EPOCH);
+        //                           restore: plain, --running, --paused        hibernate: the same, --force
+        for (vm, restore, hibernate) in [
+            (
+                &untold,
+                ["5", "Resume", "already"],
+                ["5", "Save", "Save", "Save"],
+            ),
+            (&cut_off, ["Resume"; 3], ["5", "Save", "Save", "Save"]),
+            (&on_purpose, ["already"; 3], ["Save"; 4]),
+        ] {
+            let wishes = Wishes::default();
+            let all = [None, Some(true), Some(false)];
+            let of = |verb, wishes, running| answer(&decide_as(verb, vm, wishes, running));
+            assert_eq!(all.map(|one| of(Verb::Restore, wishes, one)), restore);
+            let force = Wishes {
+                force: true,
+                ..wishes
+            };
+            assert_eq!(
+                all.map(|one| of(Verb::Hibernate, wishes, one)),
+                hibernate[..3]
+            );
+            assert_eq!(of(Verb::Hibernate, force, None), hibernate[3]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Run;
 use super::save::leave_managed_behind;
-use super::watch::{Cancel, Ended};
+use super::watch::{Cancel, Ended, left};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::Machine;
 use crate::image::ImageFile;
@@ -105,7 +105,10 @@ impl Run<'_> {
                     .to_owned(),
             );
         }
-        Self::remember_stop(machine, vm, None, &mut warnings);
+        let (saved, before) = (machine.clone(), vm.clone());
+        self.take_note(&subject, &mut warnings, move |warnings| {
+            Run::remember_stop(&saved, &before, None, warnings);
+        });
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))
@@ -146,9 +149,13 @@ impl Run<'_> {
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = [remarks.overridden, remarks.cautions].concat();
         let mut status = self.create(machine, vm, &subject, true, &mut warnings)?;
-        let machine = &self.again(machine);
-        let state = match machine.state() {
-            Ok(state) => state,
+        let again = self.again(machine);
+        let seen = self.ask(&subject, || {
+            let machine = again();
+            Ok((machine.state()?, machine))
+        });
+        let (state, machine) = match seen {
+            Ok(seen) => seen,
             Err(error) => {
                 let failure = error.failure("was started, but its state cannot be read");
                 return Err(failure.warned(warnings));
@@ -157,16 +164,24 @@ impl Run<'_> {
         if state.is_restored() {
             let managed = vm.saved_images.iter().find(|image| image.managed);
             let saved_at = managed.and_then(|image| image.saved_at);
-            Self::remember_restore(machine, saved_at, &mut warnings);
+            let restored = machine.clone();
+            self.take_note(&subject, &mut warnings, move |warnings| {
+                Run::remember_restore(&restored, saved_at, warnings);
+            });
         } else {
-            Self::remember_start(machine, &mut warnings);
+            self.take_note(&subject, &mut warnings, move |warnings| {
+                Run::remember_start(&machine, warnings);
+            });
             let message = "was booted fresh by libvirt: its managed save was of no use, and that memory is lost";
             return Err(Failure::new(Kind::Failed, message).warned(warnings));
         }
         if status == VmStatus::Paused && self.options.flags.running == Some(true) {
-            machine
-                .resume()
-                .map_err(|error| error.failure("is back, but could not be resumed"))?;
+            match self.watch(&subject, Cancel::TooLate, move || machine.resume()) {
+                Ended::Returned(result) => {
+                    result.map_err(|error| error.failure("is back, but could not be resumed"))?;
+                }
+                Ended::Left(why) => return Err(left(why, "restored")),
+            }
             status = VmStatus::Up;
         }
         let message = match status {

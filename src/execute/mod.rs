@@ -25,7 +25,7 @@ use crate::hypervisor::{HypervisorError, ImageFlags};
 use crate::image::{Lock, LockError, PlaceError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
-use crate::plan::{Decision, Step, Verb, Wishes, decide};
+use crate::plan::{Decision, Step, Verb, Wishes, decide_as};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
 use crate::words::quoted;
 use std::io;
@@ -157,7 +157,8 @@ impl Run<'_> {
         let entry = self.look_again(entry)?;
         let vm = &entry.vm;
         let subject = VmRef::from(vm);
-        let step = match decide(verb, vm, self.options.wishes) {
+        let (wishes, running) = (self.options.wishes, self.options.flags.running);
+        let step = match decide_as(verb, vm, wishes, running) {
             Decision::Refuse(failure) => return Err(failure),
             Decision::Already(words) if self.options.strict => {
                 return Err(Failure::new(Kind::State, format!("{words} (--strict)")));

@@ -5,8 +5,10 @@ use super::{Run, id_of, path_text, state_words};
 use crate::entity::{DomainState, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
-use crate::interrupt::cause_word;
+use crate::interrupt::{cause_word, within};
+use crate::plan::was_cut_off;
 use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::run::LOOK_LIMIT;
 use crate::words::quoted;
 use jiff::Timestamp;
 use std::path::Path;
@@ -28,6 +30,8 @@ const ENDING: Duration = Duration::from_secs(20);
 pub(super) enum Now {
     /// It was seen.
     Seen(Box<Vm>, DomainState),
+    /// libvirt has let it run, and has not answered since.
+    LetRun,
     /// libvirt does not know it.
     Gone,
     /// It could not be looked at.
@@ -50,7 +54,11 @@ impl Now {
 
     /// Whether its memory, restored from an image, is there.
     fn is_back(&self) -> bool {
-        matches!(self, Self::Seen(vm, _) if vm.status().is_alive())
+        match self {
+            Self::Seen(vm, _) => vm.status().is_alive(),
+            Self::LetRun => true,
+            Self::Gone | Self::Unknown => false,
+        }
     }
 
     /// Whether its QEMU is just being ended.
@@ -68,7 +76,7 @@ impl Now {
         match self {
             Self::Seen(_, state) => !state.is_active(),
             Self::Gone => true,
-            Self::Unknown => false,
+            Self::LetRun | Self::Unknown => false,
         }
     }
 }
@@ -144,6 +152,13 @@ impl Run<'_> {
             Now::Seen(vm, _) if vm.status().is_active() => {
                 (vm.status(), format!("is back, and {}", state_words(vm)))
             }
+            Now::LetRun => {
+                warnings.push(
+                    "libvirt has let it run, and does not answer any more: how it is now is not known"
+                        .to_owned(),
+                );
+                (VmStatus::Up, "runs again".to_owned())
+            }
             Now::Unknown => {
                 warnings.push(stays_marked(&path));
                 return Err(unseen(&path, &subject).warned(warnings));
@@ -158,19 +173,10 @@ impl Run<'_> {
                 return Err(Failure::new(Kind::Failed, message).warned(warnings));
             }
         };
-        let machine = self.inventory.hypervisor.machine_by_id(id).ok().flatten();
-        if let Some(machine) = &machine {
-            let saved_at = image
-                .as_ref()
-                .and_then(|marked| marked.image.summary.saved_at);
-            Self::remember_restore(machine, saved_at, &mut warnings);
-        }
-        if let Some(false) = machine.and_then(|machine| machine.is_persistent().ok()) {
-            warnings.push(
-                "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
-                    .to_owned(),
-            );
-        }
+        let saved_at = image
+            .as_ref()
+            .and_then(|marked| marked.image.summary.saved_at);
+        self.note_restore(&subject, id, saved_at, &mut warnings);
         let image = image.map(|marked| marked.image);
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
@@ -180,6 +186,29 @@ impl Run<'_> {
             warnings,
             ..Outcome::done(subject, message)
         })
+    }
+
+    /// Notes that a VM is back, and says if it is there only as long as it runs.
+    fn note_restore(
+        &mut self,
+        subject: &VmRef,
+        id: Uuid,
+        saved_at: Option<Timestamp>,
+        warnings: &mut Vec<String>,
+    ) {
+        let inventory = Arc::clone(&self.inventory);
+        self.take_note(subject, warnings, move |warnings| {
+            let Some(machine) = inventory.hypervisor.machine_by_id(id).ok().flatten() else {
+                return;
+            };
+            Run::remember_restore(&machine, saved_at, warnings);
+            if let Ok(false) = machine.is_persistent() {
+                warnings.push(
+                    "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
+                        .to_owned(),
+                );
+            }
+        });
     }
 
     /// Loads a VM's memory from an image; if it `stays` paused then, that can be cancelled. A connection
@@ -237,7 +266,7 @@ impl Run<'_> {
         if result.is_ok() && cause.is_some() && now.is_loaded() {
             let inventory = Arc::clone(&self.inventory);
             let call = move || end_loading(&inventory.hypervisor, id);
-            if let Ended::Left(why) = self.watch(subject, Cancel::Impossible, call) {
+            if let Ended::Left(why) = self.watch(subject, Cancel::Short, call) {
                 return Err(unknown(left(why, "restored")));
             }
             now = self.look_at(subject, None, id);
@@ -294,6 +323,7 @@ impl Run<'_> {
                     let message = "is loaded, but could not be let run; it stays paused, with all of its memory";
                     return Err(error.failure(message).hint(finishing(subject)));
                 }
+                (Ok(Some(())), Now::Unknown) => return Ok(Now::LetRun),
                 (_, now) => return Ok(now),
             }
         }
@@ -320,27 +350,32 @@ impl Run<'_> {
             }
         }
         let mut warnings = Vec::new();
-        let image = ImageFile::inspect_of(&path, id);
+        // Of a VM that waits for an unknown reason no image is known to be the one it came from.
+        let was_cut_off = was_cut_off(vm);
+        let image = was_cut_off
+            .then(|| ImageFile::inspect_of(&path, id))
+            .flatten();
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
-        if let Some(machine) = self.inventory.hypervisor.machine_by_id(id).ok().flatten() {
-            Self::remember_restore(&machine, saved_at, &mut warnings);
-        }
-        if path != self.inventory.place.file(id) {
+        self.note_restore(&subject, id, saved_at, &mut warnings);
+        if !was_cut_off || path != self.inventory.place.file(id) {
             self.leave_image_behind(vm, &mut warnings);
         }
-        let tail = self.used_up(&path, image, &mut warnings);
         let (status, words) = if stays_paused {
             (VmStatus::Paused, "is back, paused")
         } else {
             (VmStatus::Up, "runs again")
         };
-        let message = format!(
-            "{words}, as an earlier restore from {} had begun it{tail}",
-            path.display()
-        );
+        let (message, image) = if was_cut_off {
+            let tail = self.used_up(&path, image, &mut warnings);
+            let image = path.display();
+            let message = format!("{words}, as an earlier restore from {image} had begun it{tail}");
+            (message, Some(path))
+        } else {
+            (format!("{words}, as it was loaded before"), None)
+        };
         Ok(Outcome {
             status: Some(status),
-            image: Some(path),
+            image,
             warnings,
             ..Outcome::done(subject, message)
         })
@@ -348,32 +383,40 @@ impl Run<'_> {
 
     /// Where the VM is now. If the connection is lost meanwhile, another one tells.
     pub(super) fn look_at(&mut self, subject: &VmRef, machine: Option<&Machine>, id: Uuid) -> Now {
-        let seen = match self.see(machine, id) {
+        let seen = match self.see(subject, machine, id) {
             Err(error) if error.is_connection_lost() => {
                 let back = self.reconnect(subject, "restored", None, &error);
                 back.ok()
                     .and_then(|()| self.picked_up(id).ok())
-                    .map_or(Err(error), |_| self.see(None, id))
+                    .map_or(Err(error), |_| self.see(subject, None, id))
             }
             seen => seen,
         };
         seen.unwrap_or(Now::Unknown)
     }
 
-    fn see(&self, machine: Option<&Machine>, id: Uuid) -> Result<Now, HypervisorError> {
-        let machine = match machine {
-            Some(machine) => Some(machine.clone()),
-            None => self.inventory.hypervisor.machine_by_id(id)?,
+    fn see(
+        &mut self,
+        subject: &VmRef,
+        machine: Option<&Machine>,
+        id: Uuid,
+    ) -> Result<Now, HypervisorError> {
+        let (inventory, machine) = (Arc::clone(&self.inventory), machine.cloned());
+        let look = move || {
+            let machine = match machine {
+                Some(machine) => Some(machine),
+                None => inventory.hypervisor.machine_by_id(id)?,
+            };
+            let Some(machine) = machine else {
+                return Ok::<_, HypervisorError>(Now::Gone);
+            };
+            let vm = inventory.observe(&machine)?;
+            Ok(Now::Seen(Box::new(vm), machine.state()?))
         };
-        let Some(machine) = machine else {
-            return Ok(Now::Gone);
-        };
-        let seen = self
-            .observe(&machine)
-            .and_then(|vm| Ok(Now::Seen(Box::new(vm), machine.state()?)));
-        match seen {
-            Err(error) if error.is_no_domain() => Ok(Now::Gone),
-            seen => seen,
+        match self.watch(subject, Cancel::Short, || within(LOOK_LIMIT, look)) {
+            Ended::Returned(Some(Err(error))) if error.is_no_domain() => Ok(Now::Gone),
+            Ended::Returned(Some(seen)) => seen,
+            Ended::Returned(None) | Ended::Left(_) => Ok(Now::Unknown),
         }
     }
 
@@ -592,7 +635,7 @@ pub(super) fn settle(
         Now::Seen(vm, _) if vm.status().is_alive() => {
             image.mark(Usage::LeftBehind(Timestamp::now())).map(drop)
         }
-        Now::Seen(..) | Now::Unknown => {
+        Now::Seen(..) | Now::LetRun | Now::Unknown => {
             warnings.push(format!(
                 "{path} stays marked: whether the guest has run from it is not known"
             ));

@@ -134,7 +134,10 @@ impl Run<'_> {
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
         let status = self.create(machine, vm, &subject, false, &mut warnings)?;
-        Self::remember_start(&self.again(machine), &mut warnings);
+        let again = self.again(machine);
+        self.take_note(&subject, &mut warnings, move |warnings| {
+            Run::remember_start(&again(), warnings);
+        });
         let message = match status {
             VmStatus::Paused => "is started, paused",
             _ => "is started",

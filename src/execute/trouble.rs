@@ -106,14 +106,16 @@ impl Run<'_> {
         Ok(found)
     }
 
-    /// The same machine, over another connection if there is one now.
-    pub(super) fn again(&self, machine: &Machine) -> Machine {
-        let found = self
+    /// Finds the same machine, over another connection if there is one now. A daemon that hangs may not answer
+    /// to that: it is for a thread to do.
+    pub(super) fn again(&self, machine: &Machine) -> impl FnOnce() -> Machine + Send + use<> {
+        let anew = self
             .reconnected
-            .then(|| self.inventory.hypervisor.same(machine));
-        match found {
-            Some(Ok(found)) => found,
-            Some(Err(_)) | None => machine.clone(),
+            .then(|| Arc::clone(&self.inventory.hypervisor));
+        let machine = machine.clone();
+        move || {
+            let found = anew.and_then(|hypervisor| hypervisor.same(&machine).ok());
+            found.unwrap_or(machine)
         }
     }
 

@@ -1,9 +1,10 @@
 //! Waiting for a call of libvirt's that may take long, or for ever.
 
 use super::Run;
-use crate::hypervisor::{Hypervisor, Machine};
-use crate::interrupt::cause_word;
+use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
+use crate::interrupt::{cause_word, within};
 use crate::report::{Event, Failure, Kind, Progress, VmRef};
+use crate::run::LOOK_LIMIT;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -35,6 +36,9 @@ pub(super) enum Cancel<'a> {
     Impossible,
     /// The VM is where it should be, and what is left makes that durable: the time limit does not end it.
     TooLate,
+    /// It only looks, or ends what was cancelled: it is short, and waited for without a word, also when the
+    /// time limit has passed.
+    Short,
 }
 
 /// How a watched call ended.
@@ -141,9 +145,46 @@ impl Run<'_> {
         ended
     }
 
+    /// Asks libvirt for something that is told at once, unless its daemon hangs: that is an error, not a wait
+    /// without end.
+    pub(super) fn ask<T: Send + 'static>(
+        &mut self,
+        subject: &VmRef,
+        call: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
+    ) -> Result<T, HypervisorError> {
+        let began = Instant::now();
+        match self.watch(subject, Cancel::Short, || within(LOOK_LIMIT, call)) {
+            Ended::Returned(Some(found)) => found,
+            Ended::Returned(None) | Ended::Left(_) => {
+                Err(HypervisorError::silence(began.elapsed()))
+            }
+        }
+    }
+
+    /// Notes something about a VM that is where it should be. It never fails a command, nor holds it up for ever.
+    pub(super) fn take_note(
+        &mut self,
+        subject: &VmRef,
+        warnings: &mut Vec<String>,
+        note: impl FnOnce(&mut Vec<String>) + Send + 'static,
+    ) {
+        let noted = self.ask(subject, || {
+            let mut warnings = Vec::new();
+            note(&mut warnings);
+            Ok(warnings)
+        });
+        match noted {
+            Ok(more) => warnings.extend(more),
+            Err(error) => warnings.push(format!(
+                "its metadata may not tell the time of this: {error}"
+            )),
+        }
+    }
+
     /// Asks for the end of a call until it is over: in its first moments there is nothing to end yet.
     fn cancel(&mut self, subject: &VmRef, cancel: Cancel<'_>, over: &Arc<AtomicBool>) {
         let words = match cancel {
+            Cancel::Short => return,
             Cancel::Abort(_) => "cancelling, and waiting until the VM is as before",
             Cancel::Destroy(_) => "cancelling, and waiting until the half-started VM is ended",
             Cancel::Impossible => "this cannot be cancelled, and is waited for",
@@ -173,7 +214,7 @@ impl Run<'_> {
                     }
                 });
             }
-            Cancel::Impossible | Cancel::TooLate => {}
+            Cancel::Impossible | Cancel::TooLate | Cancel::Short => {}
         }
     }
 

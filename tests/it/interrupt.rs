@@ -337,13 +337,7 @@ fn a_restore_whose_vmlife_was_killed_is_finished_by_the_next_one() {
     let guest = Linux::boot(&host, "vm", 128, "");
     let before = guest.last_tick();
     host.vmlife(["hibernate", "vm"]).succeeds();
-    let (mut restoring, qemu) = stuck_restore(&host, &[]);
-    Process(restoring.id()).signal("KILL");
-    restoring.wait().expect("it is dead");
-    qemu.signal("CONT");
-    eventually("libvirt goes on without it", || {
-        (host.state("vm") == "paused (migrating)").then_some(())
-    });
+    restore_and_kill(&host, &[]);
     host.vmlife(["restore", "vm"])
         .succeeds()
         .says("vm runs again, as an earlier restore from ");
@@ -352,6 +346,88 @@ fn a_restore_whose_vmlife_was_killed_is_finished_by_the_next_one() {
     host.vmlife(["restore", "vm"])
         .succeeds()
         .says("already runs");
+}
+
+/// Begins to restore a guest, kills vmlife meanwhile, and waits until libvirt has loaded it without it.
+fn restore_and_kill(host: &Session, words: &[&str]) {
+    let (mut restoring, qemu) = stuck_restore(host, words);
+    Process(restoring.id()).signal("KILL");
+    restoring.wait().expect("it is dead");
+    qemu.signal("CONT");
+    eventually("libvirt goes on without it", || {
+        (host.state("vm") == "paused (migrating)").then_some(())
+    });
+}
+
+#[test]
+fn a_vm_whose_restore_from_elsewhere_was_cut_off_is_never_said_to_be_as_it_should() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    let file = host.path("tmp/file");
+    let elsewhere = file.to_str().expect("text");
+    host.vmlife(["hibernate", "vm", "--to", elsewhere])
+        .succeeds();
+    restore_and_kill(&host, &["--from", elsewhere]);
+    host.vmlife(["restore", "vm"])
+        .refuses(5, "by an earlier restore that was cut off");
+    host.vmlife(["restore", "vm", "-n"])
+        .refuses(5, "by an earlier restore that was cut off");
+    // It would come back paused, and its guest ran.
+    for words in [&["vm"][..], &["--all"]] {
+        host.vmlife(["hibernate"].iter().chain(words))
+            .refuses(5, "it was loaded from an image and waits, paused");
+    }
+    assert_eq!(host.state("vm"), "paused (migrating)");
+    host.vmlife(["restore", "vm", "--from", elsewhere])
+        .succeeds()
+        .says("vm runs again, as an earlier restore from ");
+    guest.goes_on_after(&before);
+    assert!(!file.exists());
+
+    // Who does not know the file, but knows what is to be, is not held up.
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm", "--to", elsewhere])
+        .succeeds();
+    restore_and_kill(&host, &["--from", elsewhere]);
+    host.vmlife(["restore", "vm", "--paused"])
+        .succeeds()
+        .says("is already there, paused");
+    host.vmlife(["restore", "vm", "--running"])
+        .succeeds()
+        .says("vm runs again, as it was loaded before");
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_vm_whose_restore_was_cut_off_is_hibernated_only_as_was_said_that_it_is_to_come_back() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    restore_and_kill(&host, &[]);
+    let ran = host.vmlife(["hibernate", "vm"]).ends_with(5);
+    for words in [
+        "was cut off before it let the guest run",
+        "vmlife restore vm finishes that",
+    ] {
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    }
+    // The image that it was loaded from is replaced.
+    host.vmlife(["hibernate", "vm", "--running", "-q"])
+        .ends_with(0);
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+    // What was restored paused on purpose is paused on purpose.
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm", "--paused"]).succeeds();
+    host.vmlife(["restore", "vm"])
+        .succeeds()
+        .says("is already there, paused");
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm"])
+        .succeeds()
+        .says("vm is back, paused");
 }
 
 #[test]

@@ -230,6 +230,81 @@ struct Between {
     open: Arc<Mutex<Vec<UnixStream>>>,
 }
 
+/// `virDomainResume` and `virDomainRestoreFlags`, as the daemon's protocol numbers them.
+const RESUME: u32 = 28;
+const RESTORE_FLAGS: u32 = 233;
+
+/// Hands on what a daemon answers; before the answer to this call, the daemon is made to stand still.
+fn hand_on(mut from: UnixStream, mut to: UnixStream, call: u32, daemon: Process) -> io::Result<()> {
+    use std::io::{Read, Write};
+    loop {
+        let mut length = [0; 4];
+        from.read_exact(&mut length)?;
+        let mut rest = vec![0; u32::from_be_bytes(length) as usize - 4];
+        from.read_exact(&mut rest)?;
+        // Program, version, procedure, and that it is a reply.
+        if rest[8..12] == call.to_be_bytes() && rest[12..16] == 1_u32.to_be_bytes() {
+            daemon.signal("STOP");
+        }
+        to.write_all(&length)?;
+        to.write_all(&rest)?;
+    }
+}
+
+/// Begins a restore whose daemon stands still as soon as it has carried out this call.
+fn silent_after(host: &Session, call: u32, words: &[&str]) -> Child {
+    let socket = host.path("tmp/silent");
+    let listener = UnixListener::bind(&socket).expect("a socket");
+    host.hand_over(&socket, 0o600);
+    let (server, daemon) = (host.path("run/libvirt/libvirt-sock"), host.daemon());
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = UnixStream::connect(&server).expect("the daemon listens");
+            let copy = |one: &UnixStream| one.try_clone().expect("a socket");
+            let (mut from, mut to) = (copy(&client), copy(&server));
+            std::thread::spawn(move || io::copy(&mut from, &mut to));
+            std::thread::spawn(move || hand_on(server, client, call, daemon));
+        }
+    });
+    let uri = format!("qemu+unix:///session?socket={}", socket.display());
+    let command = ["restore", "vm", "-c", &uri];
+    spawn(host.vmlife_command(command.iter().chain(words)))
+}
+
+#[test]
+fn a_daemon_that_falls_silent_when_the_guest_runs_again_holds_nobody_up() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "-q", "vm"]).succeeds();
+    let daemon = host.daemon();
+    let ran = end_of(silent_after(&host, RESUME, &["--timeout", "5s"]));
+    daemon.signal("CONT");
+    let ran = ran.ends_with(0);
+    assert!(ran.stdout.contains("vm runs again"), "{ran:?}");
+    assert!(ran.stderr.contains("does not answer any more"), "{ran:?}");
+    guest.goes_on_after(&before);
+    assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn a_time_limit_that_passes_just_between_load_and_run_leaves_the_image_as_it_was() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "-q", "vm"]).succeeds();
+    let daemon = host.daemon();
+    let restoring = silent_after(&host, RESTORE_FLAGS, &["--timeout", "5s"]);
+    // Longer than the limit, and not so long that the daemon is given up.
+    std::thread::sleep(Duration::from_secs(7));
+    daemon.signal("CONT");
+    let ran = end_of(restoring).ends_with(124);
+    assert!(ran.stderr.contains("is as it was"), "{ran:?}");
+    assert_eq!(host.state("vm"), "shut off (destroyed)");
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+}
+
 impl Between {
     fn listen(host: &Session) -> Self {
         let (socket, daemon) = (
