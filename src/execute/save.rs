@@ -34,6 +34,16 @@ struct Save {
     forced: Vec<Forced>,
 }
 
+/// What libvirt tells once a VM is saved, as far as it does.
+#[derive(Default)]
+struct Told {
+    versions: Option<(u32, u32)>,
+    host: Option<String>,
+    next_xml: Option<String>,
+    /// Whether libvirt takes the VM for ended by force.
+    was_ended: bool,
+}
+
 impl Run<'_> {
     /// Writes the VM's memory to a file, and stops it.
     pub(super) fn save(
@@ -222,7 +232,10 @@ impl Run<'_> {
             self.ask_daemon(path, machine.id(), &mut warnings)?;
             None
         };
-        Self::remember_stop(machine, vm, Some(path), &mut warnings);
+        let (noted, before, image) = (machine.clone(), vm.clone(), path.to_path_buf());
+        self.take_note(&subject, &mut warnings, move |warnings| {
+            Run::remember_stop(&noted, &before, Some(&image), warnings);
+        });
         self.note_late_cancel(&mut warnings);
         let written = size_bytes
             .map(|bytes| format!(" ({})", size(bytes)))
@@ -268,7 +281,19 @@ impl Run<'_> {
         }
         let size_bytes = image.summary.size_bytes;
         let image = Arc::new(image);
-        let record = self.record(vm, machine, save, &image);
+        let (hypervisor, asked) = (Arc::clone(&self.inventory.hypervisor), machine.clone());
+        let told = self.ask(subject, move || {
+            Ok(Told {
+                versions: hypervisor.versions().ok(),
+                host: hypervisor.host_name().ok(),
+                // What libvirt still knows of a VM that is off is what the next boot finds.
+                next_xml: asked.xml().ok(),
+                was_ended: asked.state().is_ok_and(DomainState::stopped_without_save),
+            })
+        });
+        let told = told.unwrap_or_default();
+        let was_ended = told.was_ended;
+        let record = self.record(vm, machine.id(), save, &image, told);
         let kept = Arc::clone(&image);
         let call = move || (kept.flush(), kept.store(&record));
         match self.watch(subject, Cancel::TooLate, call) {
@@ -295,9 +320,7 @@ impl Run<'_> {
                 }
             }
         }
-        if machine.state().is_ok_and(DomainState::stopped_without_save)
-            && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok()
-        {
+        if was_ended && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok() {
             warnings.push("QEMU died when all had been written: its image is whole".to_owned());
         }
         Ok(size_bytes.unwrap_or_default())
@@ -349,33 +372,27 @@ impl Run<'_> {
     }
 
     /// What is known now that libvirt has ended the VM: QEMU writes to its disks until its end.
-    fn record(&self, vm: &Vm, machine: &Machine, save: &Save, image: &ImageFile) -> Record {
-        let hypervisor = &self.inventory.hypervisor;
-        let versions = hypervisor.versions().ok();
+    fn record(&self, vm: &Vm, id: Uuid, save: &Save, image: &ImageFile, told: Told) -> Record {
+        let versions = told.versions;
         let dynamic = vm.vm_dynamic.as_ref();
         let (disks, untold_disks) = writable_disks(vm);
         let xml = image.xml.as_ref().and_then(Secret::expose);
         let then = xml.and_then(needs).unwrap_or_default();
-        // What libvirt still knows of a VM that is off is what the next boot finds.
-        let now = machine
-            .xml()
-            .ok()
-            .as_deref()
-            .and_then(needs)
-            .unwrap_or_default();
+        let now = told.next_xml.as_deref().and_then(needs);
+        let now = now.unwrap_or_default();
         let nvram = xml.and_then(read_nvram);
         let firmware = [("nvram", nvram), ("tpm", tpm_state(vm))];
         Record {
             schema_version: Record::SCHEMA_VERSION,
             name: vm.name().to_owned(),
-            id: machine.id(),
+            id,
             saved_at: Timestamp::now(),
             status_before: Some(vm.status()),
             was_running: image.summary.was_running,
             persistent: save.persistent,
             emulated_machine: dynamic.and_then(|dynamic| dynamic.emulated_machine.clone()),
-            uri: Some(hypervisor.uri().to_owned()),
-            host: hypervisor.host_name().ok(),
+            uri: Some(self.inventory.hypervisor.uri().to_owned()),
+            host: told.host,
             libvirt_version: versions.map(|(libvirt, _)| libvirt),
             hypervisor_version: versions.map(|(_, hypervisor)| hypervisor),
             seconds: Some(save.took.as_secs_f64()),
