@@ -510,6 +510,10 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Definition>, DefinitionError>
             card.mac_address = card.mac_address.take().map(|text| text.to_lowercase());
         }
         check_identity(definition, text)?;
+        if let Some(xml) = &definition.vm.domain_xml {
+            let wrong = |error| definition.origin.error(format!("domainXml: {error}"));
+            read_domain(xml).map_err(wrong)?;
+        }
         if definition.xml.is_none() {
             let folder = match Path::new(file).parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -711,6 +715,19 @@ mod tests {
     use crate::entity::{
         DisplayType, GraphicsType, InitializationType, MemorySize, VmPayload, VmStatic,
     };
+
+    #[test]
+    fn the_xml_in_a_definition_is_looked_at_when_it_is_loaded() {
+        for xml in [
+            "<domain><garbage",
+            "<network/>",
+            "<domain><memory unit='banana'>1</memory></domain>",
+        ] {
+            let text = format!("vmStatic: {{name: q}}\ndomainXml: \"{xml}\"\n");
+            let error = parse("f", &text).unwrap_err().to_string();
+            assert!(error.starts_with("f:1:1: domainXml: "), "{error}");
+        }
+    }
 
     #[test]
     fn a_payload_is_a_cd_of_its_own_and_stays_out_of_the_isos_way() {

@@ -61,9 +61,13 @@ impl MemorySize {
             "g" | "gib" => 1 << 30,
             "tb" => 1_000_000_000_000,
             "t" | "tib" => 1 << 40,
+            "pb" => 1_000_000_000_000_000,
+            "p" | "pib" => 1 << 50,
+            "eb" => 1_000_000_000_000_000_000,
+            "e" | "eib" => 1 << 60,
             _ => {
                 return Err(format!(
-                    "'{unit}' is not a unit; libvirt knows b, KB, KiB, MB, MiB, GB, GiB, TB, TiB"
+                    "'{unit}' is not a unit; libvirt knows b, KB, KiB, MB, MiB, GB, GiB, TB, TiB, PB, PiB, EB, EiB"
                 ));
             }
         };
@@ -148,6 +152,7 @@ mod tests {
             ("1", Some("bytes"), 1),
             ("2", Some("G"), 2_097_152),
             ("1", Some("TiB"), 1 << 30),
+            ("1", Some("PiB"), 1 << 40),
         ] {
             assert_eq!(
                 MemorySize::parse(number, unit).unwrap().kib(),
