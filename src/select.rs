@@ -104,7 +104,12 @@ fn is_among_all(verb: Verb, vm: &Vm, wishes: Wishes) -> bool {
         Decision::Refuse(failure) => match failure.kind {
             // One that is missing is missed.
             Kind::NotFound => !vm.saved_images.is_empty(),
-            Kind::State => verb == Verb::Hibernate && vm.status().is_active(),
+            Kind::State => match verb {
+                Verb::Hibernate => vm.status().is_active(),
+                // One that was loaded and waits.
+                Verb::Restore => vm.status() == VmStatus::Paused,
+                _ => false,
+            },
             Kind::Guard => vm
                 .saved_images
                 .iter()

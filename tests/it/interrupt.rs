@@ -369,10 +369,10 @@ fn a_vm_whose_restore_from_elsewhere_was_cut_off_is_never_said_to_be_as_it_shoul
     host.vmlife(["hibernate", "vm", "--to", elsewhere])
         .succeeds();
     restore_and_kill(&host, &["--from", elsewhere]);
-    host.vmlife(["restore", "vm"])
-        .refuses(5, "by an earlier restore that was cut off");
-    host.vmlife(["restore", "vm", "-n"])
-        .refuses(5, "by an earlier restore that was cut off");
+    for words in [&["vm"][..], &["vm", "-n"], &["--all"]] {
+        host.vmlife(["restore"].iter().chain(words))
+            .refuses(5, "by an earlier restore that was cut off");
+    }
     // It would come back paused, and its guest ran.
     for words in [&["vm"][..], &["--all"]] {
         host.vmlife(["hibernate"].iter().chain(words))
