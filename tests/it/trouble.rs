@@ -202,7 +202,8 @@ fn a_look_whose_daemon_falls_silent_or_dies_is_no_answer() {
     let looking = || {
         let trace = host.path("tmp/looking.log");
         fs::remove_file(&trace).ok();
-        let mut command = host.vmlife_command(["show", "vm", "--sample", "2s"]);
+        // Long enough that the daemon is met between the samples, also where all are slow.
+        let mut command = host.vmlife_command(["show", "vm", "--sample", "10s"]);
         command.env("LIBVIRT_LOG_FILTERS", "1:rpc");
         command.env("LIBVIRT_LOG_OUTPUTS", format!("1:file:{}", trace.display()));
         let looking = spawn(command);
