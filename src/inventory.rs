@@ -3,7 +3,7 @@
 use crate::definition::{Definition, METADATA_NAMESPACE, Metadata, read_domain};
 use crate::entity::{DomainState, OriginType, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
-use crate::image::{ImageFile, ImagePlace, is_forbidden};
+use crate::image::{ImageFile, ImagePlace, RunLogs, is_forbidden};
 use crate::interrupt::within;
 use jiff::Timestamp;
 use std::fs;
@@ -27,6 +27,8 @@ pub struct Inventory {
     pub managed: Option<PathBuf>,
     /// Where libvirt notes what runs, on the daemon's host, if that is known.
     pub runs: Option<PathBuf>,
+    /// Where libvirt logs what has run, on the daemon's host, if that is known.
+    pub logs: Option<RunLogs>,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
 }
@@ -67,6 +69,7 @@ impl Inventory {
             place,
             managed: None,
             runs: None,
+            logs: None,
             from,
         }
     }
@@ -270,7 +273,8 @@ impl Inventory {
     pub fn orphan(&self, id: Uuid) -> Option<Entry> {
         let path = self.image_path(id);
         let (vm, image) = if self.looks_at(&path) {
-            let file = ImageFile::inspect_of(&path, id)?;
+            let mut file = self.inspect(&path, id)?;
+            file.summary.doubt_if_started();
             (file.vm?, file.summary)
         } else {
             let xml = self.hypervisor.image_xml(path.to_str()?).ok()?;
@@ -298,11 +302,18 @@ impl Inventory {
         self.reads_images() && !is_forbidden(path)
     }
 
+    /// Looks at a file that should hold the memory of this VM, and at what libvirt's log tells of its runs.
+    #[must_use]
+    pub fn inspect(&self, path: &Path, id: Uuid) -> Option<ImageFile> {
+        let logs = self.logs.as_ref().filter(|_| self.reads_images());
+        Some(ImageFile::inspect_of(path, id)?.with_logs(logs))
+    }
+
     /// What lies where the image of this VM belongs.
     fn file_image(&self, id: Uuid) -> Option<SavedImage> {
         let path = self.image_path(id);
         if self.looks_at(&path) {
-            return ImageFile::inspect_of(&path, id).map(|image| image.summary);
+            return self.inspect(&path, id).map(|image| image.summary);
         }
         let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         if self.hypervisor.is_local() && fs::symlink_metadata(&path).as_ref().is_err_and(missing) {

@@ -3,7 +3,7 @@
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::execute::{Options, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::{ImagePlace, managed_folder, run_folder};
+use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
@@ -366,9 +366,11 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     let managed = managed_folder(hypervisor.uri(), variable);
     let runs = run_folder(hypervisor.uri(), variable);
+    let logs = RunLogs::of_connection(hypervisor.uri(), variable);
     Ok(Inventory {
         managed,
         runs,
+        logs,
         ..Inventory::new(hypervisor, place, request.from.clone())
     })
 }

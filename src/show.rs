@@ -4,7 +4,7 @@ use crate::cli::{Cli, Form, Showing};
 use crate::definition::{self, Definition, Deviation, redact};
 use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
-use crate::image::{ImageFile, ImagePlace, begins_as_image};
+use crate::image::{ImageFile, ImagePlace, RunLogs, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::observe::{self, measure, observe};
@@ -156,19 +156,26 @@ fn images(
 ) -> Result<Kind, Failure> {
     let is_named = !selection.targets.is_empty();
     let folders = if is_named {
-        selection.targets.iter().map(PathBuf::from).collect()
+        let named = selection.targets.iter();
+        named.map(|folder| (folder.into(), None)).collect()
     } else {
         image_folders(cli.common.connect.as_deref())?
     };
     let mut listed = Vec::new();
-    for folder in &folders {
+    for (folder, logs) in &folders {
         let found = std::path::absolute(folder).and_then(|folder| ImageFile::in_folder(&folder));
         let failure = |kind, error: io::Error| {
             let message = format!("the folder {} cannot be listed", folder.display());
             Failure::new(kind, message).because(&error)
         };
         match found {
-            Ok(found) => listed.extend(found),
+            Ok(found) => {
+                listed.extend(found.into_iter().map(|image| {
+                    let mut image = image.with_logs(logs.as_ref());
+                    image.summary.doubt_if_started();
+                    image
+                }));
+            }
             // Nothing was hibernated there yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !is_named => {}
             // Of several places, others may be the user's own.
@@ -207,9 +214,9 @@ fn images(
     Ok(kind)
 }
 
-/// Where images are kept for a connection, which is not opened: for one that nobody has chosen, either place
-/// may be meant.
-fn image_folders(uri: Option<&str>) -> Result<Vec<PathBuf>, Failure> {
+/// Where images are kept for a connection, which is not opened, and where libvirt logs the runs of their VMs: for
+/// one that nobody has chosen, either place may be meant.
+fn image_folders(uri: Option<&str>) -> Result<Vec<(PathBuf, Option<RunLogs>)>, Failure> {
     let chosen = uri.map(str::to_owned).or_else(|| {
         let uri = variable("LIBVIRT_DEFAULT_URI")?
             .into_os_string()
@@ -220,7 +227,7 @@ fn image_folders(uri: Option<&str>) -> Result<Vec<PathBuf>, Failure> {
         Some(uri) => vec![uri.as_str()],
         None => vec!["qemu:///system", "qemu:///session"],
     };
-    let mut folders = Vec::new();
+    let mut folders: Vec<(PathBuf, Option<RunLogs>)> = Vec::new();
     for uri in uris {
         let host = uri.split_once("://").map_or("", |(_, rest)| rest);
         if !host.is_empty() && !host.starts_with('/') {
@@ -230,8 +237,11 @@ fn image_folders(uri: Option<&str>) -> Result<Vec<PathBuf>, Failure> {
         let place = ImagePlace::of_connection(uri, variable)
             .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
         let folder = place.folder().to_owned();
-        if !folders.contains(&folder) {
-            folders.push(folder);
+        let logs = RunLogs::of_connection(uri, variable);
+        match folders.iter_mut().find(|(known, _)| *known == folder) {
+            // Whose images these are is not known, and VMs of both may have the same name.
+            Some((_, logs)) => *logs = None,
+            None => folders.push((folder, logs)),
         }
     }
     Ok(folders)

@@ -46,6 +46,9 @@ entity! {
         pub size_bytes: Option<u64>,
         /// When it was written. Source: the file's time of modification.
         pub saved_at: Option<Timestamp>,
+        /// When the VM was last started since, other than by a restore of it that was given up. Absent if that is
+        /// not known. Source: libvirt's log of the VM.
+        pub started_since: Option<Timestamp>,
         /// Whether the guest ran when it was saved, and so runs on when it is restored. Source: the
         /// image's header.
         pub was_running: Option<bool>,
@@ -61,5 +64,17 @@ entity! {
         pub verified: Option<bool>,
         /// What could not be checked of it, as a sentence. Source: the record beside the image.
         pub unchecked: Option<String>,
+    }
+}
+
+impl SavedImage {
+    /// Of a VM that does not run: doubts an image if the VM was started since.
+    pub fn doubt_if_started(&mut self) {
+        if let (Verdict::Good, Some(at)) = (self.verdict, self.started_since) {
+            self.verdict = Verdict::Doubtful;
+            self.flaw = Some(format!(
+                "by libvirt's log the VM was started since, at {at:.0}"
+            ));
+        }
     }
 }

@@ -353,7 +353,7 @@ impl Run<'_> {
         // Of a VM that waits for an unknown reason no image is known to be the one it came from.
         let was_cut_off = was_cut_off(vm);
         let image = was_cut_off
-            .then(|| ImageFile::inspect_of(&path, id))
+            .then(|| self.inventory.inspect(&path, id))
             .flatten();
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
@@ -431,7 +431,7 @@ impl Run<'_> {
         if Some(path.as_path()) == taken || !self.inventory.looks_at(&path) {
             return None;
         }
-        let image = ImageFile::inspect(&path)?;
+        let image = self.inventory.inspect(&path, vm.id()?)?;
         let own = image.vm.as_ref().and_then(Vm::id) == vm.id();
         let counts = matches!(
             image.summary.verdict,
@@ -472,8 +472,12 @@ impl Run<'_> {
             let message = format!("cannot be restored from {}: {why}", path.display());
             Failure::new(Kind::Guard, message)
         };
-        let image = ImageFile::inspect_of(path, id_of(vm)?)
+        let mut image = (self.inventory.inspect(path, id_of(vm)?))
             .ok_or_else(|| refuse("it has just disappeared".to_owned()))?;
+        if self.options.wishes.force {
+            // Whoever does not force has been told before.
+            image.summary.doubt_if_started();
+        }
         // Of a good image a remark is no flaw.
         let flaw = image.summary.flaw.iter();
         let flaw = flaw.filter(|_| image.summary.verdict != Verdict::Good);
@@ -605,7 +609,7 @@ pub(super) fn leave_behind(marked: Option<Marked>, warnings: &mut Vec<String>) {
 /// its image, which would look as if the VM had run since.
 fn give_up(marked: Option<Marked>, warnings: &mut Vec<String>) {
     if let Some(Marked { image, .. }) = marked
-        && let Err(error) = image.mark(Usage::NotRunSince(Timestamp::now()))
+        && let Err(error) = image.mark_as_not_run()
     {
         let path = image.path.display();
         warnings.push(format!("the record of {path} is out of date: {error}"));

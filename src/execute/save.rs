@@ -320,7 +320,7 @@ impl Run<'_> {
                 }
             }
         }
-        if was_ended && image.mark(Usage::NotRunSince(Timestamp::now())).is_ok() {
+        if was_ended && image.mark_as_not_run().is_ok() {
             warnings.push("QEMU died when all had been written: its image is whole".to_owned());
         }
         Ok(size_bytes.unwrap_or_default())

@@ -1,5 +1,6 @@
 //! One vmlife at a time for each VM: from the first look at it until its image and record are done.
 
+use super::user::{own_uid, user_name};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display, Formatter};
@@ -119,17 +120,7 @@ impl Lock {
 
 /// Who we are: the name, else the number, of the user whose rights count.
 fn user() -> String {
-    let Ok(process) = fs::metadata("/proc/self") else {
-        return String::new();
-    };
-    let number = process.uid().to_string();
-    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut words = line.split(':');
-        let name = words.next()?;
-        (words.nth(1)? == number).then(|| name.to_owned())
-    });
-    name.unwrap_or(number)
+    own_uid().map(user_name).unwrap_or_default()
 }
 
 impl Drop for Lock {

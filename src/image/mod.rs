@@ -8,7 +8,9 @@ mod lock;
 mod managed;
 mod place;
 mod record;
+mod runs;
 mod stream;
+mod user;
 
 pub use checksum::{DAMAGED, checksum};
 pub use claim::Claim;
@@ -20,6 +22,7 @@ pub use place::{
     ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden, is_session, reserved_ending,
 };
 pub use record::{FileIdentity, Forced, Record, Usage};
+pub use runs::RunLogs;
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;

@@ -1,7 +1,8 @@
 //! The folder in which images lie, and the files in it.
 
 use super::record::{FileIdentity, Usage};
-use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, changes, checksum};
+use super::user::stranger;
+use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, RunLogs, changes, checksum};
 use crate::definition::{is_xml, read_domain};
 use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use crate::payload::FILE_SUFFIX;
@@ -207,6 +208,7 @@ pub struct ImageFile {
     /// What its record tells, if there is one that is about it.
     pub record: Option<Record>,
     identity: FileIdentity,
+    logs: Option<RunLogs>,
 }
 
 impl ImageFile {
@@ -233,6 +235,7 @@ impl ImageFile {
             summary,
             record: None,
             identity,
+            logs: None,
         };
         if let Err((verdict, flaw)) = image.examine(&seen) {
             image.summary.verdict = verdict;
@@ -358,11 +361,53 @@ impl ImageFile {
         Ok(before)
     }
 
-    /// Takes a mark back: the record is again as [`ImageFile::mark`] found it.
+    /// Looks into libvirt's log of the VM, too: whether it was started since.
+    #[must_use]
+    pub fn with_logs(mut self, logs: Option<&RunLogs>) -> Self {
+        self.logs = logs.cloned();
+        let usage = self.record.as_ref().and_then(|record| record.usage);
+        self.summary.started_since = self.started_since().filter(|started| match usage {
+            Some(Usage::NotRunSince(at)) => *started > at,
+            _ => true,
+        });
+        self
+    }
+
+    /// When the VM was last started since its memory was written here, if libvirt's log tells.
+    fn started_since(&self) -> Option<Timestamp> {
+        let written_at = self.summary.saved_at?;
+        // A copy is younger than what it holds.
+        let copied = self
+            .record
+            .as_ref()
+            .filter(|found| found.image != self.identity);
+        let saved_at = copied.map_or(written_at, |record| record.saved_at.min(written_at));
+        let name = self.vm.as_ref()?.name();
+        self.logs.as_ref()?.started_since(name, saved_at)
+    }
+
+    /// Notes that the guest has not run from it, although libvirt ended the VM by force, or its log has a start.
+    ///
+    /// # Errors
+    /// As [`ImageFile::mark`].
+    pub fn mark_as_not_run(&self) -> io::Result<()> {
+        // Whatever our own clock says, that start is an earlier one.
+        let at = self.started_since().max(Some(Timestamp::now()));
+        self.mark(Usage::NotRunSince(at.unwrap_or_default()))
+            .map(drop)
+    }
+
+    /// Takes a mark back, as the guest has not run from it: the record is again as [`ImageFile::mark`] found it.
     ///
     /// # Errors
     /// What the file system says.
     pub fn unmark(&self, before: Option<&Record>) -> io::Result<()> {
+        // What was in doubt before is in doubt still.
+        let was_good =
+            self.summary.verdict == Verdict::Good && self.summary.started_since.is_none();
+        if was_good && self.started_since().is_some() {
+            return self.mark_as_not_run();
+        }
         match before {
             Some(record) => record.store(&self.path),
             None => self.remove_record(),
@@ -482,7 +527,14 @@ impl ImageFile {
                 "it seems to be cut short: its memory does not end as QEMU ends it".to_owned(),
             ));
         }
-        self.heed_record()
+        self.heed_record()?;
+        match stranger(seen) {
+            Some(words) => {
+                let words = format!("{words}, so that what it is made of may be forged");
+                Err((Verdict::Doubtful, words))
+            }
+            None => Ok(()),
+        }
     }
 
     /// What the record beside it says against it.

@@ -1,5 +1,6 @@
 //! The record beside an image: what its own header does not tell.
 
+use super::user::own_uid;
 use super::{CAREFUL, DiskIdentity};
 use crate::definition::MovedDisk;
 use crate::entity::VmStatus;
@@ -106,11 +107,6 @@ impl Forced {
             against: against.into(),
         }
     }
-}
-
-/// The user as whom this process acts.
-fn own_uid() -> Option<u32> {
-    Some(std::fs::metadata("/proc/self").ok()?.uid())
 }
 
 /// What has been done with an image since it was written.

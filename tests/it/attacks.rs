@@ -151,3 +151,28 @@ fn an_image_place_that_everybody_may_write_to_is_not_used() {
         .refuses(7, "may be written to by everybody");
     assert_eq!(host.virsh(["domstate", "vm"]), "running");
 }
+
+#[test]
+fn an_image_that_others_may_have_written_is_not_taken_for_the_vms() {
+    let Some(host) = Session::start() else { return };
+    let id = boot_empty(&host, "vm");
+    let image = host.image(&id);
+    let with_mode = |mode| fs::set_permissions(&image, Permissions::from_mode(mode)).expect("ours");
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    with_mode(0o666);
+    let ran = host
+        .vmlife(["restore", "vm"])
+        .refuses(7, "everybody may write to it");
+    assert!(ran.stderr.contains("--force"), "{ran:?}");
+    host.vmlife(["show", "vm"]).succeeds().says("vm: Down");
+    with_mode(0o644);
+    // Only root can give files away; whoever is not has seen the half of this.
+    if std::os::unix::fs::chown(&image, Some(1), None).is_ok() {
+        let told = "it is another user's, daemon's";
+        host.vmlife(["restore", "vm"]).refuses(7, told);
+        host.vmlife(["restore", "vm", "--force"]).ends_with(0);
+    } else {
+        host.vmlife(["restore", "vm"]).ends_with(0);
+    }
+    assert_eq!(host.virsh(["domstate", "vm"]), "running");
+}

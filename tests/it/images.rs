@@ -603,3 +603,50 @@ fn who_gives_up_the_image_of_a_transient_vm_is_told_that_its_definition_goes_too
         .says("and with it the only definition of the VM");
     host.vmlife(["show", "passing"]).ends_with(4);
 }
+
+#[test]
+fn a_run_in_between_of_a_vm_without_disks_is_known_by_libvirts_log() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    let image = host.image(&guest.id());
+    host.vmlife(["show", "--images"]).succeeds().says("good");
+
+    // libvirt's reason is "saved" then, whoever saved it, and after its next start it knows none.
+    let elsewhere = host.path("tmp/elsewhere");
+    host.virsh(["start", "vm"]);
+    host.virsh(["save".as_ref(), "vm".as_ref(), elsewhere.as_os_str()]);
+    let told = "by libvirt's log the VM was started since, at 20";
+    host.vmlife(["restore", "vm"]).refuses(7, told);
+    host.vmlife(["show", "--images"])
+        .succeeds()
+        .says("doubtful");
+    host.restart();
+    host.vmlife(["restore", "vm"]).refuses(7, told);
+    host.vmlife(["show", "vm"]).succeeds().says("vm: Down");
+
+    let ran = host.vmlife(["restore", "vm", "--force"]).ends_with(0);
+    let overridden = format!("--force overrode this: {told}");
+    assert!(ran.stderr.contains(&overridden), "{ran:?}");
+    guest.goes_on_after(&before);
+    assert!(!image.exists());
+}
+
+#[test]
+fn a_start_that_failed_is_no_run_in_libvirts_log() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    let (image, spoilt) = (host.image(&guest.id()), host.path("tmp/spoilt"));
+    let mut bytes = fs::read(&image).expect("the image");
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xff);
+    fs::write(&spoilt, bytes).expect("written");
+    let failed = host.command("virsh").arg("restore").arg(&spoilt).output();
+    assert!(!failed.expect("virsh runs").status.success());
+    host.vmlife(["show"]).succeeds().says("Suspended");
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+}

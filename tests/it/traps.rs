@@ -411,10 +411,11 @@ fn memory_is_not_put_over_a_disk_that_a_snapshot_has_left_below() {
         now.display(),
         then.display()
     );
-    // Nothing else tells of a boot once the daemon has forgotten it: only the new layer was written to.
+    // Nothing else tells of a boot once daemon and log have forgotten it: only the new layer was written to.
     host.virsh(["start", "vm"]);
     host.virsh(["destroy", "vm"]);
     host.restart();
+    host.write("cache/libvirt/qemu/log/vm.log", "");
     for words_of_command in [&["restore", "vm"][..], &["restore", "vm", "--dry-run"]] {
         host.vmlife(words_of_command).refuses(7, &words);
     }

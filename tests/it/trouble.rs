@@ -467,6 +467,9 @@ fn a_managed_save_whose_daemon_is_killed_leaves_nothing_that_would_be_started() 
     guest.goes_on_after(&before);
 
     // It does not.
+    eventually("its writer ends", || {
+        host.image_writer().is_none().then_some(())
+    });
     let before = guest.last_tick();
     let (saving, writer) = begin();
     let ran = end_of(saving).ends_with(10);
