@@ -5,6 +5,7 @@ use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,6 +85,12 @@ pub struct Targets {
     /// Leave out the VMs whose name matches
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Only VMs with this label (several: with all of them); alone it means all that have it
+    #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_parser = parse_label)]
+    pub labels: Vec<(String, String)>,
+    /// Only VMs whose group's name (vmGroupName) matches; alone it means all of them
+    #[arg(long = "group", value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
+    pub groups: Vec<String>,
 }
 
 /// Which VMs, and how strictly.
@@ -101,6 +108,14 @@ pub struct Acting {
     /// Refuse (exit status 5) what is already so
     #[arg(long)]
     pub strict: bool,
+    /// How many VMs are worked on at once
+    #[arg(
+        short,
+        long,
+        value_name = "NUMBER",
+        help = "How many VMs are worked on at once; without it as many as processors and disk can do"
+    )]
+    pub jobs: Option<NonZeroU8>,
 }
 
 /// How an image is written or read.
@@ -300,6 +315,12 @@ pub enum Form {
     Xml,
     /// The names, a line each; of show --images: the files
     Name,
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    let label = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let (key, value) = label.ok_or("it is no label; such are tier=web")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 /// Between two looks that are nearer to each other most counters stand still; nobody waits for longer than

@@ -6,7 +6,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::fs;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,9 +29,18 @@ pub struct Interrupt {
 #[derive(Debug, Default)]
 struct Received {
     begun: AtomicBool,
-    watched: AtomicBool,
+    watchers: AtomicUsize,
     first: AtomicI32,
     insists: AtomicBool,
+}
+
+/// Somebody who looks at signals all the time.
+pub(crate) struct Watch(Arc<Received>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Interrupt {
@@ -59,7 +68,7 @@ impl Interrupt {
                 }
                 let is_free = !noted.begun.load(Ordering::SeqCst)
                     || noted.insists.load(Ordering::SeqCst)
-                        && !noted.watched.load(Ordering::SeqCst);
+                        && noted.watchers.load(Ordering::SeqCst) == 0;
                 if is_free {
                     // Dies of it; should that fail, the signal is still noted.
                     let _ = emulate_default_handler(signal);
@@ -78,9 +87,10 @@ impl Interrupt {
         self.signals.begun.store(true, Ordering::SeqCst);
     }
 
-    /// Whether somebody looks at [`Interrupt::insists`] all the time.
-    pub(crate) fn watch(&self, watched: bool) {
-        self.signals.watched.store(watched, Ordering::SeqCst);
+    /// Until this is dropped somebody looks at [`Interrupt::insists`] all the time.
+    pub(crate) fn watch(&self) -> Watch {
+        self.signals.watchers.fetch_add(1, Ordering::SeqCst);
+        Watch(Arc::clone(&self.signals))
     }
 
     /// The time that is left, if there is a limit.

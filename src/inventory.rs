@@ -5,6 +5,7 @@ use crate::entity::{DomainState, OriginType, SavedImage, Verdict, Vm, VmDynamic,
 use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
 use crate::image::{ImageFile, ImagePlace, RunLogs, is_forbidden};
 use crate::interrupt::within;
+use crate::report::VmRef;
 use jiff::Timestamp;
 use std::fs;
 use std::io;
@@ -31,6 +32,8 @@ pub struct Inventory {
     pub logs: Option<RunLogs>,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
+    /// What the host is called, if there are several.
+    pub host: Option<String>,
 }
 
 /// How closely VMs are looked at.
@@ -71,6 +74,16 @@ impl Inventory {
             runs: None,
             logs: None,
             from,
+            host: None,
+        }
+    }
+
+    /// What a VM is called that is here.
+    #[must_use]
+    pub fn vm_ref(&self, vm: &Vm) -> VmRef {
+        VmRef {
+            host: self.host.clone(),
+            ..VmRef::from(vm)
         }
     }
 

@@ -159,6 +159,7 @@ mod tests {
 
     fn outcome(name: &str) -> Outcome {
         let vm = VmRef {
+            host: None,
             name: name.to_owned(),
             id: Some("6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11".parse().unwrap()),
         };

@@ -53,6 +53,7 @@ pub mod interrupt;
 pub mod inventory;
 pub mod journal;
 pub mod observe;
+pub mod order;
 pub mod payload;
 pub mod plan;
 pub mod render;

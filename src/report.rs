@@ -211,6 +211,9 @@ impl Failure {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VmRef {
+    /// Its host, if there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Its name.
     pub name: String,
     /// Its UUID; absent for a definition that leaves it to libvirt and was never defined.
@@ -221,8 +224,19 @@ pub struct VmRef {
 impl From<&Vm> for VmRef {
     fn from(vm: &Vm) -> Self {
         Self {
+            host: None,
             name: vm.name().to_owned(),
             id: vm.id(),
+        }
+    }
+}
+
+impl Display for VmRef {
+    /// Its name, behind its host's if there are several: "rack-1/web".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Some(host) => write!(f, "{host}/{}", self.name),
+            None => f.write_str(&self.name),
         }
     }
 }

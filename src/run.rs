@@ -1,7 +1,7 @@
 //! The way from words to an exit status: open, select, execute, render.
 
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Options, execute, losses};
+use crate::execute::{Fleet, Options, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
@@ -79,16 +79,16 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
         options: &request.options,
         uri: inventory.hypervisor.uri(),
     };
-    let report = execute(
-        &inventory,
-        entries,
-        &request.options,
-        &interrupt,
-        &mut recorder,
-    );
-    output.report(&report);
+    let fleet = Fleet {
+        hosts: vec![Arc::clone(&inventory)],
+        vms: entries.into_iter().map(|entry| (0, entry)).collect(),
+    };
+    let report = execute(&fleet, &request.options, &interrupt, &mut recorder);
     // Closing the connection would wait for a daemon that may never answer; the process ends now.
     std::mem::forget(inventory);
+    std::mem::forget(fleet);
+    let report = report?;
+    output.report(&report);
     Ok(report.kind())
 }
 
@@ -245,6 +245,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
             dry_run: acting.is_some_and(|acting| acting.dry_run),
+            jobs: acting.and_then(|acting| acting.jobs),
         },
         from: None,
         asks: false,
@@ -299,6 +300,8 @@ fn selection(targets: &Targets, all: bool) -> Selection {
         numbers: targets.numbers.clone(),
         all,
         exclude: targets.exclude.clone(),
+        labels: targets.labels.clone(),
+        groups: targets.groups.clone(),
     }
 }
 
@@ -333,8 +336,8 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--all and TARGETs exclude each other"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
-    } else if !acting.all && named == 0 && request.from.is_none() {
-        "which VM? Name at least one TARGET, or say --all"
+    } else if request.selection.is_empty() && request.from.is_none() {
+        "which VM? Name at least one TARGET, or say --all, -l or --group"
     } else {
         return Ok(());
     };

@@ -531,6 +531,7 @@ mod tests {
         use crate::plan::{Step, Verb};
         use crate::report::{Failure, Kind, Outcome, VmRef};
         let vm = || VmRef {
+            host: None,
             name: "web".to_owned(),
             id: Some(uuid::Uuid::nil()),
         };

@@ -26,13 +26,38 @@ pub struct Selection {
     pub all: bool,
     /// Globs of names to leave out.
     pub exclude: Vec<String>,
+    /// Labels that a VM must have, all of them.
+    pub labels: Vec<(String, String)>,
+    /// Globs of groups, of which its own must match one.
+    pub groups: Vec<String>,
 }
 
 impl Selection {
     /// Whether it names nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.all && self.targets.is_empty() && self.files.is_empty() && self.numbers.is_empty()
+        !self.all && !self.names() && !self.filters()
+    }
+
+    /// Whether it names VMs one by one.
+    #[must_use]
+    pub fn names(&self) -> bool {
+        !(self.targets.is_empty() && self.files.is_empty() && self.numbers.is_empty())
+    }
+
+    /// Whether labels or groups choose among VMs.
+    #[must_use]
+    pub fn filters(&self) -> bool {
+        !(self.labels.is_empty() && self.groups.is_empty())
+    }
+
+    /// Whether labels and groups choose this one.
+    fn chooses(&self, vm: &Vm, groups: &[Pattern]) -> bool {
+        let configured = &vm.vm_static;
+        let has = |(key, value): &(String, String)| configured.labels.get(key) == Some(value);
+        let group = configured.vm_group_name.as_deref().unwrap_or_default();
+        let is_in = groups.iter().any(|pattern| pattern.matches(group));
+        self.labels.iter().all(has) && (groups.is_empty() || is_in)
     }
 }
 
@@ -58,6 +83,14 @@ pub fn select(
     depth: Depth,
 ) -> Result<Vec<Entry>, Failure> {
     let exclude = patterns(&selection.exclude)?;
+    let groups = patterns(&selection.groups)?;
+    // What chooses among VMs stands in their definitions.
+    let least = if selection.filters() {
+        Depth::Definition
+    } else {
+        Depth::Line
+    };
+    let depth = depth.max(least);
     let mut entries: Vec<Entry> = Vec::new();
     if let Some(path) = &inventory.from {
         let owner = owner_of_image(inventory, path)?;
@@ -75,14 +108,17 @@ pub fn select(
     if !unknown.is_empty() {
         return Err(not_found(inventory, &unknown)?);
     }
-    if selection.all {
+    let is_chosen_only = selection.filters() && !selection.names() && inventory.from.is_none();
+    if selection.all || is_chosen_only {
         let all = inventory
             .list(depth, |_| true)
             .map_err(|error| listing_failed(&error))?;
-        entries.extend(
-            all.into_iter()
-                .filter(|entry| is_among_all(verb, &entry.vm, wishes)),
-        );
+        let is_meant = |entry: &Entry| is_chosen_only || is_among_all(verb, &entry.vm, wishes);
+        entries.extend(all.into_iter().filter(is_meant));
+    }
+    entries.retain(|entry| selection.chooses(&entry.vm, &groups));
+    if entries.is_empty() && is_chosen_only {
+        return Err(none_chosen(selection));
     }
     let mut seen = HashSet::new();
     entries.retain(|entry| {
@@ -93,6 +129,18 @@ pub fn select(
         is_new && !excluded
     });
     Ok(entries)
+}
+
+/// No VM has these labels, and is in these groups.
+fn none_chosen(selection: &Selection) -> Failure {
+    let labels = selection.labels.iter();
+    let labels = labels.map(|(key, value)| format!("the label {key}={value}"));
+    let groups = selection.groups.iter();
+    let groups = groups.map(|group| format!("the group '{group}'"));
+    let wanted: Vec<String> = labels.chain(groups).collect();
+    let message = format!("no VM has {}", wanted.join(" and "));
+    Failure::new(Kind::NotFound, message)
+        .hint("vmlife show --columns NAME,LABELS,GROUP lists what they have")
 }
 
 /// Whether `--all` means this VM, too: what the verb can be done to, and what it should be done to and

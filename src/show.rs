@@ -204,6 +204,7 @@ fn images(
     if showing.verify {
         for ListedImage { name, id, image } in &mut listed {
             let vm = VmRef {
+                host: None,
                 name: name.clone().unwrap_or_default(),
                 id: *id,
             };

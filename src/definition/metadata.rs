@@ -93,7 +93,7 @@ const OF_VM: [&str; 4] = [
 ];
 
 /// What is kept of a VM's configuration.
-const KEPT: [&str; 63] = [
+const KEPT: [&str; 66] = [
     "allowConsoleReconnect",
     "autoConverge",
     "autoStartup",
@@ -110,11 +110,14 @@ const KEPT: [&str; 63] = [
     "dbGeneration",
     "dedicatedVmForVdsList",
     "deleteProtected",
+    "dependsOn",
     "exportDate",
     "failBack",
+    "hostShutdownPolicy",
     "imageTypeId",
     "initialized",
     "instanceTypeId",
+    "labels",
     "largeIconId",
     "migrateCompressed",
     "migrateEncrypted",

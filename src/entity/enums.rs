@@ -656,3 +656,15 @@ ovirt_enum! {
         Mdev = 17 "mdev",
     }
 }
+
+ovirt_enum! {
+    /// What becomes of a VM when its host shuts down. Not an oVirt enumeration.
+    pub enum HostShutdownPolicy {
+        /// It is hibernated.
+        Hibernate = 0 "hibernate",
+        /// Its guest is asked to shut down.
+        ShutDown = 1 "shutDown",
+        /// It is left alone.
+        Leave = 2 "leave",
+    }
+}

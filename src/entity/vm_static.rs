@@ -3,9 +3,9 @@
 use super::enumeration::entity;
 use super::{
     BiosType, BootSequence, ConsoleDisconnectAction, CpuPinningPolicy, DiskImage, DisplayType,
-    GraphicsType, MemorySize, MigrationSupport, Milliseconds, NumaTuneMode, OriginType,
-    QuotaEnforcementTypeEnum, SerialNumberPolicy, SsoMethod, UsbPolicy, VmDevice, VmInit,
-    VmNetworkInterface, VmNumaNode, VmResumeBehavior, VmType,
+    GraphicsType, HostShutdownPolicy, MemorySize, MigrationSupport, Milliseconds, NumaTuneMode,
+    OriginType, QuotaEnforcementTypeEnum, SerialNumberPolicy, SsoMethod, UsbPolicy, VmDevice,
+    VmInit, VmNetworkInterface, VmNumaNode, VmResumeBehavior, VmType,
 };
 use jiff::Timestamp;
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
@@ -196,6 +196,13 @@ entity! {
         pub vm_group_id: Option<Uuid>,
         /// That group's name. Source: metadata.
         pub vm_group_name: Option<String>,
+        /// What VMs are chosen by. Not an oVirt field. Source: metadata.
+        pub labels: BTreeMap<String, String>,
+        /// The VMs that it needs, by name or UUID: they are restored before it, and hibernated after it. Not an
+        /// oVirt field. Source: metadata.
+        pub depends_on: Vec<String>,
+        /// What becomes of it when the host shuts down. Not an oVirt field. Source: metadata.
+        pub host_shutdown_policy: Option<HostShutdownPolicy>,
         /// The template that it was made from. Source: metadata.
         #[serde(alias = "templateId")]
         pub vmt_guid: Option<Uuid>,

@@ -7,6 +7,7 @@
 mod beforehand;
 mod checking;
 mod discard;
+mod fleet;
 mod managed;
 mod remember;
 mod restore;
@@ -17,6 +18,7 @@ mod trouble;
 mod watch;
 
 pub(crate) use discard::losses;
+pub use fleet::Fleet;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
@@ -25,10 +27,13 @@ use crate::hypervisor::{HypervisorError, ImageFlags};
 use crate::image::{Lock, LockError, PlaceError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
+use crate::order::order;
 use crate::plan::{Decision, Step, Verb, Wishes, decide_as};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
 use crate::words::quoted;
+use fleet::{Ear, Phase, heard_by};
 use std::io;
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,41 +61,40 @@ pub struct Options {
     pub strict: bool,
     /// Whether to say only what would be done.
     pub dry_run: bool,
+    /// How many VMs are worked on at once, if that is not left to us.
+    pub jobs: Option<NonZeroU8>,
 }
 
-/// Carries the command out for all VMs, one after another. A failure of one stops no other.
+/// Carries the command out for all VMs, some of them at once.
+///
+/// # Errors
+/// If they depend on each other in a circle; then nothing has been touched.
 pub fn execute(
-    inventory: &Arc<Inventory>,
-    entries: Vec<Entry>,
+    fleet: &Fleet,
     options: &Options,
     interrupt: &Interrupt,
-    sink: &mut dyn Sink,
-) -> Report {
+    sink: &mut (dyn Sink + Send),
+) -> Result<Report, Failure> {
+    let vms: Vec<&Vm> = fleet.vms.iter().map(|(_, entry)| &entry.vm).collect();
+    order(&vms, options.verb)?;
     interrupt.begin();
-    let mut run = Run {
-        inventory: Arc::clone(inventory),
-        options,
-        interrupt,
-        sink,
-        gave_up: false,
-        reconnected: false,
-        promised: 0,
-    };
-    let mut results = Vec::new();
-    for entry in entries {
-        let outcome = run.one(&entry);
-        run.sink.emit(Event::Finished(&outcome));
-        results.push(outcome);
-    }
-    // Closing the connection would wait for a daemon that may never answer; the process ends soon.
-    std::mem::forget(run.inventory);
-    Report {
+    let results = heard_by(sink, |ear| {
+        let phase = Phase {
+            options,
+            interrupt,
+            ear,
+            jobs: fleet.jobs(options),
+        };
+        let all: Vec<usize> = (0..fleet.vms.len()).collect();
+        fleet.carry_out(&all, phase, &|outcome| ear.emit(Event::Finished(outcome)))
+    })?;
+    Ok(Report {
         schema_version: Report::SCHEMA_VERSION,
         verb: options.verb,
         dry_run: options.dry_run,
         results,
         error: None,
-    }
+    })
 }
 
 struct Run<'a> {
@@ -98,7 +102,7 @@ struct Run<'a> {
     inventory: Arc<Inventory>,
     options: &'a Options,
     interrupt: &'a Interrupt,
-    sink: &'a mut dyn Sink,
+    sink: Ear<'a>,
     /// Whether a call was left to itself.
     gave_up: bool,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.
@@ -119,7 +123,7 @@ impl Run<'_> {
                 outcome
             }
             Err(failure) => {
-                let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
+                let mut outcome = Outcome::failed(self.inventory.vm_ref(&entry.vm), failure);
                 // A daemon that does not answer one call may not answer another.
                 if !self.gave_up {
                     let now = self.look_again(entry).map(|entry| entry.vm.status()).ok();
@@ -156,7 +160,7 @@ impl Run<'_> {
         let before = &entry.vm.saved_images;
         let entry = self.look_again(entry)?;
         let vm = &entry.vm;
-        let subject = VmRef::from(vm);
+        let subject = self.inventory.vm_ref(vm);
         let (wishes, running) = (self.options.wishes, self.options.flags.running);
         let step = match decide_as(verb, vm, wishes, running) {
             Decision::Refuse(failure) => return Err(failure),

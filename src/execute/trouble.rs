@@ -37,7 +37,7 @@ impl Run<'_> {
     ) -> Result<(), Failure> {
         self.sink.emit(Event::Reconnecting(subject));
         let began = Instant::now();
-        self.interrupt.watch(true);
+        let watch = self.interrupt.watch();
         let found = loop {
             let old = Arc::clone(&self.inventory.hypervisor);
             if let Some(Ok(found)) = within(CONNECT_LIMIT, move || old.anew()) {
@@ -48,7 +48,7 @@ impl Run<'_> {
             }
             thread::sleep(GLANCE);
         };
-        self.interrupt.watch(false);
+        drop(watch);
         let Some(hypervisor) = found else {
             self.gave_up = true;
             return Err(self.out_of_touch(subject, tried, path, lost));
@@ -67,7 +67,7 @@ impl Run<'_> {
     pub(super) fn picked_up(&self, id: Uuid) -> Result<Option<(Machine, Vm)>, HypervisorError> {
         let mut seen_at_work = Instant::now();
         let mut cancelling: Option<Instant> = None;
-        self.interrupt.watch(true);
+        let watch = self.interrupt.watch();
         let found = loop {
             let Some(machine) = self.inventory.hypervisor.machine_by_id(id)? else {
                 break None;
@@ -102,7 +102,7 @@ impl Run<'_> {
             }
             thread::sleep(GLANCE);
         };
-        self.interrupt.watch(false);
+        drop(watch);
         Ok(found)
     }
 

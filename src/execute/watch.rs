@@ -95,7 +95,7 @@ impl Run<'_> {
         let mut pulse = None;
         let mut was_silent = false;
         let mut cancelling: Option<Instant> = None;
-        self.interrupt.watch(true);
+        let watch = self.interrupt.watch();
         let ended = loop {
             thread::sleep(GLANCE);
             if worker.is_finished() {
@@ -139,7 +139,7 @@ impl Run<'_> {
                 break Ended::Left(Left { cause, silent });
             }
         };
-        self.interrupt.watch(false);
+        drop(watch);
         over.store(true, Ordering::SeqCst);
         self.gave_up |= matches!(ended, Ended::Left(_));
         ended

@@ -489,9 +489,6 @@ impl Machine {
 
     /// A VM of which the configuration is known, in a state, with its images.
     fn in_state(&self, state: DomainState, mut vm: Vm, mut images: Vec<SavedImage>) -> Result<Vm> {
-        if !state.is_active() {
-            images.iter_mut().for_each(SavedImage::doubt_if_started);
-        }
         if state.stopped_without_save() {
             let words = format!("the VM stopped otherwise since ({})", state.reason_word());
             // A restore that was given up ends the half-started VM by force: that was no run.
@@ -502,6 +499,9 @@ impl Machine {
             };
             let others = images.iter_mut().filter(|image| !was_given_up(image));
             distrust(others, Verdict::Doubtful, &words);
+        }
+        if !state.is_active() {
+            images.iter_mut().for_each(SavedImage::doubt_if_started);
         }
         let has_image = if state.is_starting_up() {
             !images.is_empty()

@@ -1,7 +1,7 @@
 //! Lists of VMs: the columns there are, and the lists made of them.
 
 use super::table::table;
-use super::text::{View, image, state};
+use super::text::{View, image, label_words, state};
 use crate::cli::Form;
 use crate::entity::{DiskImage, GuestAgentStatus, Snapshot, SnapshotType, Vm, VmDynamic};
 use crate::inventory::Depth;
@@ -39,7 +39,7 @@ const MORE: [&str; 9] = [
 const WHOLE: u16 = 20;
 
 /// All columns there are.
-static COLUMNS: [Column; 28] = [
+static COLUMNS: [Column; 29] = [
     Column {
         name: "NAME",
         help: "The name",
@@ -195,6 +195,12 @@ static COLUMNS: [Column; 28] = [
         help: "Its group",
         needs: Depth::Definition,
         cell: |vm, _| vm.vm_static.vm_group_name.clone(),
+    },
+    Column {
+        name: "LABELS",
+        help: "What it is chosen by",
+        needs: Depth::Definition,
+        cell: |vm, _| Some(label_words(&vm.vm_static)).filter(|words| !words.is_empty()),
     },
     Column {
         name: "TEMPLATE",

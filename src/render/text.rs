@@ -1,6 +1,6 @@
 //! Text from outside, made harmless; sizes, times and states in words.
 
-use crate::entity::{SavedImage, Verdict, Vm, VmStatus};
+use crate::entity::{SavedImage, Verdict, Vm, VmStatic, VmStatus};
 use crate::words::size;
 use indicatif::HumanDuration;
 use jiff::Timestamp;
@@ -128,6 +128,15 @@ pub(super) fn seconds(seconds: f64) -> String {
         // Of what is no time, nothing is left.
         HumanDuration(Duration::try_from_secs_f64(seconds).unwrap_or_default()).to_string()
     }
+}
+
+/// Its labels, as they are chosen by: "tier=web, zone=a".
+pub(super) fn label_words(vm: &VmStatic) -> String {
+    let labels = vm.labels.iter();
+    let labels: Vec<String> = labels
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    labels.join(", ")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::entity::{
 };
 use crate::render::list::machine;
 use crate::render::table::Facts;
-use crate::render::text::View;
+use crate::render::text::{View, label_words};
 use crate::words::{count, ranges, size};
 
 pub(super) fn configuration(vm: &Vm, view: &View) -> String {
@@ -100,6 +100,10 @@ pub(super) fn configuration(vm: &Vm, view: &View) -> String {
         Some(stat.priority).filter(|priority| *priority > 0),
     );
     facts.add("group", stat.vm_group_name.as_ref());
+    facts.add("labels", Some(label_words(stat)));
+    facts.add("depends on", Some(stat.depends_on.join(", ")));
+    let policy = stat.host_shutdown_policy.as_ref();
+    facts.add("host's shutdown", policy.map(|policy| policy.word()));
     facts.add("template", stat.original_template_name.as_ref());
     facts.add("tuned for", stat.vm_type.as_ref().map(VmType::word));
     facts.add("created", stat.creation_date.map(|at| view.time(at)));

@@ -1,0 +1,354 @@
+//! Many VMs: workers take them in their order, each over connections of its own, since a daemon serves few requests
+//! of one connection at a time.
+
+use super::{Options, Run};
+use crate::entity::Vm;
+use crate::interrupt::{Interrupt, within};
+use crate::inventory::{Entry, Inventory};
+use crate::order::{Order, order};
+use crate::plan::{Decision, Step, Verb, decide_as};
+use crate::report::{Event, Failure, Kind, Outcome, Sink};
+use crate::run::CONNECT_LIMIT;
+use crate::words::quoted;
+use std::fs;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// How many VMs are worked on at once for each processor.
+const JOBS_PER_PROCESSOR: usize = 4;
+/// However many processors there are.
+const JOBS_AT_MOST: usize = 16;
+/// Where the images are on a rotating disk.
+const ON_ROTATING_DISK: usize = 2;
+
+/// VMs on their hosts.
+#[derive(Debug)]
+pub struct Fleet {
+    /// The hosts.
+    pub hosts: Vec<Arc<Inventory>>,
+    /// The VMs, in the order asked, each with the place of its host.
+    pub vms: Vec<(usize, Entry)>,
+}
+
+/// Where several workers tell what happens, one at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Ear<'a>(&'a (dyn Fn(Event<'_>) + Sync));
+
+impl Ear<'_> {
+    pub(super) fn emit(&self, event: Event<'_>) {
+        (self.0)(event);
+    }
+}
+
+/// Lets several workers tell a listener what happens.
+pub(super) fn heard_by<T>(sink: &mut (dyn Sink + Send), work: impl FnOnce(Ear<'_>) -> T) -> T {
+    let sink = Mutex::new(sink);
+    let tell = |event: Event<'_>| locked(&sink).emit(event);
+    work(Ear(&tell))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is to be done to VMs of a fleet, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Phase<'a> {
+    pub options: &'a Options,
+    pub interrupt: &'a Interrupt,
+    pub ear: Ear<'a>,
+    /// How many are worked on at once.
+    pub jobs: usize,
+}
+
+impl Fleet {
+    /// Does the same to some of the VMs, in their order. A failure of one stops no others than those that come after
+    /// it for a reason. `ended` hears of each as it ends; what became of them is given in the order of `which`.
+    ///
+    /// # Errors
+    /// If they depend on each other in a circle; then nothing has been touched.
+    pub(super) fn carry_out(
+        &self,
+        which: &[usize],
+        phase: Phase<'_>,
+        ended: &(dyn Fn(&Outcome) + Sync),
+    ) -> Result<Vec<Outcome>, Failure> {
+        let vms: Vec<&Vm> = which.iter().map(|one| &self.vms[*one].1.vm).collect();
+        let line = Line::new(order(&vms, phase.options.verb)?);
+        let refused = self.beyond_the_room(which, phase);
+        let outcomes: Vec<Mutex<Option<Outcome>>> =
+            which.iter().map(|_| Mutex::default()).collect();
+        let work = |is_first: bool| {
+            let mut runs: Vec<Option<Run<'_>>> = self.hosts.iter().map(|_| None).collect();
+            while let Some(turn) = line.next() {
+                let place = turn.whose();
+                let (host, entry) = &self.vms[which[place]];
+                let inventory = &self.hosts[*host];
+                let failure = match turn {
+                    Turn::InVain(_, other) => Some(in_vain(phase.options.verb, vms[other].name())),
+                    Turn::Of(_) => refused[place].clone(),
+                };
+                let outcome = match failure {
+                    Some(failure) => Outcome::failed(inventory.vm_ref(&entry.vm), failure),
+                    None => runs[*host]
+                        .get_or_insert_with(|| Run::new(inventory, phase, is_first))
+                        .one(entry),
+                };
+                line.has_ended(place, outcome.kind == Kind::Done);
+                ended(&outcome);
+                *locked(&outcomes[place]) = Some(outcome);
+            }
+            // Closing a connection would wait for a daemon that may never answer.
+            runs.into_iter()
+                .flatten()
+                .for_each(|run| std::mem::forget(run.inventory));
+        };
+        thread::scope(|scope| {
+            for worker in 1..phase.jobs.min(which.len()) {
+                scope.spawn(move || work(worker == 0));
+            }
+            work(true);
+        });
+        let outcomes = outcomes
+            .into_iter()
+            .filter_map(|outcome| locked(&outcome).take());
+        Ok(outcomes.collect())
+    }
+
+    /// How many VMs are worked on at once. Most of a save or restore waits for QEMU to end or to begin, and needs
+    /// neither processor nor disk; what is left shares them. A rotating disk writes several files in turns, which
+    /// costs more than the waiting.
+    pub(super) fn jobs(&self, options: &Options) -> usize {
+        if let Some(jobs) = options.jobs {
+            return usize::from(jobs.get());
+        }
+        let writes = matches!(options.verb, Verb::Hibernate | Verb::Restore);
+        let here = self.hosts.iter().find(|host| host.hypervisor.is_local());
+        let folder = here.map(|host| options.to.as_deref().unwrap_or(host.place.folder()));
+        // What is only rehearsed counts the room in turns.
+        if options.dry_run {
+            1
+        } else if writes && folder.is_some_and(rotates) {
+            ON_ROTATING_DISK
+        } else {
+            let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            (JOBS_PER_PROCESSOR * processors).clamp(JOBS_PER_PROCESSOR, JOBS_AT_MOST)
+        }
+    }
+
+    /// Those for whose images there is no room when the ones before them have theirs. One that is alone finds out by
+    /// itself.
+    fn beyond_the_room(&self, which: &[usize], phase: Phase<'_>) -> Vec<Option<Failure>> {
+        let options = phase.options;
+        let counts = options.verb == Verb::Hibernate && !options.dry_run && which.len() > 1;
+        let mut runs: Vec<Option<Run<'_>>> = self.hosts.iter().map(|_| None).collect();
+        // What several daemons on this machine write goes to the same disks.
+        let mut promised_here = 0;
+        let refusal = |one: &usize| {
+            let (host, entry) = &self.vms[*one];
+            let inventory = &self.hosts[*host];
+            let decision = decide_as(
+                options.verb,
+                &entry.vm,
+                options.wishes,
+                options.flags.running,
+            );
+            if !counts || decision != Decision::Do(Step::Save) || phase.interrupt.cause().is_some()
+            {
+                return None;
+            }
+            let run = runs[*host].get_or_insert_with(|| Run::new(inventory, phase, true));
+            let is_here = inventory.hypervisor.is_local();
+            if is_here {
+                run.promised = promised_here;
+            }
+            let found = run.rehearse(Step::Save, entry, inventory.vm_ref(&entry.vm));
+            if is_here {
+                promised_here = run.promised;
+            }
+            found.err().filter(|failure| failure.kind == Kind::Space)
+        };
+        which.iter().map(refusal).collect()
+    }
+}
+
+impl<'a> Run<'a> {
+    /// A worker's part on a host; all but the first have a connection of their own.
+    fn new(inventory: &Arc<Inventory>, phase: Phase<'a>, is_first: bool) -> Self {
+        let shared = Arc::clone(&inventory.hypervisor);
+        let apart = (!is_first)
+            .then(|| within(CONNECT_LIMIT, move || shared.apart()))
+            .flatten();
+        let apart = apart.filter(|apart| !Arc::ptr_eq(apart, &inventory.hypervisor));
+        let reconnected = apart.is_some();
+        let inventory = apart.map_or_else(
+            || Arc::clone(inventory),
+            |hypervisor| {
+                Arc::new(Inventory {
+                    hypervisor,
+                    ..Inventory::clone(inventory)
+                })
+            },
+        );
+        Self {
+            inventory,
+            options: phase.options,
+            interrupt: phase.interrupt,
+            sink: phase.ear,
+            gave_up: false,
+            reconnected,
+            promised: 0,
+        }
+    }
+}
+
+/// Whether a folder, or the one in which it is going to be made, is on a rotating disk, as far as the kernel tells.
+fn rotates(folder: &Path) -> bool {
+    let device = folder
+        .ancestors()
+        .find_map(|folder| Some(fs::metadata(folder).ok()?.dev()));
+    let told = device.and_then(|device| {
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let device = format!("/sys/dev/block/{major}:{minor}");
+        // A partition has its disk above it.
+        let paths = ["queue/rotational", "../queue/rotational"];
+        paths
+            .iter()
+            .find_map(|path| fs::read_to_string(format!("{device}/{path}")).ok())
+    });
+    told.is_some_and(|told| told.trim() == "1")
+}
+
+/// Its turn does not come.
+fn in_vain(verb: Verb, other: &str) -> Failure {
+    let other = quoted(other);
+    let message = match verb {
+        Verb::Hibernate | Verb::Pause => {
+            format!(
+                "was not attempted: {other}, which depends on it, was not {}",
+                verb.past()
+            )
+        }
+        _ => format!(
+            "was not attempted: it depends on {other}, which was not {}",
+            verb.past()
+        ),
+    };
+    Failure::new(Kind::State, message)
+}
+
+/// The line in which VMs wait for their turns, each told by its place.
+struct Line {
+    order: Order,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    /// Those that wait, in their order.
+    waiting: Vec<usize>,
+    /// How each VM ended, that has: whether others may count on it.
+    ended: Vec<Option<bool>>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Of(usize),
+    /// It is in vain, as the other one has failed, which had to come before it.
+    InVain(usize, usize),
+}
+
+impl Turn {
+    const fn whose(&self) -> usize {
+        match self {
+            Self::Of(one) | Self::InVain(one, _) => *one,
+        }
+    }
+}
+
+impl Line {
+    fn new(order: Order) -> Self {
+        let state = State {
+            waiting: order.turns.clone(),
+            ended: vec![None; order.turns.len()],
+        };
+        Self {
+            order,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The next turn; waits while all that are left wait for others.
+    fn next(&self) -> Option<Turn> {
+        let mut state = locked(&self.state);
+        loop {
+            if state.waiting.is_empty() {
+                return None;
+            }
+            let found = state.waiting.iter().enumerate().find_map(|(at, one)| {
+                let others = &self.order.waits_for[*one];
+                let failed = others
+                    .iter()
+                    .find(|other| state.ended[**other] == Some(false));
+                if let Some(other) = failed {
+                    return Some((at, Turn::InVain(*one, *other)));
+                }
+                let is_free = others.iter().all(|other| state.ended[*other].is_some());
+                is_free.then_some((at, Turn::Of(*one)))
+            });
+            if let Some((at, turn)) = found {
+                state.waiting.remove(at);
+                return Some(turn);
+            }
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn has_ended(&self, one: usize, well: bool) {
+        locked(&self.state).ended[one] = Some(well);
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_come_in_their_order_and_wait_for_those_they_need() {
+        let line = Line::new(Order {
+            turns: vec![2, 0, 1],
+            waits_for: vec![vec![2], vec![], vec![]],
+        });
+        assert_eq!(line.next(), Some(Turn::Of(2)));
+        assert_eq!(line.next(), Some(Turn::Of(1)), "0 waits for 2");
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| line.next());
+            line.has_ended(2, true);
+            assert_eq!(waiting.join().unwrap(), Some(Turn::Of(0)));
+        });
+        assert_eq!(line.next(), None);
+    }
+
+    #[test]
+    fn what_has_failed_takes_those_along_that_come_after_it() {
+        let line = Line::new(Order {
+            turns: vec![0, 1, 2],
+            waits_for: vec![vec![], vec![0], vec![1]],
+        });
+        assert_eq!(line.next(), Some(Turn::Of(0)));
+        line.has_ended(0, false);
+        assert_eq!(line.next(), Some(Turn::InVain(1, 0)));
+        line.has_ended(1, false);
+        assert_eq!(line.next(), Some(Turn::InVain(2, 1)));
+        assert_eq!(line.next(), None);
+    }
+}
