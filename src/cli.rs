@@ -46,9 +46,13 @@ pub struct Common {
         global = true,
         value_name = "URI",
         value_parser = NonEmptyStringValueParser::new(),
-        help = "The libvirt to talk to; without it libvirt's own rules choose (LIBVIRT_DEFAULT_URI ...)"
+        help = "The libvirt to talk to (several: on several hosts); without it libvirt's own rules choose \
+            (LIBVIRT_DEFAULT_URI ...)"
     )]
-    pub connect: Option<String>,
+    pub connect: Vec<String>,
+    /// A file in YAML that lists hosts: name, uri, labels
+    #[arg(long, global = true, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
     /// How the answer is written
     #[arg(
         short,
@@ -95,6 +99,7 @@ pub struct Targets {
 
 /// Which VMs, and how strictly.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Acting {
     /// Which VMs.
     #[command(flatten)]
@@ -108,6 +113,9 @@ pub struct Acting {
     /// Refuse (exit status 5) what is already so
     #[arg(long)]
     pub strict: bool,
+    /// All of them as one, so that none finds another one missing: if one fails, none is changed
+    #[arg(long)]
+    pub together: bool,
     /// How many VMs are worked on at once
     #[arg(
         short,

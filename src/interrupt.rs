@@ -24,6 +24,8 @@ const SAME_WISH: Duration = Duration::from_secs(1);
 pub struct Interrupt {
     signals: Arc<Received>,
     deadline: Option<Instant>,
+    /// Whether only those who insist are heeded.
+    heedless: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,7 @@ impl Interrupt {
         Ok(Self {
             signals: received,
             deadline,
+            heedless: false,
         })
     }
 
@@ -100,9 +103,22 @@ impl Interrupt {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// For what has to be done although everything should come to an end: it ends for those only who insist.
+    #[must_use]
+    pub(crate) fn heedless(&self) -> Self {
+        Self {
+            signals: Arc::clone(&self.signals),
+            deadline: None,
+            heedless: true,
+        }
+    }
+
     /// Why everything should come to an end, if so.
     #[must_use]
     pub fn cause(&self) -> Option<Kind> {
+        if self.heedless && !self.insists() {
+            return None;
+        }
         match self.signals.first.load(Ordering::SeqCst) {
             0 if self.left() == Some(Duration::ZERO) => Some(Kind::TimedOut),
             0 => None,

@@ -5,8 +5,8 @@ use crate::entity::{DomainState, OriginType, SavedImage, Verdict, Vm, VmDynamic,
 use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
 use crate::image::{ImageFile, ImagePlace, RunLogs, is_forbidden};
 use crate::interrupt::within;
-use crate::report::VmRef;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ pub struct Inventory {
     pub from: Option<PathBuf>,
     /// What the host is called, if there are several.
     pub host: Option<String>,
+    /// What its VMs are chosen by, beside their own labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// How closely VMs are looked at.
@@ -75,15 +77,7 @@ impl Inventory {
             logs: None,
             from,
             host: None,
-        }
-    }
-
-    /// What a VM is called that is here.
-    #[must_use]
-    pub fn vm_ref(&self, vm: &Vm) -> VmRef {
-        VmRef {
-            host: self.host.clone(),
-            ..VmRef::from(vm)
+            labels: BTreeMap::new(),
         }
     }
 
@@ -216,6 +210,7 @@ impl Inventory {
     /// The VM without the times of other runs than the one it is in or, if it sleeps, has slept since. Its
     /// metadata tell them, and whoever starts, ends, saves or restores it behind our back leaves those alone.
     fn of_this_run(&self, machine: &Machine, mut vm: Vm) -> Vm {
+        vm.host.clone_from(&self.host);
         if let Some(missing) = self.missing_image(&vm) {
             // What is known of the run is what tells that it is missing.
             vm.saved_images.push(missing);
@@ -300,6 +295,7 @@ impl Inventory {
         let vm = Vm {
             vm_dynamic: Some(absent(&vm, status)),
             saved_images: vec![image],
+            host: self.host.clone(),
             ..vm
         };
         Some(Entry {

@@ -47,6 +47,7 @@ pub mod definition;
 pub mod entity;
 pub mod execute;
 pub mod guard;
+pub mod hosts;
 pub mod hypervisor;
 pub mod image;
 pub mod interrupt;

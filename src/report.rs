@@ -224,7 +224,7 @@ pub struct VmRef {
 impl From<&Vm> for VmRef {
     fn from(vm: &Vm) -> Self {
         Self {
-            host: None,
+            host: vm.host.clone(),
             name: vm.name().to_owned(),
             id: vm.id(),
         }
@@ -418,6 +418,9 @@ pub struct Report {
     pub dry_run: bool,
     /// One for each VM, in the order asked.
     pub results: Vec<Outcome>,
+    /// The hosts that did not answer; of their VMs nothing is told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<SilentHost>,
     /// Why the command as a whole failed, before the first VM was touched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -435,6 +438,7 @@ impl Report {
             verb,
             dry_run: false,
             results: Vec::new(),
+            silent: Vec::new(),
             error: Some(error),
         }
     }
@@ -442,7 +446,48 @@ impl Report {
     /// The verdict over all of it.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        Kind::merge(self.results.iter().map(|outcome| outcome.kind))
+        let silent = self.silent.iter().map(|host| host.failure.kind);
+        Kind::merge(
+            self.results
+                .iter()
+                .map(|outcome| outcome.kind)
+                .chain(silent),
+        )
+    }
+}
+
+/// One of several hosts that did not answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SilentHost {
+    /// What it is called.
+    pub host: String,
+    /// Why.
+    #[serde(flatten)]
+    pub failure: Failure,
+}
+
+impl SilentHost {
+    /// A host that did not answer.
+    #[must_use]
+    pub fn new(host: Option<&str>, failure: Failure) -> Self {
+        let host = host.unwrap_or_default().to_owned();
+        Self { host, failure }
+    }
+
+    /// What was not found elsewhere, this one may have.
+    #[must_use]
+    pub fn may_have(&self, failure: Failure) -> Failure {
+        if failure.kind != Kind::NotFound {
+            return failure;
+        }
+        let message = format!(
+            "{} on the hosts that answer; {} does not",
+            failure.message, self.host
+        );
+        let cause = self.failure.cause.as_ref().unwrap_or(&self.failure.message);
+        Failure::new(Kind::Connection, message).because(cause)
     }
 }
 

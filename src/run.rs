@@ -2,6 +2,7 @@
 
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
 use crate::execute::{Fleet, Options, execute, losses};
+use crate::hosts::{Host, hosts};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
@@ -9,14 +10,16 @@ use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
 use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::render::Output;
-use crate::report::{Event, Failure, Kind, Sink};
+use crate::report::{Event, Failure, Kind, Report, SilentHost, Sink};
 use crate::select::{Selection, select};
 use crate::show::show;
 use crate::words::count;
 use anyhow::Context;
 use std::env;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// A connection that takes longer than this is none.
@@ -55,39 +58,51 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     }
     let interrupt = Interrupt::install(cli.common.timeout).context("signals cannot be caught")?;
     if let Command::Show { showing, .. } = &cli.command {
-        let connect = || open(cli, &request, &interrupt).map(Arc::new);
+        let connect = || {
+            let (mut hosts, _) = open_all(cli, &request, &interrupt)?;
+            Ok(hosts.remove(0))
+        };
         let selection = &request.selection;
         return Ok(show(cli, selection, showing, &interrupt, connect, output)?);
     }
-    let inventory = Arc::new(open(cli, &request, &interrupt)?);
+    let (hosts, mut silent) = open_all(cli, &request, &interrupt)?;
     let Options { verb, wishes, .. } = request.options;
-    let entries = {
-        let (inventory, selection) = (Arc::clone(&inventory), request.selection.clone());
-        let look = move || select(&inventory, &selection, verb, wishes, Depth::Definition);
-        in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)??
+    let selected = {
+        let (hosts, selection) = (hosts.clone(), request.selection.clone());
+        let look = move || select(&hosts, &selection, verb, wishes, Depth::Definition);
+        let found = in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)?;
+        found.map_err(|failure| match silent.first() {
+            Some(host) => host.may_have(failure),
+            None => failure,
+        })?
     };
-    one_file_for_one_vm(&inventory, &request, &entries)?;
-    if request.asks {
-        ask(&entries, &request, output)?;
+    for (place, failure) in selected.silent {
+        silent.push(SilentHost::new(hosts[place].host.as_deref(), failure));
     }
-    if entries.is_empty() {
+    one_file_for_one_vm(&hosts, &request, selected.entries.len())?;
+    if request.asks {
+        ask(&selected.entries, &request, output)?;
+    }
+    for host in &silent {
+        output.silent_host(host);
+    }
+    if selected.entries.is_empty() {
         output.words(&format!("no VM can be {}", verb.past()));
     }
+    let fleet = Fleet {
+        hosts,
+        vms: selected.entries,
+    };
     let mut recorder = Recorder {
         output,
         journal: Journal::new(env::var_os("VMLIFE_JOURNAL")),
         options: &request.options,
-        uri: inventory.hypervisor.uri(),
-    };
-    let fleet = Fleet {
-        hosts: vec![Arc::clone(&inventory)],
-        vms: entries.into_iter().map(|entry| (0, entry)).collect(),
+        hosts: &fleet.hosts,
     };
     let report = execute(&fleet, &request.options, &interrupt, &mut recorder);
-    // Closing the connection would wait for a daemon that may never answer; the process ends now.
-    std::mem::forget(inventory);
+    // Closing the connections would wait for daemons that may never answer; the process ends now.
     std::mem::forget(fleet);
-    let report = report?;
+    let report = Report { silent, ..report? };
     output.report(&report);
     Ok(report.kind())
 }
@@ -97,7 +112,7 @@ struct Recorder<'a> {
     output: &'a mut Output,
     journal: Journal,
     options: &'a Options,
-    uri: &'a str,
+    hosts: &'a [Arc<Inventory>],
 }
 
 impl Sink for Recorder<'_> {
@@ -106,7 +121,10 @@ impl Sink for Recorder<'_> {
         let Event::Finished(outcome) = event else {
             return;
         };
-        let entry = journal::Entry::of(self.options.verb, self.uri, outcome);
+        let mut hosts = self.hosts.iter();
+        let host = hosts.find(|host| host.host == outcome.vm.host);
+        let uri = host.map_or("", |host| host.hypervisor.uri());
+        let entry = journal::Entry::of(self.options.verb, uri, outcome);
         if let Some(entry) = entry.filter(|_| !self.options.dry_run)
             && !self.journal.note(&entry)
         {
@@ -141,34 +159,35 @@ pub(crate) fn in_time<T: Send + 'static>(
 
 /// An image is of one VM, so that a single file cannot take several.
 fn one_file_for_one_vm(
-    inventory: &Inventory,
+    hosts: &[Arc<Inventory>],
     request: &Request,
-    entries: &[Entry],
+    vms: usize,
 ) -> Result<(), Failure> {
-    let Some(to) = request.options.to.as_deref().filter(|_| entries.len() > 1) else {
+    let Some(to) = request.options.to.as_deref().filter(|_| vms > 1) else {
         return Ok(());
     };
+    let mut hosts = hosts.iter();
     let is_folder = to.as_os_str().as_encoded_bytes().ends_with(b"/")
-        || inventory.hypervisor.is_local() && to.is_dir();
+        || hosts.any(|host| host.hypervisor.is_local()) && to.is_dir();
     if is_folder {
         return Ok(());
     }
     let message = format!(
         "--to {} is one file, for {}",
         to.display(),
-        count(entries.len(), "VM")
+        count(vms, "VM")
     );
     Err(Failure::new(Kind::Usage, message).hint("name a folder: it gets a file for each"))
 }
 
 /// Asks whether images are to be given up. Who cannot be asked has to say so beforehand.
-fn ask(entries: &[Entry], request: &Request, output: &mut Output) -> Result<(), Failure> {
+fn ask(entries: &[(usize, Entry)], request: &Request, output: &mut Output) -> Result<(), Failure> {
     let is_meant = |entry: &&Entry| {
         let decision = decide(Verb::Restore, &entry.vm, request.options.wishes);
         matches!(decision, Decision::Do(_))
     };
+    let entries = entries.iter().map(|(_, entry)| entry);
     let lost: Vec<String> = entries
-        .iter()
         .filter(is_meant)
         .map(|entry| {
             let lost = losses(&entry.vm, request.from.as_deref(), entry.machine.is_some());
@@ -190,7 +209,7 @@ fn ask(entries: &[Entry], request: &Request, output: &mut Output) -> Result<(), 
 }
 
 /// What the command line asks for.
-struct Request {
+pub(crate) struct Request {
     selection: Selection,
     options: Options,
     from: Option<PathBuf>,
@@ -245,6 +264,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
             dry_run: acting.is_some_and(|acting| acting.dry_run),
+            together: acting.is_some_and(|acting| acting.together),
             jobs: acting.and_then(|acting| acting.jobs),
         },
         from: None,
@@ -334,6 +354,10 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "-o xml is for show only"
     } else if acting.all && named > 0 {
         "--all and TARGETs exclude each other"
+    } else if acting.together
+        && (request.options.managed || request.options.wishes != Wishes::default())
+    {
+        "--together goes with none of --managed, --force, --or-start and --discard"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
     } else if request.selection.is_empty() && request.from.is_none() {
@@ -345,12 +369,67 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
     Err(Failure::new(Kind::Usage, problem).hint(format!("vmlife {verb} --help")))
 }
 
-fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory, Failure> {
+/// Opens the hosts that are meant, all at once. Of several those that cannot be reached are told.
+pub(crate) fn open_all(
+    cli: &Cli,
+    request: &Request,
+    interrupt: &Interrupt,
+) -> Result<(Vec<Arc<Inventory>>, Vec<SilentHost>), Failure> {
+    let wanted = hosts(&cli.common.connect, cli.common.hosts.as_deref())?;
+    if wanted.len() == 1 {
+        let only = wanted.into_iter().next().unwrap_or_default();
+        return Ok((vec![Arc::new(open(only, request, interrupt)?)], Vec::new()));
+    }
+    if request.from.is_some() && wanted.len() > 1 {
+        return Err(Failure::new(
+            Kind::Usage,
+            "--from names one image, which goes to one host",
+        ));
+    }
+    let opened: Vec<_> = thread::scope(|scope| {
+        let one = |host: Host| {
+            let name = host.name.clone();
+            scope.spawn(move || (name, open(host, request, interrupt)))
+        };
+        let opening: Vec<_> = wanted.into_iter().map(one).collect();
+        let opened = opening.into_iter().map(thread::ScopedJoinHandle::join);
+        opened
+            .map(|opened| opened.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    let (mut all, mut silent) = (Vec::new(), Vec::new());
+    for (name, opened) in opened {
+        match opened {
+            Ok(inventory) => all.push(Arc::new(inventory)),
+            Err(failure) if failure.kind == Kind::Connection => {
+                silent.push(SilentHost::new(name.as_deref(), failure));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    match silent.first() {
+        Some(first) if all.is_empty() => {
+            let message = format!("none of {} can be reached", count(silent.len(), "host"));
+            let failure = Failure::new(Kind::Connection, message);
+            Err(failure.because(
+                &first
+                    .failure
+                    .cause
+                    .as_ref()
+                    .unwrap_or(&first.failure.message),
+            ))
+        }
+        _ => Ok((all, silent)),
+    }
+}
+
+/// Opens one host.
+fn open(host: Host, request: &Request, interrupt: &Interrupt) -> Result<Inventory, Failure> {
     let access = match request.options.verb {
         Verb::Show => Access::ReadOnly,
         _ => Access::ReadWrite,
     };
-    let uri = cli.common.connect.clone();
+    let uri = host.uri;
     let whom = uri
         .as_ref()
         .map_or_else(|| "libvirt".to_owned(), |uri| format!("libvirt at {uri}"));
@@ -374,6 +453,8 @@ fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory
         managed,
         runs,
         logs,
+        host: host.name,
+        labels: host.labels,
         ..Inventory::new(hypervisor, place, request.from.clone())
     })
 }

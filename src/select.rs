@@ -4,13 +4,19 @@ use crate::definition::{self, Definition, read_domain};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::HypervisorError;
 use crate::image::ImageFile;
+use crate::interrupt::within;
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::plan::{Decision, Verb, Wishes, decide};
-use crate::report::{Failure, Kind};
+use crate::report::{Failure, Kind, SilentHost, VmRef};
 use crate::words::{either, nearest};
 use glob::Pattern;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::{self, Display, Formatter};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What the user typed to say which VMs he means.
@@ -52,9 +58,12 @@ impl Selection {
     }
 
     /// Whether labels and groups choose this one.
-    fn chooses(&self, vm: &Vm, groups: &[Pattern]) -> bool {
+    fn chooses(&self, vm: &Vm, of_host: &BTreeMap<String, String>, groups: &[Pattern]) -> bool {
         let configured = &vm.vm_static;
-        let has = |(key, value): &(String, String)| configured.labels.get(key) == Some(value);
+        let has = |(key, value): &(String, String)| {
+            let own = configured.labels.get(key).or_else(|| of_host.get(key));
+            own == Some(value)
+        };
         let group = configured.vm_group_name.as_deref().unwrap_or_default();
         let is_in = groups.iter().any(|pattern| pattern.matches(group));
         self.labels.iter().all(has) && (groups.is_empty() || is_in)
@@ -69,19 +78,83 @@ enum Word {
     Name(String),
 }
 
+impl Display for Word {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Definition(definition) => write!(f, "'{}'", definition.vm.name()),
+            Self::Id(id) => write!(f, "{id}"),
+            Self::Number(number) => write!(f, "number {number}"),
+            Self::Name(name) => write!(f, "'{name}'"),
+        }
+    }
+}
+
+impl Word {
+    /// A word that names one VM may not be found on several hosts: which one is meant would be a guess.
+    fn is_of_one(&self, found: &[(usize, Entry)]) -> Result<(), Failure> {
+        let is_pattern = matches!(self, Self::Name(name) if is_glob(name));
+        if found.len() < 2 || is_pattern {
+            return Ok(());
+        }
+        let is_known = |entry: &Entry| entry.machine.is_some() || !entry.vm.saved_images.is_empty();
+        let known = found.iter().filter(|(_, entry)| is_known(entry));
+        let names: Vec<String> = known
+            .map(|(_, entry)| VmRef::from(&entry.vm).to_string())
+            .collect();
+        let failure = if names.is_empty() {
+            let message = format!("no host knows {self}, so that it is not told where to boot it");
+            Failure::new(Kind::Usage, message).hint("name one host with -c")
+        } else {
+            let message = format!("{self} stands for several VMs: {}", names.join(", "));
+            Failure::new(Kind::Usage, message).hint("name one of them so, or one host with -c")
+        };
+        Err(failure)
+    }
+}
+
+/// How long one of several hosts may take to tell what it has.
+const HOST_LIMIT: Duration = Duration::from_secs(30);
+
+/// What was found on the hosts that answer.
+#[derive(Debug, Default)]
+pub struct Selected {
+    /// The VMs, each with the place of its host, each once, in the order asked.
+    pub entries: Vec<(usize, Entry)>,
+    /// The places of hosts that did not answer, and why.
+    pub silent: Vec<(usize, Failure)>,
+}
+
+/// What one host has of what is meant.
+struct Found {
+    /// For each word.
+    of_words: Vec<Vec<Entry>>,
+    /// What is meant without being named.
+    unnamed: Vec<Entry>,
+}
+
+/// What is looked for, and how closely.
+struct Look {
+    /// The words, each with the host that it names, if it names one.
+    words: Vec<(Option<String>, Word)>,
+    selection: Selection,
+    verb: Verb,
+    wishes: Wishes,
+    depth: Depth,
+}
+
 /// Finds the VMs that are meant, each once, in the order asked; all of them may be looked at as closely
 /// as a list needs.
 ///
 /// # Errors
-/// A word that stands for nothing (with the nearest names), a file that is wrong, or a definition
-/// that contradicts libvirt.
+/// A word that stands for nothing (with the nearest names), or for VMs on several hosts; a file that is wrong, or
+/// a definition that contradicts libvirt. A host that does not answer is one if it is the only one.
 pub fn select(
-    inventory: &Inventory,
+    hosts: &[Arc<Inventory>],
     selection: &Selection,
     verb: Verb,
     wishes: Wishes,
     depth: Depth,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<Selected, Failure> {
     let exclude = patterns(&selection.exclude)?;
     let groups = patterns(&selection.groups)?;
     // What chooses among VMs stands in their definitions.
@@ -90,45 +163,141 @@ pub fn select(
     } else {
         Depth::Line
     };
-    let depth = depth.max(least);
-    let mut entries: Vec<Entry> = Vec::new();
-    if let Some(path) = &inventory.from {
-        let owner = owner_of_image(inventory, path)?;
-        if selection.is_empty() {
-            entries.push(owner);
+    let look = Arc::new(Look {
+        words: read_words(selection, hosts)?,
+        selection: selection.clone(),
+        verb,
+        wishes,
+        depth: depth.max(least),
+    });
+    let words = &look.words;
+    let mut selected = Selected::default();
+    let mut found = Vec::new();
+    let ask = |host: &Arc<Inventory>| {
+        if hosts.len() == 1 {
+            return find(host, &look);
+        }
+        let (host, look) = (Arc::clone(host), Arc::clone(&look));
+        within(HOST_LIMIT, move || find(&host, &look)).unwrap_or_else(|| {
+            let silence = format!("it has not answered within {} s", HOST_LIMIT.as_secs());
+            Err(Failure::new(Kind::Connection, silence))
+        })
+    };
+    for (place, answer) in on_each(hosts, ask).into_iter().enumerate() {
+        match answer {
+            Ok(one) => found.push((place, one)),
+            Err(failure) if hosts.len() > 1 && failure.kind == Kind::Connection => {
+                selected.silent.push((place, failure));
+            }
+            Err(failure) => return Err(failure),
         }
     }
     let mut unknown = Vec::new();
-    for word in read_words(selection)? {
-        match resolve(inventory, &word, verb, wishes, depth)? {
-            found if found.is_empty() => unknown.push(word),
-            found => entries.extend(found),
+    for (number, (_, word)) in words.iter().enumerate() {
+        let mut of_word = Vec::new();
+        for (place, found) in &mut found {
+            let entries = std::mem::take(&mut found.of_words[number]);
+            of_word.extend(entries.into_iter().map(|entry| (*place, entry)));
         }
+        whose_images_are_seen_twice(&mut of_word, hosts);
+        if of_word.is_empty() {
+            unknown.push(word);
+        }
+        word.is_of_one(&of_word)?;
+        selected.entries.extend(of_word);
     }
     if !unknown.is_empty() {
-        return Err(not_found(inventory, &unknown)?);
+        return Err(not_found(hosts, &unknown, &selected.silent)?);
+    }
+    let mut unnamed = Vec::new();
+    for (place, found) in found {
+        unnamed.extend(found.unnamed.into_iter().map(|entry| (place, entry)));
+    }
+    whose_images_are_seen_twice(&mut unnamed, hosts);
+    selected.entries.extend(unnamed);
+    let chooses = |(place, entry): &(usize, Entry)| {
+        let of_host = &hosts[*place].labels;
+        selection.chooses(&entry.vm, of_host, &groups)
+    };
+    selected.entries.retain(chooses);
+    let is_named = selection.names() || hosts.iter().any(|host| host.from.is_some());
+    if selected.entries.is_empty() && selection.filters() && !is_named && selected.silent.is_empty()
+    {
+        return Err(none_chosen(selection));
+    }
+    let mut seen = HashSet::new();
+    selected.entries.retain(|(place, entry)| {
+        let excluded = exclude
+            .iter()
+            .any(|pattern| pattern.matches(entry.vm.name()));
+        let is_new = seen.insert((*place, entry.vm.id(), entry.vm.name().to_owned()));
+        is_new && !excluded
+    });
+    Ok(selected)
+}
+
+/// Several daemons see the images in one place. Of a VM that only its image knows on some of them, those are left out
+/// if another one knows it, and all but the first if none does.
+fn whose_images_are_seen_twice(found: &mut Vec<(usize, Entry)>, hosts: &[Arc<Inventory>]) {
+    let folder = |place: usize| hosts[place].place.folder();
+    let mut seen = HashSet::new();
+    for (place, entry) in found.iter().filter(|(_, entry)| entry.machine.is_some()) {
+        seen.insert((folder(*place), entry.vm.id()));
+    }
+    found.retain(|(place, entry)| {
+        entry.machine.is_some()
+            || entry.vm.saved_images.is_empty()
+            || seen.insert((folder(*place), entry.vm.id()))
+    });
+}
+
+/// Asks all hosts at once.
+fn on_each<T: Send>(hosts: &[Arc<Inventory>], ask: impl Fn(&Arc<Inventory>) -> T + Sync) -> Vec<T> {
+    if let [only] = hosts {
+        return vec![ask(only)];
+    }
+    let ask = &ask;
+    thread::scope(|scope| {
+        let asked: Vec<_> = hosts
+            .iter()
+            .map(|host| scope.spawn(move || ask(host)))
+            .collect();
+        let answers = asked.into_iter().map(ScopedJoinHandle::join);
+        answers
+            .map(|answer| answer.unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// What a host has of what is meant.
+fn find(inventory: &Arc<Inventory>, look: &Look) -> Result<Found, Failure> {
+    let selection = &look.selection;
+    let (verb, wishes, depth) = (look.verb, look.wishes, look.depth);
+    let mut unnamed = Vec::new();
+    if let Some(path) = &inventory.from {
+        let owner = owner_of_image(inventory, path)?;
+        if selection.is_empty() {
+            unnamed.push(owner);
+        }
+    }
+    let mut of_words = Vec::new();
+    for (host, word) in &look.words {
+        let is_here = host.is_none() || *host == inventory.host;
+        of_words.push(if is_here {
+            resolve(inventory, word, verb, wishes, depth)?
+        } else {
+            Vec::new()
+        });
     }
     let is_chosen_only = selection.filters() && !selection.names() && inventory.from.is_none();
     if selection.all || is_chosen_only {
         let all = inventory
             .list(depth, |_| true)
             .map_err(|error| listing_failed(&error))?;
-        let is_meant = |entry: &Entry| is_chosen_only || is_among_all(verb, &entry.vm, wishes);
-        entries.extend(all.into_iter().filter(is_meant));
+        let is_meant = |entry: &Entry| !selection.all || is_among_all(verb, &entry.vm, wishes);
+        unnamed.extend(all.into_iter().filter(is_meant));
     }
-    entries.retain(|entry| selection.chooses(&entry.vm, &groups));
-    if entries.is_empty() && is_chosen_only {
-        return Err(none_chosen(selection));
-    }
-    let mut seen = HashSet::new();
-    entries.retain(|entry| {
-        let excluded = exclude
-            .iter()
-            .any(|pattern| pattern.matches(entry.vm.name()));
-        let is_new = seen.insert((entry.vm.id(), entry.vm.name().to_owned()));
-        is_new && !excluded
-    });
-    Ok(entries)
+    Ok(Found { of_words, unnamed })
 }
 
 /// No VM has these labels, and is in these groups.
@@ -210,14 +379,14 @@ fn patterns(globs: &[String]) -> Result<Vec<Pattern>, Failure> {
         .collect()
 }
 
-fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
-    let mut words: Vec<Word> = selection
-        .numbers
-        .iter()
-        .copied()
-        .map(Word::Number)
-        .collect();
-    let read = |file: &str| -> Result<Vec<Word>, Failure> {
+/// The words, each with the host that it names, if it names one: "rack-1/web".
+fn read_words(
+    selection: &Selection,
+    hosts: &[Arc<Inventory>],
+) -> Result<Vec<(Option<String>, Word)>, Failure> {
+    let numbers = selection.numbers.iter().copied().map(Word::Number);
+    let mut words: Vec<(Option<String>, Word)> = numbers.map(|word| (None, word)).collect();
+    let read = |file: &str| -> Result<Vec<(Option<String>, Word)>, Failure> {
         let definitions = definition::load(file).map_err(|error| {
             let failure = Failure::new(Kind::Usage, error.to_string());
             // A VM may have such a name, though no slash can be in it.
@@ -229,16 +398,21 @@ fn read_words(selection: &Selection) -> Result<Vec<Word>, Failure> {
         })?;
         Ok(definitions
             .into_iter()
-            .map(|definition| Word::Definition(Box::new(definition)))
+            .map(|definition| (None, Word::Definition(Box::new(definition))))
             .collect())
     };
+    let is_host = |name: &str| hosts.iter().any(|host| host.host.as_deref() == Some(name));
     for target in &selection.targets {
-        if is_file_name(target) {
+        let on_host = target.rsplit_once('/').filter(|(host, _)| is_host(host));
+        let (host, target) = on_host.map_or((None, target.as_str()), |(host, target)| {
+            (Some(host.to_owned()), target)
+        });
+        if host.is_none() && is_file_name(target) {
             words.extend(read(target)?);
         } else if let Some(id) = written_uuid(target) {
-            words.push(Word::Id(id));
+            words.push((host, Word::Id(id)));
         } else {
-            words.push(Word::Name(target.clone()));
+            words.push((host, Word::Name(target.to_owned())));
         }
     }
     for file in &selection.files {
@@ -342,16 +516,12 @@ fn is_glob(word: &str) -> bool {
     word.contains(['*', '?', '[']) && Pattern::new(word).is_ok()
 }
 
-fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure> {
-    let words: Vec<String> = unknown
-        .iter()
-        .map(|word| match word {
-            Word::Definition(definition) => format!("'{}'", definition.vm.name()),
-            Word::Id(id) => id.to_string(),
-            Word::Number(number) => format!("number {number}"),
-            Word::Name(name) => format!("'{name}'"),
-        })
-        .collect();
+fn not_found(
+    hosts: &[Arc<Inventory>],
+    unknown: &[&Word],
+    silent: &[(usize, Failure)],
+) -> Result<Failure, Failure> {
+    let words: Vec<String> = unknown.iter().map(ToString::to_string).collect();
     let globs = unknown
         .iter()
         .all(|word| matches!(word, Word::Name(name) if is_glob(name)));
@@ -360,9 +530,14 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
     } else {
         format!("there is no VM {}", either(&words))
     };
-    let all = inventory
-        .list(Depth::Line, |_| true)
-        .map_err(|error| listing_failed(&error))?;
+    if let [(place, failure), ..] = silent {
+        let silent = SilentHost::new(hosts[*place].host.as_deref(), failure.clone());
+        return Ok(silent.may_have(Failure::new(Kind::NotFound, message)));
+    }
+    let mut all = Vec::new();
+    for listed in on_each(hosts, |host| host.list(Depth::Line, |_| true)) {
+        all.extend(listed.map_err(|error| listing_failed(&error))?);
+    }
     let names: Vec<&str> = all.iter().map(|entry| entry.vm.name()).collect();
     let near: Vec<String> = unknown
         .iter()
@@ -375,10 +550,8 @@ fn not_found(inventory: &Inventory, unknown: &[Word]) -> Result<Failure, Failure
         .collect();
     let failure = Failure::new(Kind::NotFound, message);
     Ok(if near.is_empty() {
-        failure.hint(format!(
-            "vmlife show lists all VMs of {}",
-            inventory.hypervisor.uri()
-        ))
+        let uris: Vec<&str> = hosts.iter().map(|host| host.hypervisor.uri()).collect();
+        failure.hint(format!("vmlife show lists all VMs of {}", uris.join(", ")))
     } else {
         failure.hint(format!("did you mean {}?", either(&near)))
     })
@@ -434,6 +607,7 @@ fn resolve_definition(
         let vm = Vm {
             vm_dynamic: Some(absent(&definition.vm, VmStatus::Down)),
             saved_images: Vec::new(),
+            host: inventory.host.clone(),
             ..definition.vm.clone()
         };
         return Ok(Entry {

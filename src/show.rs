@@ -159,7 +159,7 @@ fn images(
         let named = selection.targets.iter();
         named.map(|folder| (folder.into(), None)).collect()
     } else {
-        image_folders(cli.common.connect.as_deref())?
+        image_folders(cli.common.connect.first().map(String::as_str))?
     };
     let mut listed = Vec::new();
     for (folder, logs) in &folders {
@@ -330,7 +330,13 @@ fn look(
     let (inventory, selection) = (Arc::clone(inventory), selection.clone());
     let found = in_time(interrupt, limit, "libvirt has not answered", move || {
         let wishes = Wishes::default();
-        let mut entries = select(&inventory, &selection, Verb::Show, wishes, depth)?;
+        let hosts = [Arc::clone(&inventory)];
+        let selected = select(&hosts, &selection, Verb::Show, wishes, depth)?;
+        let mut entries: Vec<Entry> = selected
+            .entries
+            .into_iter()
+            .map(|(_, entry)| entry)
+            .collect();
         let gaps = match depth {
             Depth::Line | Depth::Definition => Ok(Vec::new()),
             Depth::Statistics => measure(&inventory, &mut entries, more),

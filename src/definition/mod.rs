@@ -23,10 +23,10 @@ pub use next_run::next_run_changes;
 pub use obstacles::{Obstacle, Part, Saving};
 pub use redaction::redact;
 pub use tree::XmlError;
-pub use yaml::to_yaml;
 pub(crate) use yaml::yaml_flaw;
 #[cfg(test)]
 pub(crate) use yaml::{OLDER_NAMES, values as yaml_values};
+pub use yaml::{from_yaml, to_yaml};
 
 use crate::entity::{
     ArchitectureType, Secret, SerialNumberPolicy, SpecParam, Vm, VmDevice, VmDeviceGeneralType,

@@ -133,6 +133,17 @@ pub fn to_yaml(vm: &impl serde::Serialize) -> String {
     )
 }
 
+/// Reads something else than a VM that is written as YAML.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub fn from_yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    if let Some(line) = line_beyond_depth(text) {
+        return Err(format!("line {line} is nested too deeply"));
+    }
+    serde_yaml::from_str(text).map_err(|error| error.to_string())
+}
+
 /// The line, counted from 1, at which a text turns out to be no single mapping in YAML. What the parser
 /// says of it is left out: it may quote a secret.
 pub(crate) fn yaml_flaw(text: &str) -> Option<usize> {

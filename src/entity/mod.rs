@@ -77,6 +77,9 @@ entity! {
         /// What is configured. Source: `virDomainGetXMLDesc`, else metadata.
         #[serde(alias = "VmStatic")]
         pub vm_static: VmStatic = VmStatic::default(),
+        /// What the host is called on which it was found, if several were asked. Not an oVirt field. Source: the
+        /// list of hosts.
+        pub host: Option<String>,
         /// The architecture that the guest sees. Source: `/domain/os/type/@arch`.
         pub cluster_arch: Option<ArchitectureType>,
         /// What is observed. Source: libvirt's answers; what nobody else remembers from metadata.

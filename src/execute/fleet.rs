@@ -7,20 +7,22 @@ use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Entry, Inventory};
 use crate::order::{Order, order};
 use crate::plan::{Decision, Step, Verb, decide_as};
-use crate::report::{Event, Failure, Kind, Outcome, Sink};
+use crate::report::{Event, Failure, Kind, Outcome, Sink, VmRef};
 use crate::run::CONNECT_LIMIT;
-use crate::words::quoted;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// How many VMs are worked on at once for each processor.
+/// How many VMs of a host are worked on at once for each processor.
 const JOBS_PER_PROCESSOR: usize = 4;
 /// However many processors there are.
 const JOBS_AT_MOST: usize = 16;
+/// However many hosts there are.
+const WORKERS_AT_MOST: usize = 128;
 /// Where the images are on a rotating disk.
 const ON_ROTATING_DISK: usize = 2;
 
@@ -77,45 +79,54 @@ impl Fleet {
         ended: &(dyn Fn(&Outcome) + Sync),
     ) -> Result<Vec<Outcome>, Failure> {
         let vms: Vec<&Vm> = which.iter().map(|one| &self.vms[*one].1.vm).collect();
-        let line = Line::new(order(&vms, phase.options.verb)?);
+        let hosts: Vec<usize> = which.iter().map(|one| self.vms[*one].0).collect();
+        let line = Line::new(order(&vms, phase.options.verb)?, hosts, phase.jobs);
         let refused = self.beyond_the_room(which, phase);
         let outcomes: Vec<Mutex<Option<Outcome>>> =
             which.iter().map(|_| Mutex::default()).collect();
-        let work = |is_first: bool| {
-            let mut runs: Vec<Option<Run<'_>>> = self.hosts.iter().map(|_| None).collect();
+        // A run has connections of its own, and is left to the next worker of its host.
+        let idle: Vec<Mutex<Vec<Run<'_>>>> = self.hosts.iter().map(|_| Mutex::default()).collect();
+        let fresh: Vec<AtomicBool> = self.hosts.iter().map(|_| AtomicBool::new(true)).collect();
+        let work = || {
             while let Some(turn) = line.next() {
                 let place = turn.whose();
                 let (host, entry) = &self.vms[which[place]];
-                let inventory = &self.hosts[*host];
                 let failure = match turn {
-                    Turn::InVain(_, other) => Some(in_vain(phase.options.verb, vms[other].name())),
+                    Turn::InVain(_, other) => Some(in_vain(phase.options.verb, vms[other])),
                     Turn::Of(_) => refused[place].clone(),
                 };
-                let outcome = match failure {
-                    Some(failure) => Outcome::failed(inventory.vm_ref(&entry.vm), failure),
-                    None => runs[*host]
-                        .get_or_insert_with(|| Run::new(inventory, phase, is_first))
-                        .one(entry),
+                let outcome = if let Some(failure) = failure {
+                    Outcome::failed(VmRef::from(&entry.vm), failure)
+                } else {
+                    let resting = locked(&idle[*host]).pop();
+                    let mut run = resting.unwrap_or_else(|| {
+                        let is_first = fresh[*host].swap(false, Ordering::SeqCst);
+                        Run::new(&self.hosts[*host], phase, is_first)
+                    });
+                    let outcome = run.one(entry);
+                    locked(&idle[*host]).push(run);
+                    outcome
                 };
-                line.has_ended(place, outcome.kind == Kind::Done);
                 ended(&outcome);
+                line.has_ended(place, outcome.kind == Kind::Done);
                 *locked(&outcomes[place]) = Some(outcome);
             }
-            // Closing a connection would wait for a daemon that may never answer.
-            runs.into_iter()
-                .flatten()
-                .for_each(|run| std::mem::forget(run.inventory));
         };
+        let workers = (phase.jobs * self.hosts.len())
+            .min(which.len())
+            .min(WORKERS_AT_MOST);
         thread::scope(|scope| {
-            for worker in 1..phase.jobs.min(which.len()) {
-                scope.spawn(move || work(worker == 0));
+            for _ in 1..workers {
+                scope.spawn(work);
             }
-            work(true);
+            work();
         });
-        let outcomes = outcomes
-            .into_iter()
-            .filter_map(|outcome| locked(&outcome).take());
-        Ok(outcomes.collect())
+        // Closing a connection would wait for a daemon that may never answer.
+        idle.into_iter().for_each(std::mem::forget);
+        let outcomes = outcomes.into_iter();
+        Ok(outcomes
+            .filter_map(|outcome| locked(&outcome).take())
+            .collect())
     }
 
     /// How many VMs are worked on at once. Most of a save or restore waits for QEMU to end or to begin, and needs
@@ -165,7 +176,7 @@ impl Fleet {
             if is_here {
                 run.promised = promised_here;
             }
-            let found = run.rehearse(Step::Save, entry, inventory.vm_ref(&entry.vm));
+            let found = run.rehearse(Step::Save, entry, VmRef::from(&entry.vm));
             if is_here {
                 promised_here = run.promised;
             }
@@ -223,8 +234,8 @@ fn rotates(folder: &Path) -> bool {
 }
 
 /// Its turn does not come.
-fn in_vain(verb: Verb, other: &str) -> Failure {
-    let other = quoted(other);
+fn in_vain(verb: Verb, other: &Vm) -> Failure {
+    let other = VmRef::from(other);
     let message = match verb {
         Verb::Hibernate | Verb::Pause => {
             format!(
@@ -243,6 +254,10 @@ fn in_vain(verb: Verb, other: &str) -> Failure {
 /// The line in which VMs wait for their turns, each told by its place.
 struct Line {
     order: Order,
+    /// Whose each VM is.
+    hosts: Vec<usize>,
+    /// How many turns a host can have at once.
+    at_once: usize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -252,6 +267,8 @@ struct State {
     waiting: Vec<usize>,
     /// How each VM ended, that has: whether others may count on it.
     ended: Vec<Option<bool>>,
+    /// How many turns each host has now.
+    busy: Vec<usize>,
 }
 
 /// Whose turn it is.
@@ -271,19 +288,22 @@ impl Turn {
 }
 
 impl Line {
-    fn new(order: Order) -> Self {
+    fn new(order: Order, hosts: Vec<usize>, at_once: usize) -> Self {
         let state = State {
             waiting: order.turns.clone(),
             ended: vec![None; order.turns.len()],
+            busy: vec![0; hosts.iter().max().map_or(0, |last| last + 1)],
         };
         Self {
             order,
+            hosts,
+            at_once: at_once.max(1),
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
     }
 
-    /// The next turn; waits while all that are left wait for others.
+    /// The next turn; waits while all that are left wait for others, or for their hosts.
     fn next(&self) -> Option<Turn> {
         let mut state = locked(&self.state);
         loop {
@@ -298,11 +318,13 @@ impl Line {
                 if let Some(other) = failed {
                     return Some((at, Turn::InVain(*one, *other)));
                 }
-                let is_free = others.iter().all(|other| state.ended[*other].is_some());
+                let is_free = others.iter().all(|other| state.ended[*other].is_some())
+                    && state.busy[self.hosts[*one]] < self.at_once;
                 is_free.then_some((at, Turn::Of(*one)))
             });
             if let Some((at, turn)) = found {
                 state.waiting.remove(at);
+                state.busy[self.hosts[turn.whose()]] += 1;
                 return Some(turn);
             }
             state = self
@@ -313,7 +335,9 @@ impl Line {
     }
 
     fn has_ended(&self, one: usize, well: bool) {
-        locked(&self.state).ended[one] = Some(well);
+        let mut state = locked(&self.state);
+        state.ended[one] = Some(well);
+        state.busy[self.hosts[one]] -= 1;
         self.changed.notify_all();
     }
 }
@@ -324,10 +348,14 @@ mod tests {
 
     #[test]
     fn turns_come_in_their_order_and_wait_for_those_they_need() {
-        let line = Line::new(Order {
-            turns: vec![2, 0, 1],
-            waits_for: vec![vec![2], vec![], vec![]],
-        });
+        let line = Line::new(
+            Order {
+                turns: vec![2, 0, 1],
+                waits_for: vec![vec![2], vec![], vec![]],
+            },
+            vec![0; 3],
+            3,
+        );
         assert_eq!(line.next(), Some(Turn::Of(2)));
         assert_eq!(line.next(), Some(Turn::Of(1)), "0 waits for 2");
         thread::scope(|scope| {
@@ -340,15 +368,32 @@ mod tests {
 
     #[test]
     fn what_has_failed_takes_those_along_that_come_after_it() {
-        let line = Line::new(Order {
-            turns: vec![0, 1, 2],
-            waits_for: vec![vec![], vec![0], vec![1]],
-        });
+        let line = Line::new(
+            Order {
+                turns: vec![0, 1, 2],
+                waits_for: vec![vec![], vec![0], vec![1]],
+            },
+            vec![0; 3],
+            3,
+        );
         assert_eq!(line.next(), Some(Turn::Of(0)));
         line.has_ended(0, false);
         assert_eq!(line.next(), Some(Turn::InVain(1, 0)));
         line.has_ended(1, false);
         assert_eq!(line.next(), Some(Turn::InVain(2, 1)));
         assert_eq!(line.next(), None);
+    }
+
+    #[test]
+    fn a_host_has_only_so_many_turns_at_once() {
+        let order = Order {
+            turns: vec![0, 1, 2],
+            waits_for: vec![vec![]; 3],
+        };
+        let line = Line::new(order, vec![0, 0, 1], 1);
+        assert_eq!(line.next(), Some(Turn::Of(0)));
+        assert_eq!(line.next(), Some(Turn::Of(2)), "1 waits for its host");
+        line.has_ended(0, false);
+        assert_eq!(line.next(), Some(Turn::Of(1)));
     }
 }

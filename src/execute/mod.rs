@@ -14,6 +14,7 @@ mod restore;
 mod save;
 mod start;
 mod switch;
+mod together;
 mod trouble;
 mod watch;
 
@@ -61,6 +62,8 @@ pub struct Options {
     pub strict: bool,
     /// Whether to say only what would be done.
     pub dry_run: bool,
+    /// Whether the VMs go as one.
+    pub together: bool,
     /// How many VMs are worked on at once, if that is not left to us.
     pub jobs: Option<NonZeroU8>,
 }
@@ -86,6 +89,13 @@ pub fn execute(
             jobs: fleet.jobs(options),
         };
         let all: Vec<usize> = (0..fleet.vms.len()).collect();
+        if options.together {
+            let outcomes = fleet.together(phase)?;
+            for outcome in &outcomes {
+                ear.emit(Event::Finished(outcome));
+            }
+            return Ok(outcomes);
+        }
         fleet.carry_out(&all, phase, &|outcome| ear.emit(Event::Finished(outcome)))
     })?;
     Ok(Report {
@@ -93,6 +103,7 @@ pub fn execute(
         verb: options.verb,
         dry_run: options.dry_run,
         results,
+        silent: Vec::new(),
         error: None,
     })
 }
@@ -123,7 +134,7 @@ impl Run<'_> {
                 outcome
             }
             Err(failure) => {
-                let mut outcome = Outcome::failed(self.inventory.vm_ref(&entry.vm), failure);
+                let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
                 // A daemon that does not answer one call may not answer another.
                 if !self.gave_up {
                     let now = self.look_again(entry).map(|entry| entry.vm.status()).ok();
@@ -160,7 +171,7 @@ impl Run<'_> {
         let before = &entry.vm.saved_images;
         let entry = self.look_again(entry)?;
         let vm = &entry.vm;
-        let subject = self.inventory.vm_ref(vm);
+        let subject = VmRef::from(vm);
         let (wishes, running) = (self.options.wishes, self.options.flags.running);
         let step = match decide_as(verb, vm, wishes, running) {
             Decision::Refuse(failure) => return Err(failure),

@@ -5,6 +5,7 @@ use super::text::{View, image, label_words, state};
 use crate::cli::Form;
 use crate::entity::{DiskImage, GuestAgentStatus, Snapshot, SnapshotType, Vm, VmDynamic};
 use crate::inventory::Depth;
+use crate::report::VmRef;
 use crate::words::size;
 
 /// What a list can tell of each VM.
@@ -44,7 +45,7 @@ static COLUMNS: [Column; 29] = [
         name: "NAME",
         help: "The name",
         needs: Depth::Line,
-        cell: |vm, _| Some(vm.name().to_owned()),
+        cell: |vm, _| Some(VmRef::from(vm).to_string()),
     },
     Column {
         name: "STATE",

@@ -16,7 +16,7 @@ use crate::entity::Vm;
 use crate::plan::{Step, Verb};
 use crate::report::{
     Answer, Difference, Differences, Event, Failure, Images, Kind, ListedImage, Outcome, Report,
-    Sink,
+    SilentHost, Sink,
 };
 use crate::words::count;
 use jiff::Timestamp;
@@ -167,6 +167,13 @@ impl Output {
         }
     }
 
+    /// Says that one of several hosts does not answer.
+    pub fn silent_host(&mut self, SilentHost { host, failure }: &SilentHost) {
+        let (cause, hint) = (failure.cause.as_deref(), failure.hint.as_deref());
+        let message = format!("its VMs are left out: {}", failure.message);
+        Self::error(Some(&format!("host {host}:")), &message, cause, hint);
+    }
+
     /// Says something that is neither the answer nor an error.
     pub fn words(&mut self, words: &str) {
         if !self.quiet {
@@ -257,20 +264,20 @@ impl Output {
                     let took = took
                         .map(|took| format!(" in {}", seconds(took)))
                         .unwrap_or_default();
-                    let line = format!("{} {}{took}", outcome.vm.name, outcome.message);
+                    let line = format!("{} {}{took}", outcome.vm, outcome.message);
                     self.answer(&format!("{}\n", harmless(&line)));
                 }
-                Form::Name => self.answer(&name_line(&outcome.vm.name)),
+                Form::Name => self.answer(&name_line(&outcome.vm.to_string())),
                 Form::Json | Form::Yaml | Form::Xml => {}
             }
         } else {
             let (cause, hint) = (outcome.cause.as_deref(), outcome.hint.as_deref());
-            Self::error(Some(&outcome.vm.name), &outcome.message, cause, hint);
+            Self::error(Some(&outcome.vm.to_string()), &outcome.message, cause, hint);
         }
         for warning in &outcome.warnings {
             say(&format!(
                 "warning: {}: {}",
-                harmless(&outcome.vm.name),
+                harmless(&outcome.vm.to_string()),
                 harmless(warning)
             ));
         }
@@ -282,7 +289,7 @@ impl Sink for Output {
         match event {
             Event::Started(vm, step) => {
                 if self.verbose {
-                    say(&format!("{}: {}", harmless(&vm.name), step.call()));
+                    say(&format!("{}: {}", harmless(&vm.to_string()), step.call()));
                 }
                 self.meter.begin(vm, step);
             }
@@ -304,21 +311,24 @@ impl Sink for Output {
             }
             Event::Unchecked(vm, words) => {
                 if self.verbose {
-                    say(&format!("{}: {}", harmless(&vm.name), harmless(words)));
+                    say(&format!(
+                        "{}: {}",
+                        harmless(&vm.to_string()),
+                        harmless(words)
+                    ));
                 }
             }
             Event::Cancelling(vm, words) => {
                 self.meter.clear();
                 self.words(&format!(
                     "{}: {words} (interrupt again to stop waiting)",
-                    harmless(&vm.name)
+                    harmless(&vm.to_string())
                 ));
             }
             Event::Silent(vm, time) => {
                 self.meter.clear();
                 self.warning(&format!(
-                    "{}: libvirt has not answered for {}, and is waited for (interrupt to stop waiting)",
-                    vm.name,
+                    "{vm}: libvirt has not answered for {}, and is waited for (interrupt to stop waiting)",
                     seconds(time.as_secs_f64())
                 ));
             }
@@ -326,7 +336,7 @@ impl Sink for Output {
                 self.meter.clear();
                 self.words(&format!(
                     "{}: the connection to libvirt is lost; trying again",
-                    harmless(&vm.name)
+                    harmless(&vm.to_string())
                 ));
             }
             Event::Finished(outcome) => {

@@ -53,7 +53,7 @@ impl Meter {
                 let new =
                     ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(15));
                 new.set_style(style("{prefix} {spinner} {msg}"));
-                new.set_prefix(format!("{}: {what}", harmless(&vm.name)));
+                new.set_prefix(format!("{}: {what}", harmless(&vm.to_string())));
                 new.enable_steady_tick(Duration::from_millis(100));
                 *bar = Some(new);
             }
@@ -87,7 +87,10 @@ impl Meter {
             Self::Lines(Some(last)) if progress.total > 0 && last.elapsed() >= PACE => {
                 *last = Instant::now();
                 let percent = u128::from(progress.passed) * 100 / u128::from(progress.total);
-                Some(format!("{}: {percent} %, {written}", harmless(&vm.name)))
+                Some(format!(
+                    "{}: {percent} %, {written}",
+                    harmless(&vm.to_string())
+                ))
             }
             _ => None,
         }
@@ -104,7 +107,7 @@ impl Meter {
             }
             Self::Lines(Some(last)) if last.elapsed() >= PACE => {
                 *last = Instant::now();
-                Some(format!("{}: finishing", harmless(&vm.name)))
+                Some(format!("{}: finishing", harmless(&vm.to_string())))
             }
             _ => None,
         }

@@ -176,16 +176,7 @@ impl Session {
 
     /// The process with which libvirt writes an image in this session, while it does.
     pub(crate) fn image_writer(&self) -> Option<Process> {
-        let folder = self.folder.to_str().expect("text");
-        fs::read_dir("/proc")
-            .expect("/proc")
-            .flatten()
-            .find_map(|entry| {
-                let pid = entry.file_name().to_str()?.parse().ok()?;
-                let line = fs::read(entry.path().join("cmdline")).ok()?;
-                let line = String::from_utf8_lossy(&line);
-                (line.contains("libvirt_iohelper") && line.contains(folder)).then_some(Process(pid))
-            })
+        writer_below(&self.folder)
     }
 
     /// The daemon's process.
@@ -229,6 +220,20 @@ impl Session {
             .expect("the supervisor writes");
         line.trim().to_owned()
     }
+}
+
+/// The process with which libvirt writes an image there, while it does.
+pub(crate) fn writer_below(path: &Path) -> Option<Process> {
+    let path = path.to_str().expect("text");
+    fs::read_dir("/proc")
+        .expect("/proc")
+        .flatten()
+        .find_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line);
+            (line.contains("libvirt_iohelper") && line.contains(path)).then_some(Process(pid))
+        })
 }
 
 impl Drop for Session {

@@ -1,0 +1,404 @@
+//! Many VMs at once, in their order, as one, and on several hosts.
+
+use super::support::guest::{Linux, boot_empty, define_empty};
+use super::support::session::{Process, Session, writer_below};
+use super::support::{Ran, eventually};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+fn spawn(host: &Session, words: &[&str]) -> Child {
+    let mut command = host.vmlife_command(words);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("vmlife runs")
+}
+
+fn end_of(child: Child) -> Ran {
+    Ran::of(child.wait_with_output().expect("vmlife ends"))
+}
+
+fn names(ran: &Ran) -> Vec<String> {
+    let results = ran.json()["results"].as_array().expect("a list").clone();
+    let name = |result: &Value| result["name"].as_str().expect("a name").to_owned();
+    results.iter().map(name).collect()
+}
+
+/// Gives a VM something that libvirt has no word for.
+fn note(host: &Session, name: &str, fields: &str) {
+    let xml = format!("<vm>{fields}</vm>");
+    let namespace = ["--uri", "urn:vmlife:vm:1", "--key", "vmlife", "--set"];
+    for which in ["--live", "--config"] {
+        let words = ["metadata", name].into_iter().chain(namespace);
+        host.virsh(words.chain([xml.as_str(), which]));
+    }
+}
+
+fn states(host: &Session, names: &[&str]) -> Vec<String> {
+    let state = |name: &&str| host.virsh(["domstate", name]);
+    names.iter().map(state).collect()
+}
+
+#[test]
+fn several_sleep_and_wake_at_once_and_are_told_in_the_order_asked() {
+    let Some(host) = Session::start() else { return };
+    let guests = ["c", "a", "d", "b"].map(|name| Linux::boot(&host, name, 128, ""));
+    let before = guests.each_ref().map(Linux::last_tick);
+    let words = ["c", "a", "d", "b", "-j", "4", "-o", "json"];
+    let ran = host.vmlife(["hibernate"].iter().chain(&words)).ends_with(0);
+    assert_eq!(names(&ran), ["c", "a", "d", "b"]);
+    assert_eq!(states(&host, &["a", "b", "c", "d"]), ["shut off"; 4]);
+    assert_eq!(host.images().len(), 8, "an image and a record each");
+    let ran = host.vmlife(["restore", "--all"]).ends_with(0);
+    assert!(ran.stderr.contains("4 VMs: 4 done"), "{ran:?}");
+    assert_eq!(ran.stdout.lines().count(), 4);
+    for (guest, before) in guests.iter().zip(&before) {
+        guest.goes_on_after(before);
+    }
+    assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn a_failure_of_one_stops_no_other() {
+    let Some(host) = Session::start() else { return };
+    for name in ["a", "b"] {
+        boot_empty(&host, name);
+    }
+    define_empty(&host, "off");
+    let ran = host.vmlife(["hibernate", "a", "off", "b"]).ends_with(3);
+    assert!(
+        ran.stderr.contains("error: off cannot be hibernated"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("3 VMs: 2 done, 1 failed"), "{ran:?}");
+    host.vmlife(["restore", "a", "b"]).ends_with(0);
+}
+
+#[test]
+fn vms_are_chosen_by_labels_and_groups() {
+    let Some(host) = Session::start() else { return };
+    for (name, fields) in [
+        (
+            "web",
+            "<vmGroupName>shop</vmGroupName><labels><tier>front</tier><zone>a</zone></labels>",
+        ),
+        (
+            "db",
+            "<vmGroupName>shop</vmGroupName><labels><tier>back</tier><zone>a</zone></labels>",
+        ),
+        ("other", "<labels><zone>b</zone></labels>"),
+    ] {
+        boot_empty(&host, name);
+        note(&host, name, fields);
+    }
+    let listed = |words: &[&str]| {
+        let words = ["show", "-o", "name"].iter().chain(words);
+        let ran = host.vmlife(words).succeeds();
+        ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["-l", "zone=a"]), ["db", "web"]);
+    assert_eq!(listed(&["-l", "zone=a", "-l", "tier=front"]), ["web"]);
+    assert_eq!(listed(&["--group", "sh*"]), ["db", "web"]);
+    assert_eq!(listed(&["--group", "sh*", "w*"]), ["web"]);
+    assert_eq!(listed(&["-l", "zone=a", "--exclude", "db"]), ["web"]);
+    host.vmlife(["pause", "-l", "zone=c"])
+        .refuses(4, "no VM has the label zone=c");
+    host.vmlife(["pause", "-l", "zone"])
+        .refuses(2, "it is no label");
+    host.vmlife(["hibernate", "--all", "-l", "zone=a"])
+        .ends_with(0);
+    assert_eq!(
+        states(&host, &["web", "db", "other"]),
+        ["shut off", "shut off", "running"]
+    );
+    host.vmlife(["restore", "--group", "shop"]).ends_with(0);
+    host.vmlife(["show", "--columns", "NAME,LABELS", "web"])
+        .succeeds()
+        .says("tier=front, zone=a");
+}
+
+#[test]
+fn what_is_needed_wakes_first_and_sleeps_last_and_priority_orders_the_others() {
+    let Some(host) = Session::start() else { return };
+    for (name, fields) in [
+        (
+            "web",
+            "<priority>100</priority><dependsOn type='list'><entry>db</entry></dependsOn>",
+        ),
+        ("db", ""),
+        ("low", "<priority>1</priority>"),
+        ("high", "<priority>90</priority>"),
+    ] {
+        boot_empty(&host, name);
+        note(&host, name, fields);
+    }
+    let order = |ran: &Ran| {
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        ran.stdout.lines().map(name).collect::<Vec<_>>()
+    };
+    let ran = host.vmlife(["hibernate", "--all", "-j", "1"]).ends_with(0);
+    assert_eq!(order(&ran), ["low", "high", "web", "db"]);
+    let ran = host.vmlife(["restore", "--all", "-j", "1"]).ends_with(0);
+    assert_eq!(order(&ran), ["high", "low", "db", "web"]);
+
+    // What needs it stays, and so it stays, too.
+    let file = host.write("state/vmlife/images/in-the-way", "mine");
+    let image = host.image(&host.virsh(["domuuid", "web"]));
+    fs::rename(file, image).expect("it is ours");
+    let ran = host.vmlife(["hibernate", "web", "db", "low"]).ends_with(3);
+    let words = "error: db was not attempted: web, which depends on it, was not hibernated";
+    assert!(ran.stderr.contains(words), "{ran:?}");
+    assert_eq!(
+        states(&host, &["web", "db", "low"]),
+        ["running", "running", "shut off"]
+    );
+
+    note(
+        &host,
+        "db",
+        "<dependsOn type='list'><entry>web</entry></dependsOn>",
+    );
+    host.vmlife(["pause", "web", "db", "high"])
+        .refuses(2, "in a circle, so that none can be first: db, web");
+    assert_eq!(states(&host, &["web", "db", "high"]), ["running"; 3]);
+}
+
+#[test]
+fn a_cancel_ends_all_that_are_in_flight_and_tells_what_was_not_attempted() {
+    let Some(host) = Session::start() else { return };
+    let guests = ["a", "b"].map(|name| Linux::boot(&host, name, 256, "vmlife.random=128"));
+    boot_empty(&host, "c");
+    let before = guests.each_ref().map(Linux::last_tick);
+    // QEMU stands still, so that neither is saved too soon.
+    let processes = ["a", "b"].map(|name| host.qemu(name));
+    let saving = spawn(&host, &["hibernate", "a", "b", "c", "-j", "2"]);
+    eventually("both are being written", || {
+        (host
+            .images()
+            .iter()
+            .filter(|name| name.ends_with(".vmsave"))
+            .count()
+            == 2)
+            .then_some(())
+    });
+    for qemu in &processes {
+        qemu.signal("STOP");
+    }
+    Process(saving.id()).signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    for qemu in &processes {
+        qemu.signal("CONT");
+    }
+    let ran = end_of(saving).ends_with(130);
+    assert!(
+        ran.stderr
+            .contains("error: c was not attempted: interrupted (INT)"),
+        "{ran:?}"
+    );
+    for name in ["a", "b"] {
+        let is_saved = ran.stdout.contains(&format!("{name} is hibernated"));
+        if is_saved {
+            host.vmlife(["restore", name]).ends_with(0);
+        }
+        assert!(
+            is_saved || ran.stderr.contains(&format!("error: {name} ")),
+            "{ran:?}"
+        );
+        assert_eq!(host.virsh(["domstate", name]), "running");
+    }
+    for (guest, before) in guests.iter().zip(&before) {
+        guest.goes_on_after(before);
+    }
+    assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn a_group_goes_as_one_or_stays() {
+    let Some(host) = Session::start() else { return };
+    let guests = ["a", "b"].map(|name| Linux::boot(&host, name, 128, ""));
+    boot_empty(&host, "paused");
+    host.virsh(["suspend", "paused"]);
+    let before = guests.each_ref().map(Linux::last_tick);
+    let all = ["a", "b", "paused", "--together"];
+    host.vmlife(["hibernate"].iter().chain(&all)).ends_with(0);
+    assert_eq!(states(&host, &all[..3]), ["shut off"; 3]);
+    let ran = host.vmlife(["restore"].iter().chain(&all)).ends_with(0);
+    assert!(
+        ran.stdout
+            .contains("a runs again with its group, restored from"),
+        "{ran:?}"
+    );
+    assert_eq!(states(&host, &all[..3]), ["running", "running", "paused"]);
+    for (guest, before) in guests.iter().zip(&before) {
+        guest.goes_on_after(before);
+    }
+    assert_eq!(host.images(), [""; 0]);
+
+    // One that cannot go keeps the others, before the first is touched.
+    let before = guests.each_ref().map(Linux::last_tick);
+    define_empty(&host, "off");
+    let ran = host
+        .vmlife(["hibernate", "a", "b", "off", "--together"])
+        .ends_with(5);
+    assert!(
+        ran.stderr
+            .contains("error: a was not attempted: off cannot go with it"),
+        "{ran:?}"
+    );
+    assert_eq!(states(&host, &["a", "b"]), ["running"; 2]);
+    assert_eq!(host.images(), [""; 0]);
+    for (guest, before) in guests.iter().zip(&before) {
+        guest.goes_on_after(before);
+    }
+}
+
+#[test]
+fn a_group_of_which_one_fails_on_the_way_is_brought_back() {
+    let Some(host) = Session::start() else { return };
+    let small = Linux::boot(&host, "small", 128, "");
+    let large = Linux::boot(&host, "large", 384, "vmlife.random=256");
+    let before = [small.last_tick(), large.last_tick()];
+    let saving = spawn(&host, &["hibernate", "small", "large", "--together"]);
+    eventually("the small one is saved", || {
+        (host.virsh(["domstate", "small"]) == "shut off").then_some(())
+    });
+    Process(saving.id()).signal("TERM");
+    let ran = end_of(saving);
+    if ran.code == 0 {
+        // Both were quicker than the signal.
+        host.vmlife(["restore", "small", "large", "--together"])
+            .ends_with(0);
+    } else {
+        assert_eq!(ran.code, 143, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("error: small is as it was, since large failed"),
+            "{ran:?}"
+        );
+    }
+    assert_eq!(states(&host, &["small", "large"]), ["running"; 2]);
+    small.goes_on_after(&before[0]);
+    large.goes_on_after(&before[1]);
+    assert_eq!(host.images(), [""; 0], "{ran:#?}");
+}
+
+/// A list of hosts that each are a daemon of their own.
+fn hosts_file(first: &Session, others: &[(&str, &Path)]) -> String {
+    let mut text = "hosts:\n".to_owned();
+    for (name, folder) in others {
+        let socket = folder.join("run/libvirt/libvirt-sock");
+        text += &format!(
+            "- {{ name: {name}, uri: 'qemu+unix:///session?socket={}', labels: {{ rack: {name} }} }}\n",
+            socket.display()
+        );
+    }
+    let file = first.write("hosts.yaml", text);
+    file.to_str().expect("text").to_owned()
+}
+
+#[test]
+fn three_daemons_are_served_at_once_and_one_that_is_killed_stops_no_other() {
+    let all = [Session::start(), Session::start(), Session::start()];
+    let [Some(a), Some(b), Some(c)] = &all else {
+        return;
+    };
+    let hosts = hosts_file(
+        a,
+        &[("a", a.folder()), ("b", b.folder()), ("c", c.folder())],
+    );
+    for host in [a, b, c] {
+        boot_empty(host, "web");
+    }
+    boot_empty(a, "only");
+    let guest = Linux::boot(b, "guest", 256, "vmlife.random=128");
+    let before = guest.last_tick();
+    let vmlife = |words: &[&str]| a.vmlife(words.iter().chain(&["--hosts", &hosts]));
+    vmlife(&["pause", "web"]).refuses(2, "'web' stands for several VMs: a/web, b/web, c/web");
+    vmlife(&["pause", "b/web", "only"])
+        .ends_with(0)
+        .says("b/web is paused")
+        .says("a/only is paused");
+    assert_eq!(b.virsh(["domstate", "web"]), "paused");
+    assert_eq!(c.virsh(["domstate", "web"]), "running");
+    vmlife(&["resume", "*"]).ends_with(0);
+    vmlife(&["pause", "-l", "rack=c"])
+        .ends_with(0)
+        .says("c/web is paused");
+    vmlife(&["resume", "c/web"]).ends_with(0);
+    let ran = vmlife(&["hibernate", "web*", "only", "-o", "json"]).ends_with(0);
+    let told = ran.json()["results"].as_array().expect("a list").clone();
+    let whose: Vec<_> = told
+        .iter()
+        .map(|one| (one["host"].clone(), one["name"].clone()))
+        .collect();
+    assert_eq!(
+        whose,
+        [("a", "web"), ("b", "web"), ("c", "web"), ("a", "only")]
+            .map(|(host, name)| (host.into(), name.into()))
+    );
+    vmlife(&["restore", "--all"]).ends_with(0);
+
+    // One daemon is killed in the middle.
+    let saving = spawn(a, &["hibernate", "--all", "--hosts", &hosts]);
+    let image = a.image(&guest.id());
+    let writer = eventually("the image is being written", || writer_below(&image));
+    writer.signal("STOP");
+    b.kill_daemon();
+    writer.signal("CONT");
+    b.start_daemon();
+    let ran = end_of(saving);
+    for host in [a, c] {
+        assert_eq!(host.virsh(["domstate", "web"]), "shut off", "{ran:?}");
+    }
+    assert!(ran.code == 3 || ran.code == 0, "{ran:?}");
+    let is_saved = ran.stdout.contains("b/guest is hibernated");
+    assert!(
+        is_saved
+            || ran
+                .stderr
+                .contains("b/guest could not be hibernated; it runs on"),
+        "{ran:?}"
+    );
+    vmlife(&["restore", "--all"]).ends_with(0);
+    guest.goes_on_after(&before);
+
+    // One that is away is told, and no more.
+    b.kill_daemon();
+    let ran = vmlife(&["pause", "*"]).ends_with(3);
+    assert!(
+        ran.stderr.contains("error: host b: its VMs are left out:"),
+        "{ran:?}"
+    );
+    assert_eq!(c.virsh(["domstate", "web"]), "paused");
+    vmlife(&["pause", "guest"]).refuses(
+        10,
+        "there is no VM 'guest' on the hosts that answer; b does not",
+    );
+    b.start_daemon();
+}
+
+#[test]
+fn two_hundred_hosts_are_asked_at_once() {
+    let Some(host) = Session::start() else { return };
+    let node = "<node><domain type='test'><name>vm</name><memory>8192</memory><os><type>hvm</type></os></domain></node>";
+    let node = host.write("node.xml", node);
+    let mut text = "hosts:\n".to_owned();
+    for number in 0..200 {
+        text += &format!(
+            "- {{ name: h{number:03}, uri: 'test://{}' }}\n",
+            node.display()
+        );
+    }
+    let file = host.write("hosts.yaml", text);
+    let words = ["pause", "*", "-o", "json", "--hosts"];
+    let ran = host
+        .vmlife(words.iter().map(AsRef::as_ref).chain([file.as_os_str()]))
+        .ends_with(0);
+    let told = ran.json()["results"].as_array().expect("a list").clone();
+    assert_eq!(told.len(), 200);
+    assert!(
+        told.iter()
+            .all(|one| one["changed"] == true && one["status"] == "Paused")
+    );
+    assert_eq!(told[199]["host"], "h199");
+}
