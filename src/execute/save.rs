@@ -10,8 +10,9 @@ use crate::image::{
     Claim, DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, reserved_ending,
     writable_disks,
 };
-use crate::interrupt::cause_word;
+use crate::interrupt::{cause_word, within};
 use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::run::LOOK_LIMIT;
 use crate::words::{quoted, size};
 use jiff::Timestamp;
 use std::fs;
@@ -430,6 +431,11 @@ impl Run<'_> {
             thread::sleep(GLANCE);
             now = self.observe(machine);
         }
+        if let Ok(vm) = &now
+            && self.put_back(machine, before.status(), vm.status())
+        {
+            now = self.observe(machine);
+        }
         let status = now.as_ref().ok().map(Vm::status);
         let as_before = status == Some(before.status());
         // Then nobody writes to the file any more.
@@ -479,6 +485,26 @@ impl Run<'_> {
             }
         };
         Err(failure.warned(leftover.into_iter().collect()))
+    }
+
+    /// Of a save that came to nothing libvirt leaves the VM as it was to be restored, not as it was: running with
+    /// `--running`, and paused with `--paused`. Gives whether something was done about that.
+    fn put_back(&self, machine: &Machine, before: VmStatus, now: VmStatus) -> bool {
+        let machine = machine.clone();
+        let done = match (self.options.flags.running, before, now) {
+            (Some(true), VmStatus::Paused, VmStatus::Up) => {
+                within(LOOK_LIMIT, move || machine.suspend())
+            }
+            // Its pause still has the save for a reason, which is over if no job goes on.
+            (Some(false), VmStatus::Up, VmStatus::Paused | VmStatus::SavingState) => {
+                within(LOOK_LIMIT, move || match machine.job() {
+                    Ok(None) => machine.resume(),
+                    other => other.map(drop),
+                })
+            }
+            _ => None,
+        };
+        done.is_some()
     }
 
     /// Does away with what a save has left that did not succeed and is over, or says what it is. Nothing lay

@@ -226,6 +226,39 @@ fn a_paused_vm_whose_hibernation_is_cancelled_stays_paused() {
 }
 
 #[test]
+fn a_cancelled_hibernation_leaves_the_vm_as_it_was_and_not_as_it_was_to_be_restored() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 384, "vmlife.random=256");
+    let before = guest.last_tick();
+    // libvirt heeds these words also when the save comes to nothing.
+    for (verb, word, state) in [
+        ("resume", "--paused", "running"),
+        ("pause", "--running", "paused"),
+    ] {
+        host.vmlife([verb, "vm"]).succeeds();
+        let saving = spawn(&host, &["hibernate", "vm", word]);
+        let writer = eventually("the image is being written", || host.image_writer());
+        writer.signal("STOP");
+        Process(saving.id()).signal("INT");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        writer.signal("CONT");
+        let ran = end_of(saving).ends_with(130);
+        assert!(
+            ran.stderr
+                .contains("vm was not hibernated, interrupted (INT); it "),
+            "{ran:?}"
+        );
+        assert_eq!(host.virsh(["domstate", "vm"]), state, "{ran:?}");
+        assert_eq!(host.images(), [""; 0], "{ran:?}");
+        eventually("its writer ends", || {
+            host.image_writer().is_none().then_some(())
+        });
+    }
+    host.vmlife(["resume", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+}
+
+#[test]
 fn an_error_of_a_disk_is_neither_hidden_by_a_pause_nor_hibernated_unseen() {
     let Some(host) = Session::start() else { return };
     let image = host.write("disk.raw", vec![0; 1 << 20]);
