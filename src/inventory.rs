@@ -130,7 +130,9 @@ impl Inventory {
                 continue;
             }
             let may_have_file = with_file.as_ref().is_none_or(|ids| ids.contains(&id));
-            let file = may_have_file.then(|| self.file_image(id)).flatten();
+            let file = may_have_file
+                .then(|| self.file_image(id, Some(machine.name())))
+                .flatten();
             let managed = managed.contains(&id);
             let managed = managed.then(|| self.managed_image(machine.name(), id));
             let images = file.into_iter().chain(managed).collect();
@@ -199,7 +201,10 @@ impl Inventory {
     /// # Errors
     /// What libvirt says.
     pub fn observe(&self, machine: &Machine) -> Result<Vm, HypervisorError> {
-        let mut images: Vec<SavedImage> = self.file_image(machine.id()).into_iter().collect();
+        let mut images: Vec<SavedImage> = self
+            .file_image(machine.id(), Some(machine.name()))
+            .into_iter()
+            .collect();
         if machine.has_managed_save()? {
             images.push(self.managed_image(machine.name(), machine.id()));
         }
@@ -281,12 +286,12 @@ impl Inventory {
     pub fn orphan(&self, id: Uuid) -> Option<Entry> {
         let path = self.image_path(id);
         let (vm, image) = if self.looks_at(&path) {
-            let mut file = self.inspect(&path, id)?;
+            let mut file = self.inspect(&path, id, None)?;
             file.summary.doubt_if_started();
             (file.vm?, file.summary)
         } else {
             let xml = self.hypervisor.image_xml(path.to_str()?).ok()?;
-            (read_domain(&xml).ok()?, self.file_image(id)?)
+            (read_domain(&xml).ok()?, self.file_image(id, None)?)
         };
         let status = match image.verdict {
             Verdict::Good => VmStatus::Suspended,
@@ -311,18 +316,19 @@ impl Inventory {
         self.reads_images() && !is_forbidden(path)
     }
 
-    /// Looks at a file that should hold the memory of this VM, and at what libvirt's log tells of its runs.
+    /// Looks at a file that should hold the memory of this VM, and at what libvirt's log tells of its runs. `name` is
+    /// what libvirt calls it now.
     #[must_use]
-    pub fn inspect(&self, path: &Path, id: Uuid) -> Option<ImageFile> {
+    pub fn inspect(&self, path: &Path, id: Uuid, name: Option<&str>) -> Option<ImageFile> {
         let logs = self.logs.as_ref().filter(|_| self.reads_images());
-        Some(ImageFile::inspect_of(path, id)?.with_logs(logs))
+        Some(ImageFile::inspect_of(path, id)?.with_logs(logs, name))
     }
 
     /// What lies where the image of this VM belongs.
-    fn file_image(&self, id: Uuid) -> Option<SavedImage> {
+    fn file_image(&self, id: Uuid, name: Option<&str>) -> Option<SavedImage> {
         let path = self.image_path(id);
         if self.looks_at(&path) {
-            return self.inspect(&path, id).map(|image| image.summary);
+            return self.inspect(&path, id, name).map(|image| image.summary);
         }
         let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         if self.hypervisor.is_local() && fs::symlink_metadata(&path).as_ref().is_err_and(missing) {

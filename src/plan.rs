@@ -428,7 +428,9 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
     };
     match image.verdict {
         Verdict::Good => Decision::Do(restore),
-        Verdict::Used | Verdict::Doubtful | Verdict::Stale if wishes.force => Decision::Do(restore),
+        Verdict::Used | Verdict::Doubtful | Verdict::Stale | Verdict::Untrusted if wishes.force => {
+            Decision::Do(restore)
+        }
         // libvirt then discards a managed save itself.
         Verdict::Incomplete if image.managed && wishes.or_start => Decision::Do(Step::Start),
         Verdict::Used | Verdict::Incomplete | Verdict::Missing if wishes.or_start => {
@@ -447,6 +449,10 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
         Verdict::Doubtful => failure(
             Kind::Guard,
             "if it has not run since, --force restores it; if it has, restore --discard gives the image up",
+        ),
+        Verdict::Untrusted => failure(
+            Kind::Guard,
+            "if you trust it all the same, make it your own (chown, chmod o-w); --force restores it as it is",
         ),
         Verdict::Stale => failure(
             Kind::Guard,
@@ -711,6 +717,7 @@ mod tests {
             (Some(Verdict::Used), ["7", "Start", "Restore"]),
             (Some(Verdict::Doubtful), ["7", "7", "Restore"]),
             (Some(Verdict::Stale), ["7", "7", "Restore"]),
+            (Some(Verdict::Untrusted), ["7", "7", "Restore"]),
             (Some(Verdict::Damaged), ["7", "7", "7"]),
             (Some(Verdict::Foreign), ["7", "7", "7"]),
             (Some(Verdict::Unreadable), ["10", "10", "10"]),

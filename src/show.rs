@@ -171,7 +171,7 @@ fn images(
         match found {
             Ok(found) => {
                 listed.extend(found.into_iter().map(|image| {
-                    let mut image = image.with_logs(logs.as_ref());
+                    let mut image = image.with_logs(logs.as_ref(), None);
                     image.summary.doubt_if_started();
                     image
                 }));

@@ -24,6 +24,8 @@ ovirt_enum! {
         Stale = 7 "stale",
         /// vmlife wrote it, and nobody has used it up since that vmlife knows of; but it is not there.
         Missing = 8 "missing",
+        /// Others may have written it.
+        Untrusted = 9 "untrusted",
         /// It cannot be read from here.
         Unreadable = 5 "unreadable",
     }

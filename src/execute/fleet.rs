@@ -2,7 +2,7 @@
 //! of one connection at a time.
 
 use super::{Options, Run};
-use crate::entity::Vm;
+use crate::entity::{Vm, VmStatus};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Entry, Inventory};
 use crate::order::{Order, order};
@@ -81,7 +81,7 @@ impl Fleet {
         let vms: Vec<&Vm> = which.iter().map(|one| &self.vms[*one].1.vm).collect();
         let hosts: Vec<usize> = which.iter().map(|one| self.vms[*one].0).collect();
         let line = Line::new(order(&vms, phase.options.verb)?, hosts, phase.jobs);
-        let refused = self.beyond_the_room(which, phase);
+        let (refused, promised) = self.beyond_the_room(which, phase);
         let outcomes: Vec<Mutex<Option<Outcome>>> =
             which.iter().map(|_| Mutex::default()).collect();
         // A run has connections of its own, and is left to the next worker of its host.
@@ -103,12 +103,13 @@ impl Fleet {
                         let is_first = fresh[*host].swap(false, Ordering::SeqCst);
                         Run::new(&self.hosts[*host], phase, is_first)
                     });
+                    run.promised = promised[place];
                     let outcome = run.one(entry);
                     locked(&idle[*host]).push(run);
                     outcome
                 };
                 ended(&outcome);
-                line.has_ended(place, outcome.kind == Kind::Done);
+                line.has_ended(place, is_where_it_should_be(phase.options.verb, &outcome));
                 *locked(&outcomes[place]) = Some(outcome);
             }
         };
@@ -150,15 +151,21 @@ impl Fleet {
         }
     }
 
-    /// Those for whose images there is no room when the ones before them have theirs. One that is alone finds out by
-    /// itself.
-    fn beyond_the_room(&self, which: &[usize], phase: Phase<'_>) -> Vec<Option<Failure>> {
+    /// Those for whose images there is no room when the ones before them have theirs; one that is alone finds out by
+    /// itself. Beside that what is promised to those before each one whose guard is overridden: it tells of that.
+    fn beyond_the_room(
+        &self,
+        which: &[usize],
+        phase: Phase<'_>,
+    ) -> (Vec<Option<Failure>>, Vec<u64>) {
         let options = phase.options;
         let counts = options.verb == Verb::Hibernate && !options.dry_run && which.len() > 1;
         let mut runs: Vec<Option<Run<'_>>> = self.hosts.iter().map(|_| None).collect();
         // What several daemons on this machine write goes to the same disks.
         let mut promised_here = 0;
+        let mut promised = Vec::new();
         let refusal = |one: &usize| {
+            promised.push(0);
             let (host, entry) = &self.vms[*one];
             let inventory = &self.hosts[*host];
             let decision = decide_as(
@@ -176,13 +183,17 @@ impl Fleet {
             if is_here {
                 run.promised = promised_here;
             }
+            if let Some(last) = promised.last_mut().filter(|_| options.wishes.force) {
+                *last = run.promised;
+            }
             let found = run.rehearse(Step::Save, entry, VmRef::from(&entry.vm));
             if is_here {
                 promised_here = run.promised;
             }
             found.err().filter(|failure| failure.kind == Kind::Space)
         };
-        which.iter().map(refusal).collect()
+        let refused = which.iter().map(refusal).collect();
+        (refused, promised)
     }
 }
 
@@ -231,6 +242,20 @@ fn rotates(folder: &Path) -> bool {
             .find_map(|path| fs::read_to_string(format!("{device}/{path}")).ok())
     });
     told.is_some_and(|told| told.trim() == "1")
+}
+
+/// Whether others may count on this one: whatever has failed, it may be where the verb leads to.
+fn is_where_it_should_be(verb: Verb, outcome: &Outcome) -> bool {
+    let status = outcome.status;
+    outcome.kind == Kind::Done
+        || match verb {
+            Verb::Hibernate => matches!(status, Some(VmStatus::Down | VmStatus::Suspended)),
+            Verb::Pause => matches!(
+                status,
+                Some(VmStatus::Paused | VmStatus::Down | VmStatus::Suspended)
+            ),
+            Verb::Restore | Verb::Resume | Verb::Show => status == Some(VmStatus::Up),
+        }
 }
 
 /// Its turn does not come.

@@ -353,7 +353,7 @@ impl Run<'_> {
         // Of a VM that waits for an unknown reason no image is known to be the one it came from.
         let was_cut_off = was_cut_off(vm);
         let image = was_cut_off
-            .then(|| self.inventory.inspect(&path, id))
+            .then(|| self.inventory.inspect(&path, id, Some(vm.name())))
             .flatten();
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
@@ -431,11 +431,11 @@ impl Run<'_> {
         if Some(path.as_path()) == taken || !self.inventory.looks_at(&path) {
             return None;
         }
-        let image = self.inventory.inspect(&path, vm.id()?)?;
+        let image = self.inventory.inspect(&path, vm.id()?, Some(vm.name()))?;
         let own = image.vm.as_ref().and_then(Vm::id) == vm.id();
         let counts = matches!(
             image.summary.verdict,
-            Verdict::Good | Verdict::Doubtful | Verdict::Stale
+            Verdict::Good | Verdict::Doubtful | Verdict::Stale | Verdict::Untrusted
         );
         if !own || !counts {
             return None;
@@ -472,7 +472,7 @@ impl Run<'_> {
             let message = format!("cannot be restored from {}: {why}", path.display());
             Failure::new(Kind::Guard, message)
         };
-        let mut image = (self.inventory.inspect(path, id_of(vm)?))
+        let mut image = (self.inventory.inspect(path, id_of(vm)?, Some(vm.name())))
             .ok_or_else(|| refuse("it has just disappeared".to_owned()))?;
         if self.options.wishes.force {
             // Whoever does not force has been told before.
@@ -484,7 +484,9 @@ impl Run<'_> {
         let mut against: Vec<String> = flaw.cloned().collect();
         let usable = match image.summary.verdict {
             Verdict::Good => true,
-            Verdict::Used | Verdict::Doubtful | Verdict::Stale => self.options.wishes.force,
+            Verdict::Used | Verdict::Doubtful | Verdict::Stale | Verdict::Untrusted => {
+                self.options.wishes.force
+            }
             _ => false,
         };
         if !usable {

@@ -17,6 +17,7 @@ use crate::words::{quoted, size};
 use jiff::Timestamp;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -408,6 +409,7 @@ impl Run<'_> {
             next_disks: moved_disks(&then.files, &now.files),
             forced: save.forced.clone(),
             usage: None,
+            known_start: None,
             is_open: false,
         }
     }
@@ -575,11 +577,28 @@ impl Run<'_> {
             );
             return Err(Failure::new(Kind::Usage, message).hint("name another file"));
         }
-        Ok(if is_folder {
+        let path = if is_folder {
             to.join(format!("{id}.vmsave"))
         } else {
             to
-        })
+        };
+        let folder = path
+            .parent()
+            .filter(|_| self.inventory.hypervisor.is_local());
+        if let Some(folder) = folder.filter(|folder| is_open_to_all(folder))
+            && !self.options.wishes.force
+        {
+            let message = format!(
+                "cannot be hibernated: everybody may put files into the folder {}, and take them away",
+                folder.display()
+            );
+            let hint = format!(
+                "chmod o-w {} mends that",
+                quoted(&folder.display().to_string())
+            );
+            return Err(Failure::new(Kind::Guard, message).hint(hint));
+        }
+        Ok(path)
     }
 
     /// Whether the path is free for an image of this VM, which runs. Its own old image may be
@@ -646,6 +665,12 @@ impl Run<'_> {
             },
         }
     }
+}
+
+/// Whether everybody may also take away what others put there.
+fn is_open_to_all(folder: &Path) -> bool {
+    let found = folder.metadata();
+    found.is_ok_and(|found| found.is_dir() && found.mode() & 0o1002 == 0o0002)
 }
 
 /// libvirt says that it saved the VM, and this is what the image is.

@@ -150,7 +150,12 @@ impl Run<'_> {
                 {
                     "is incomplete".to_owned()
                 }
-                summary if matches!(summary.verdict, Verdict::Good | Verdict::Doubtful) => {
+                summary
+                    if matches!(
+                        summary.verdict,
+                        Verdict::Good | Verdict::Doubtful | Verdict::Untrusted
+                    ) =>
+                {
                     "is whole".to_owned()
                 }
                 summary => format!("is {}", summary.verdict),

@@ -22,7 +22,7 @@ pub use place::{
     ImageFile, ImagePlace, PlaceError, begins_as_image, is_forbidden, is_session, reserved_ending,
 };
 pub use record::{FileIdentity, Forced, Record, Usage};
-pub use runs::RunLogs;
+pub use runs::{RunLogs, Since};
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;

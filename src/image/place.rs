@@ -2,11 +2,13 @@
 
 use super::record::{FileIdentity, Usage};
 use super::user::stranger;
-use super::{CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, RunLogs, changes, checksum};
+use super::{
+    CAREFUL, DAMAGED, Forced, Header, HeaderError, Record, RunLogs, Since, changes, checksum,
+};
 use crate::definition::{is_xml, read_domain};
 use crate::entity::{SavedImage, Secret, Verdict, Vm};
 use crate::payload::FILE_SUFFIX;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -17,6 +19,10 @@ use uuid::Uuid;
 const BEGIN: &[u8; 12] = b"LibvirtQemud";
 /// The ending of an image's name.
 const SUFFIX: &str = "vmsave";
+/// So long after the last byte of an image QEMU may still write to its disks.
+const QEMU_ENDS: SignedDuration = SignedDuration::from_secs(30);
+/// The clocks of hosts and file servers do not differ more than this.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
 /// The folder of the system's daemon.
 const SYSTEM: &str = "/var/lib/vmlife/images";
 
@@ -209,6 +215,10 @@ pub struct ImageFile {
     pub record: Option<Record>,
     identity: FileIdentity,
     logs: Option<RunLogs>,
+    /// The VM's name now, if libvirt knows it.
+    name_now: Option<String>,
+    /// Whether nothing speaks against it but that a restore of it began.
+    is_doubted_for_its_mark: bool,
 }
 
 impl ImageFile {
@@ -236,6 +246,8 @@ impl ImageFile {
             record: None,
             identity,
             logs: None,
+            name_now: None,
+            is_doubted_for_its_mark: false,
         };
         if let Err((verdict, flaw)) = image.examine(&seen) {
             image.summary.verdict = verdict;
@@ -350,10 +362,12 @@ impl ImageFile {
             next_disks: Vec::new(),
             forced: Vec::new(),
             usage: None,
+            known_start: None,
             is_open: false,
         };
         let mut record = Record {
             usage: Some(usage),
+            known_start: None,
             ..before.clone().unwrap_or_else(fresh)
         };
         record.forced.extend_from_slice(forced);
@@ -361,29 +375,56 @@ impl ImageFile {
         Ok(before)
     }
 
-    /// Looks into libvirt's log of the VM, too: whether it was started since.
+    /// Looks into libvirt's logs of the VM, too, under the name that it had and the one that it has now: whether it was
+    /// started since.
     #[must_use]
-    pub fn with_logs(mut self, logs: Option<&RunLogs>) -> Self {
+    pub fn with_logs(mut self, logs: Option<&RunLogs>, name: Option<&str>) -> Self {
         self.logs = logs.cloned();
-        let usage = self.record.as_ref().and_then(|record| record.usage);
-        self.summary.started_since = self.started_since().filter(|started| match usage {
-            Some(Usage::NotRunSince(at)) => *started > at,
-            _ => true,
-        });
+        self.name_now = name.map(str::to_owned);
+        let record = self.record.as_ref();
+        match self.since() {
+            Since::Started(started) => {
+                let known = record.and_then(Record::known_start);
+                self.summary.started_since = Some(started).filter(|at| Some(*at) > known);
+            }
+            // A restore of it was cut off before it began.
+            Since::NotStarted if self.summary.verdict == Verdict::Doubtful => {
+                let began = |usage| matches!(usage, Usage::RestoreBegan(_));
+                if record.and_then(|record| record.usage).is_some_and(began)
+                    && self.is_doubted_for_its_mark
+                {
+                    self.summary.verdict = Verdict::Good;
+                    self.summary.flaw = None;
+                }
+            }
+            Since::NotStarted | Since::Unknown => {}
+        }
         self
     }
 
-    /// When the VM was last started since its memory was written here, if libvirt's log tells.
-    fn started_since(&self) -> Option<Timestamp> {
-        let written_at = self.summary.saved_at?;
-        // A copy is younger than what it holds.
-        let copied = self
-            .record
-            .as_ref()
-            .filter(|found| found.image != self.identity);
-        let saved_at = copied.map_or(written_at, |record| record.saved_at.min(written_at));
-        let name = self.vm.as_ref()?.name();
-        self.logs.as_ref()?.started_since(name, saved_at)
+    /// What libvirt's logs tell of the time since the VM's memory was written here.
+    fn since(&self) -> Since {
+        let (Some(written), Some(vm), Some(logs)) = (self.summary.saved_at, &self.vm, &self.logs)
+        else {
+            return Since::Unknown;
+        };
+        let saved = match &self.record {
+            // A copy is younger than what it holds.
+            Some(record) if record.image != self.identity => {
+                let at = record.saved_at.min(written);
+                (at, at)
+            }
+            // The file's time is that of its server, the record's is ours.
+            Some(record) if record.saved_at <= written + CLOCKS_DIFFER => {
+                (written, written.max(record.saved_at))
+            }
+            _ => (written, written),
+        };
+        let names: Vec<&str> = [vm.name()]
+            .into_iter()
+            .chain(self.name_now.as_deref().filter(|now| *now != vm.name()))
+            .collect();
+        logs.since(&names, self.id(), saved)
     }
 
     /// Notes that the guest has not run from it, although libvirt ended the VM by force, or its log has a start.
@@ -391,10 +432,15 @@ impl ImageFile {
     /// # Errors
     /// As [`ImageFile::mark`].
     pub fn mark_as_not_run(&self) -> io::Result<()> {
-        // Whatever our own clock says, that start is an earlier one.
-        let at = self.started_since().max(Some(Timestamp::now()));
-        self.mark(Usage::NotRunSince(at.unwrap_or_default()))
-            .map(drop)
+        let known_start = match self.since() {
+            Since::Started(at) => Some(at),
+            Since::NotStarted | Since::Unknown => None,
+        };
+        self.mark(Usage::NotRunSince(Timestamp::now()))?;
+        if known_start.is_none() {
+            return Ok(());
+        }
+        self.note(|record| record.known_start = known_start)
     }
 
     /// Takes a mark back, as the guest has not run from it: the record is again as [`ImageFile::mark`] found it.
@@ -405,7 +451,7 @@ impl ImageFile {
         // What was in doubt before is in doubt still.
         let was_good =
             self.summary.verdict == Verdict::Good && self.summary.started_since.is_none();
-        if was_good && self.started_since().is_some() {
+        if was_good && matches!(self.since(), Since::Started(_)) {
             return self.mark_as_not_run();
         }
         match before {
@@ -527,14 +573,13 @@ impl ImageFile {
                 "it seems to be cut short: its memory does not end as QEMU ends it".to_owned(),
             ));
         }
-        self.heed_record()?;
-        match stranger(seen) {
-            Some(words) => {
-                let words = format!("{words}, so that what it is made of may be forged");
-                Err((Verdict::Doubtful, words))
-            }
-            None => Ok(()),
+        let heeded = self.heed_record();
+        if let Some(words) = stranger(seen) {
+            self.is_doubted_for_its_mark = false;
+            let words = format!("{words}, so that what it is made of may be forged");
+            return heeded.and(Err((Verdict::Untrusted, words)));
         }
+        heeded
     }
 
     /// What the record beside it says against it.
@@ -558,9 +603,16 @@ impl ImageFile {
             );
             return Err((Verdict::Stale, words));
         }
+        if let Some(path) = self.written_since() {
+            let words = format!(
+                "its disk {path} was written to after it was saved: old memory over newer disks destroys file systems"
+            );
+            return Err((Verdict::Doubtful, words));
+        }
         if let Some(Usage::RestoreBegan(at)) = usage {
             let words =
                 format!("a restore of it began at {at:.0}, and nobody knows whether the guest ran");
+            self.is_doubted_for_its_mark = true;
             return Err((Verdict::Doubtful, words));
         }
         if let Some(Usage::NotRunSince(at)) = usage {
@@ -578,6 +630,24 @@ impl ImageFile {
             ));
         }
         Ok(())
+    }
+
+    /// A disk that was written to after the save by the clock alone, and when. That tells where no record can.
+    fn written_since(&self) -> Option<String> {
+        let record = self.record.as_ref();
+        let vouches = record.is_some_and(|record| record.doubt(self.identity).is_none());
+        let saved_at = self.summary.saved_at.filter(|_| !vouches)?;
+        let saved_at = record.map_or(saved_at, |record| record.saved_at.min(saved_at));
+        let disks = self.vm.iter().flat_map(|vm| &vm.vm_static.images);
+        let own = disks.filter(|disk| !disk.read_only && !disk.shareable);
+        let mut paths = own.filter_map(|disk| disk.image_path.as_deref());
+        // QEMU writes until its end, which comes after that of the save.
+        let last = saved_at + QEMU_ENDS;
+        let path = paths.find(|path| {
+            let path = Path::new(path);
+            path.is_file() && has_changed_since(path, last) && are_of_one_clock(&self.path, path)
+        })?;
+        Some(path.to_owned())
     }
 
     /// The disks that are not as the save left them, and what cannot be told of that.
@@ -655,6 +725,33 @@ pub fn begins_as_image(path: &Path) -> bool {
 fn has_changed_since(path: &Path, at: Timestamp) -> bool {
     let changed = fs::metadata(path).and_then(|found| found.modified());
     changed.is_ok_and(|changed| Timestamp::try_from(changed).is_ok_and(|changed| changed > at))
+}
+
+/// Whether both files' times are told by the kernel of this host, and not by a server of its own clock.
+fn are_of_one_clock(one: &Path, other: &Path) -> bool {
+    // NFS, SMB, CIFS, SMB2, Ceph, FUSE, 9P, GFS2, OCFS2, Lustre: linux/magic.h and their own sources.
+    const SERVED: [u32; 10] = [
+        0x6969,
+        0x517b,
+        0xff53_4d42,
+        0xfe53_4d42,
+        0x00c3_6400,
+        0x6573_5546,
+        0x0102_1997,
+        0x0116_1970,
+        0x7461_636f,
+        0x0bd0_0bd0,
+    ];
+    let is_here = |path| {
+        let found = rustix::fs::statfs(path);
+        // The kernel's type has other widths elsewhere; the numbers have 32 bits.
+        found.is_ok_and(|found| {
+            !SERVED
+                .iter()
+                .any(|kind| i128::from(*kind) == i128::from(found.f_type) & 0xffff_ffff)
+        })
+    };
+    is_here(one) && is_here(other)
 }
 
 /// Whether we may not look at this file, which then only the daemon can do: the file system will not

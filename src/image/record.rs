@@ -79,6 +79,9 @@ pub struct Record {
     /// What has been done with the image since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// The last start in libvirt's log that was none from which the guest ran, if a restore was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_start: Option<Timestamp>,
     /// Whether others than the image's owner, root and we may have written the record: then nothing
     /// that it says in the image's favour is believed.
     #[serde(skip)]
@@ -211,6 +214,15 @@ impl Record {
         let short = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
         let host = self.host.as_deref();
         host.is_none_or(|host| short(host) == short(&name))
+    }
+
+    /// Up to when starts in libvirt's log are known not to have run the guest.
+    #[must_use]
+    pub fn known_start(&self) -> Option<Timestamp> {
+        match self.usage {
+            Some(Usage::NotRunSince(_)) => self.known_start,
+            _ => None,
+        }
     }
 
     /// Why it cannot tell whether the disks are as they were when this image was written, if so.

@@ -1,7 +1,7 @@
 //! Whoever shares the host, and accidents that look like him: no image, no file of others and no VM is lost.
 
 use super::support::Ran;
-use super::support::guest::{Linux, boot_empty};
+use super::support::guest::{Linux, boot_empty, define_empty};
 use super::support::session::{Session, missing};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -42,7 +42,7 @@ fn a_daemon_that_sees_other_files_overwrites_none_of_them() {
     let Some(host) = Session::start() else { return };
     let folder = host.path("tmp/seen");
     fs::create_dir(&folder).expect("a folder");
-    host.hand_over(&folder, 0o777);
+    host.hand_over(&folder, 0o1777);
     let to = folder.join("x");
     let guest = Linux::boot(&host, "asleep", 128, "");
     let before = guest.last_tick();
@@ -175,4 +175,118 @@ fn an_image_that_others_may_have_written_is_not_taken_for_the_vms() {
         host.vmlife(["restore", "vm"]).ends_with(0);
     }
     assert_eq!(host.virsh(["domstate", "vm"]), "running");
+}
+
+#[test]
+fn a_start_that_fails_early_hides_no_run_before_it() {
+    let Some(host) = Session::start() else { return };
+    let cd = host.write("data/cd.iso", vec![0; 65536]);
+    let id = define_empty(&host, "vm");
+    host.virsh([
+        "attach-disk",
+        "vm",
+        text(&cd),
+        "hda",
+        "--type",
+        "cdrom",
+        "--mode",
+        "readonly",
+        "--config",
+    ]);
+    host.virsh(["start", "vm"]);
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.virsh(["start", "vm"]);
+    host.virsh(["destroy", "vm"]);
+    let away = host.path("data/away");
+    fs::rename(&cd, &away).expect("it is ours");
+    let start = host.command("virsh").args(["start", "vm"]).output();
+    assert!(!start.expect("virsh runs").status.success());
+    fs::rename(&away, &cd).expect("it is ours");
+    assert_eq!(host.state("vm"), "shut off (failed)");
+    host.vmlife(["restore", "vm"])
+        .refuses(7, "by libvirt's log the VM was started since");
+    assert!(host.image(&id).exists());
+}
+
+#[test]
+fn a_vm_is_known_in_libvirts_log_by_its_uuid_whatever_it_and_others_are_called() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    // Another one has its name meanwhile.
+    host.virsh(["domrename", "vm", "old"]);
+    boot_empty(&host, "vm");
+    host.vmlife(["restore", "old"])
+        .refuses(7, "the VM had another name then, 'vm'");
+    host.virsh(["destroy", "vm"]);
+    host.virsh(["undefine", "vm"]);
+    host.virsh(["domrename", "old", "vm"]);
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+
+    // It runs under another name.
+    let elsewhere = host.path("tmp/elsewhere");
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.virsh(["domrename", "vm", "new"]);
+    host.virsh(["start", "new"]);
+    host.virsh(["save", "new", text(&elsewhere)]);
+    host.vmlife(["show", "new"]).succeeds().says("new: Down");
+    host.vmlife(["restore", "new"])
+        .refuses(7, "by libvirt's log the VM was started since");
+}
+
+#[test]
+fn a_restore_that_was_cut_off_before_it_began_leaves_a_good_image() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    // As vmlife leaves it that is killed between its mark and libvirt's call.
+    let record = host.image(&guest.id()).with_extension("vmsave.json");
+    let mut marked: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&record).expect("a record")).expect("JSON");
+    marked["usage"] = serde_json::json!({ "kind": "restoreBegan", "at": "2026-11-25T10:00:00Z" });
+    fs::write(&record, marked.to_string()).expect("it is ours");
+    host.vmlife(["show"]).succeeds().says("Suspended");
+    host.vmlife(["restore", "vm"]).succeeds();
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn an_image_without_a_record_is_not_put_over_disks_that_were_written_to_since() {
+    let Some(host) = Session::start() else { return };
+    let disk = host.write("data/disk", vec![0; 65536]);
+    define_empty(&host, "vm");
+    host.virsh(["attach-disk", "vm", text(&disk), "vda", "--config"]);
+    host.virsh(["start", "vm"]);
+    let image = host.path("tmp/image");
+    host.virsh(["save", "vm", text(&image)]);
+    let restore = ["restore", "--from", text(&image)];
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+    let file = fs::File::options().write(true).open(&disk).expect("a disk");
+    file.set_modified(later).expect("it is ours");
+    host.vmlife(restore)
+        .refuses(7, "was written to after it was saved");
+    file.set_modified(std::time::SystemTime::now())
+        .expect("it is ours");
+    let ran = host.vmlife(restore).ends_with(0);
+    assert!(ran.stderr.contains("it has no record"), "{ran:?}");
+}
+
+#[test]
+fn an_image_is_not_put_where_everybody_may_take_it_away() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let folder = host.path("tmp/open");
+    fs::create_dir(&folder).expect("a folder");
+    host.hand_over(&folder, 0o777);
+    let hibernate = ["hibernate", "vm", "--to", text(&folder)];
+    for words in [&hibernate[..], &[&hibernate[..], &["-n"]].concat()] {
+        host.vmlife(words)
+            .refuses(7, "everybody may put files into the folder");
+    }
+    assert_eq!(host.virsh(["domstate", "vm"]), "running");
+    host.hand_over(&folder, 0o1777);
+    host.vmlife(hibernate).succeeds();
 }

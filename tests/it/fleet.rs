@@ -1,5 +1,6 @@
 //! Many VMs at once, in their order, as one, and on several hosts.
 
+use super::guards::Small;
 use super::support::guest::{Linux, boot_empty, define_empty};
 use super::support::session::{Process, Session, writer_below};
 use super::support::{Ran, eventually};
@@ -153,6 +154,13 @@ fn what_is_needed_wakes_first_and_sleeps_last_and_priority_orders_the_others() {
         ["running", "running", "shut off"]
     );
 
+    // What is where it should be, though nothing was done to it, keeps nobody.
+    host.virsh(["destroy", "web"]);
+    let ran = host.vmlife(["hibernate", "web", "db"]).ends_with(3);
+    assert!(ran.stdout.contains("db is hibernated"), "{ran:?}");
+    host.vmlife(["restore", "db", "low"]).ends_with(0);
+    host.virsh(["start", "web"]);
+
     note(
         &host,
         "db",
@@ -210,6 +218,36 @@ fn a_cancel_ends_all_that_are_in_flight_and_tells_what_was_not_attempted() {
         guest.goes_on_after(before);
     }
     assert_eq!(host.images(), [""; 0]);
+}
+
+#[test]
+fn room_is_counted_over_all_of_them_before_the_first() {
+    let Some(host) = Session::start() else { return };
+    for name in ["a", "b"] {
+        boot_empty(&host, name);
+    }
+    let Some(small) = Small::mount(&host, "60M") else {
+        return;
+    };
+    let folder = small.0.to_str().expect("text");
+    let image = |name| format!("{folder}/{}.vmsave", host.virsh(["domuuid", name]));
+    let all = ["hibernate", "a", "b", "--to", folder];
+    let ran = host.vmlife(all).ends_with(3);
+    assert!(
+        ran.stderr.contains("error: b cannot be hibernated"),
+        "{ran:?}"
+    );
+    assert_eq!(states(&host, &["a", "b"]), ["shut off", "running"]);
+    host.vmlife(["restore", "--from", &image("a")]).ends_with(0);
+    let ran = host.vmlife(all.iter().chain(&["--force"])).ends_with(0);
+    assert!(
+        ran.stderr.contains("warning: b: against the guard 'space'"),
+        "{ran:?}"
+    );
+    for name in ["a", "b"] {
+        host.vmlife(["restore", "--from", &image(name)])
+            .ends_with(0);
+    }
 }
 
 #[test]
