@@ -65,7 +65,7 @@ _vmlife() {
 
     case "${cmd}" in
         vmlife)
-            opts="-c -o -q -v -h -V --connect --output --quiet --verbose --timeout --help --version hibernate restore pause resume show suspend help"
+            opts="-c -o -q -v -h -V --connect --hosts --output --quiet --verbose --timeout --help --version hibernate restore pause resume show suspend help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -76,6 +76,10 @@ _vmlife() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -211,7 +215,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --managed --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --running --paused --bypass-cache --checksum --force --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -233,6 +237,26 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --to)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -242,6 +266,10 @@ _vmlife() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -265,7 +293,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__pause)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -287,11 +315,35 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -315,7 +367,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__restore)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --from --running --paused --bypass-cache --keep --or-start --force --discard --yes --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --keep --or-start --force --discard --yes --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -337,6 +389,26 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -346,6 +418,10 @@ _vmlife() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -369,7 +445,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__resume)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,11 +467,35 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -419,7 +519,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -c -o -q -v -h -V --file --id --exclude --columns --no-headers --sample --inactive --migratable --diff --images --verify --security-info --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --security-info --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -441,8 +541,20 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "NAME STATE ID UUID VCPUS MEMORY IMAGE CPU% MEM% NET% IP HOSTNAME OS AGENT STARTED STOPPED DISKS NETWORKS MAC SNAPSHOTS PRIORITY GROUP TEMPLATE MACHINE NEXT JOB COMMENT DESCRIPTION" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "NAME STATE ID UUID VCPUS MEMORY IMAGE CPU% MEM% NET% IP HOSTNAME OS AGENT STARTED STOPPED DISKS NETWORKS MAC SNAPSHOTS PRIORITY GROUP LABELS TEMPLATE MACHINE NEXT JOB COMMENT DESCRIPTION" -- "${cur}"))
                     return 0
                     ;;
                 --sample)
@@ -458,6 +570,10 @@ _vmlife() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -481,7 +597,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__suspend)
-            opts="-c -o -q -v -h -V --connect --output --quiet --verbose --timeout --help --version"
+            opts="-c -o -q -v -h -V --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -492,6 +608,10 @@ _vmlife() {
                     return 0
                     ;;
                 -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hosts)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_vmlife_global_optspecs
-    string join \n c/connect= o/output= q/quiet v/verbose timeout= h/help V/version
+    string join \n c/connect= hosts= o/output= q/quiet v/verbose timeout= h/help V/version
 end
 
 function __fish_vmlife_needs_command
@@ -24,7 +24,8 @@ function __fish_vmlife_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_needs_command" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
@@ -46,8 +47,12 @@ complete -c vmlife -n "__fish_vmlife_needs_command" -f -a "help" -d 'Print this 
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s l -l selector -d 'Only VMs with this label (several: with all of them); alone it means all that have it' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
-complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
@@ -58,6 +63,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l timeout -d '
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s n -l dry-run -d 'Only say what would be done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l together -d 'All of them as one, so that none finds another one missing: if one fails, none is changed'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l managed -d 'Let libvirt keep the image itself: whatever starts the VM next then restores it'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l running -d 'Let the VM run when it is restored, whatever it did before'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l paused -d 'Let the VM stay paused when it is restored'
@@ -71,8 +77,12 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s V -l version
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s l -l selector -d 'Only VMs with this label (several: with all of them); alone it means all that have it' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
-complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
@@ -83,6 +93,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l timeout -d 'Gi
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l together -d 'All of them as one, so that none finds another one missing: if one fails, none is changed'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l running -d 'Let the VM run when it is restored, whatever it did before'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l paused -d 'Let the VM stay paused when it is restored'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l bypass-cache -d 'Go round the page cache of the daemon\'s host'
@@ -98,7 +109,11 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s V -l version -
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l exclude -d 'Leave out the VMs whose name matches' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s l -l selector -d 'Only VMs with this label (several: with all of them); alone it means all that have it' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
@@ -109,6 +124,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l timeout -d 'Give
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s n -l dry-run -d 'Only say what would be done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l together -d 'All of them as one, so that none finds another one missing: if one fails, none is changed'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s v -l verbose -d 'Say what is being done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -116,7 +132,11 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s V -l version -d 
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l exclude -d 'Leave out the VMs whose name matches' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s l -l selector -d 'Only VMs with this label (several: with all of them); alone it means all that have it' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
@@ -127,6 +147,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l timeout -d 'Giv
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s n -l dry-run -d 'Only say what would be done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l strict -d 'Refuse (exit status 5) what is already so'
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l together -d 'All of them as one, so that none finds another one missing: if one fails, none is changed'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s v -l verbose -d 'Say what is being done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -134,6 +155,8 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s V -l version -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s f -l file -d 'A definition file that names VMs (may be given several times)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l exclude -d 'Leave out the VMs whose name matches' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s l -l selector -d 'Only VMs with this label (several: with all of them); alone it means all that have it' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l columns -d 'A list of these columns, separated by commas' -r -f -a "NAME\t'The name'
 STATE\t'The status, and libvirt\'s reason for it'
 ID\t'The number of the running domain'
@@ -156,6 +179,7 @@ MAC\t'The hardware addresses of its network cards'
 SNAPSHOTS\t'How many snapshots'
 PRIORITY\t'How much it matters, 0 to 100'
 GROUP\t'Its group'
+LABELS\t'What it is chosen by'
 TEMPLATE\t'The template that it was first made from'
 MACHINE\t'The machine type'
 NEXT\t'What changes at the next boot'
@@ -164,7 +188,8 @@ COMMENT\t'A short remark'
 DESCRIPTION\t'The first line of its description'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l sample -d 'Look twice, so far apart (100ms to 1h), and show also rates: CPU, disks, network' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l diff -d 'Only what differs from a definition: FILE\'s, else the one that names the VM' -r
-complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
@@ -182,7 +207,8 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'On
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s V -l version -d 'Print version'
-complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
