@@ -247,6 +247,9 @@ pub enum Command {
         /// Save also against what a guard says, such as a VM that paused on an error of a disk
         #[arg(long)]
         force: bool,
+        /// So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it
+        #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "together")]
+        within: Option<Duration>,
     },
     /// Bring hibernated VMs back exactly where they were
     Restore {

@@ -576,6 +576,8 @@ pub enum Event<'a> {
     Silent(&'a VmRef, Duration),
     /// The connection is lost, and another one is tried.
     Reconnecting(&'a VmRef),
+    /// So many VMs are going to be worked on.
+    Begun(usize),
     /// One VM's part is over.
     Finished(&'a Outcome),
 }

@@ -51,12 +51,14 @@ pub fn run(cli: &Cli) -> Kind {
 
 fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let request = request(cli)?;
-    if cli.common.timeout == Some(Duration::ZERO) {
+    if [cli.common.timeout, request.options.within].contains(&Some(Duration::ZERO)) {
         return Err(
             Failure::new(Kind::Usage, "a time limit of 0 leaves no time for anything").into(),
         );
     }
-    let interrupt = Interrupt::install(cli.common.timeout).context("signals cannot be caught")?;
+    let limits = [cli.common.timeout, request.options.within];
+    let limit = limits.into_iter().flatten().min();
+    let interrupt = Interrupt::install(limit).context("signals cannot be caught")?;
     if let Command::Show { showing, .. } = &cli.command {
         let connect = || {
             let (mut hosts, _) = open_all(cli, &request, &interrupt)?;
@@ -264,6 +266,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
             dry_run: acting.is_some_and(|acting| acting.dry_run),
+            within: None,
             together: acting.is_some_and(|acting| acting.together),
             jobs: acting.and_then(|acting| acting.jobs),
         },
@@ -277,8 +280,10 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             image,
             checksum,
             force,
+            within,
             ..
         } => {
+            request.options.within = *within;
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.managed = *managed;

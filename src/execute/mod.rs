@@ -5,6 +5,7 @@
 //! returns is the truth about it; before and after, the VM's state is read anew.
 
 mod beforehand;
+mod budget;
 mod checking;
 mod discard;
 mod fleet;
@@ -32,12 +33,13 @@ use crate::order::order;
 use crate::plan::{Decision, Step, Verb, Wishes, decide_as};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
 use crate::words::quoted;
+use budget::Budget;
 use fleet::{Ear, Phase, heard_by};
 use std::io;
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// What to do, beyond which VMs.
@@ -62,6 +64,9 @@ pub struct Options {
     pub strict: bool,
     /// Whether to say only what would be done.
     pub dry_run: bool,
+    /// The time that all of them have together: the important ones come first, and what would not be done in it is
+    /// not begun.
+    pub within: Option<Duration>,
     /// Whether the VMs go as one.
     pub together: bool,
     /// How many VMs are worked on at once, if that is not left to us.
@@ -79,16 +84,19 @@ pub fn execute(
     sink: &mut (dyn Sink + Send),
 ) -> Result<Report, Failure> {
     let vms: Vec<&Vm> = fleet.vms.iter().map(|(_, entry)| &entry.vm).collect();
-    order(&vms, options.verb)?;
+    order(&vms, options.verb, options.within.is_some())?;
     interrupt.begin();
+    let budget = options.within.map(Budget::new);
     let results = heard_by(sink, |ear| {
         let phase = Phase {
+            budget: budget.as_ref(),
             options,
             interrupt,
             ear,
             jobs: fleet.jobs(options),
         };
         let all: Vec<usize> = (0..fleet.vms.len()).collect();
+        ear.emit(Event::Begun(all.len()));
         if options.together {
             let outcomes = fleet.together(phase)?;
             for outcome in &outcomes {
@@ -114,6 +122,8 @@ struct Run<'a> {
     options: &'a Options,
     interrupt: &'a Interrupt,
     sink: Ear<'a>,
+    /// The time that all saves share.
+    budget: Option<&'a Budget>,
     /// Whether a call was left to itself.
     gave_up: bool,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.

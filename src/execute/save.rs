@@ -1,6 +1,7 @@
 //! Hibernating: where to, the save, and what has become of it.
 
 use super::beforehand::explain;
+use super::budget::Share;
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::{moved_disks, needs, read_nvram};
@@ -11,7 +12,7 @@ use crate::image::{
     writable_disks,
 };
 use crate::interrupt::{cause_word, within};
-use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::report::{Estimate, Failure, Kind, Outcome, VmRef};
 use crate::run::LOOK_LIMIT;
 use crate::words::{quoted, size};
 use jiff::Timestamp;
@@ -46,7 +47,7 @@ struct Told {
     was_ended: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Writes the VM's memory to a file, and stops it.
     pub(super) fn save(
         &mut self,
@@ -57,7 +58,8 @@ impl Run<'_> {
         let path = self.destination(machine.id())?;
         let text = path_text(&path)?;
         let earlier = self.replaceable(&path, machine.id())?;
-        let (remarks, _) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        let (remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        let share = self.share(estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
@@ -109,7 +111,11 @@ impl Run<'_> {
         let error = match result {
             Ok(()) => {
                 warnings.extend(remarks.cautions);
-                return self.saved(machine, vm, subject, &path, &save, warnings);
+                let outcome = self.saved(machine, vm, subject, &path, &save, warnings);
+                if let (Ok(outcome), Some(share)) = (&outcome, &share) {
+                    share.written(outcome.size_bytes.unwrap_or_default());
+                }
+                return outcome;
             }
             Err(error) => error,
         };
@@ -139,6 +145,14 @@ impl Run<'_> {
             None => Err(self.not_saved_and_gone(&path, machine.id(), &error)),
         };
         outcome.map_err(|failure| failure.warned(warnings))
+    }
+
+    /// A share of the time that all saves have together, if that is limited.
+    pub(super) fn share(&self, estimate: Option<&Estimate>) -> Result<Option<Share<'a>>, Failure> {
+        let asked = self.budget.zip(estimate);
+        asked
+            .map(|(budget, estimate)| budget.share(estimate))
+            .transpose()
     }
 
     /// Takes the place of the image, so that nobody else does, and makes sure that the daemon sees the same one.

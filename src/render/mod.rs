@@ -319,30 +319,37 @@ impl Sink for Output {
                 }
             }
             Event::Cancelling(vm, words) => {
-                self.meter.clear();
-                self.words(&format!(
-                    "{}: {words} (interrupt again to stop waiting)",
-                    harmless(&vm.to_string())
-                ));
+                let vm = harmless(&vm.to_string());
+                let words = format!("{vm}: {words} (interrupt again to stop waiting)");
+                self.aside(|output| output.words(&words));
             }
             Event::Silent(vm, time) => {
-                self.meter.clear();
-                self.warning(&format!(
-                    "{vm}: libvirt has not answered for {}, and is waited for (interrupt to stop waiting)",
-                    seconds(time.as_secs_f64())
-                ));
+                let time = seconds(time.as_secs_f64());
+                let words = format!(
+                    "{vm}: libvirt has not answered for {time}, and is waited for (interrupt to stop waiting)"
+                );
+                self.aside(|output| output.warning(&words));
             }
             Event::Reconnecting(vm) => {
-                self.meter.clear();
-                self.words(&format!(
-                    "{}: the connection to libvirt is lost; trying again",
-                    harmless(&vm.to_string())
-                ));
+                let vm = harmless(&vm.to_string());
+                let words = format!("{vm}: the connection to libvirt is lost; trying again");
+                self.aside(|output| output.words(&words));
             }
+            Event::Begun(vms) => self.meter.expect(vms),
             Event::Finished(outcome) => {
-                self.meter.clear();
-                self.outcome(outcome);
+                self.meter.end(&outcome.vm);
+                self.aside(|output| output.outcome(outcome));
             }
+        }
+    }
+}
+
+impl Output {
+    /// Prints lines above the bars, if there are any.
+    fn aside(&mut self, print: impl FnOnce(&mut Self)) {
+        match self.meter.bars() {
+            Some(bars) => bars.suspend(|| print(self)),
+            None => print(self),
         }
     }
 }
