@@ -1,7 +1,7 @@
 //! The way from words to an exit status: open, select, execute, render.
 
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Options, execute, losses};
+use crate::execute::{Options, Trim, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
@@ -240,6 +240,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             wishes: Wishes::default(),
             to: None,
             managed: false,
+            trim: None,
             flags: ImageFlags::default(),
             keep: false,
             checksum: false,
@@ -253,6 +254,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
         Command::Hibernate {
             to,
             managed,
+            trim,
             image,
             checksum,
             force,
@@ -261,6 +263,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.managed = *managed;
+            request.options.trim = trim.map(|size| size.map_or(Trim::ToUse, Trim::To));
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -333,6 +336,8 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--all and TARGETs exclude each other"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
+    } else if request.options.managed && request.options.trim.is_some() {
+        "--managed and --trim exclude each other: what starts the VM next would not give its memory back"
     } else if !acting.all && named == 0 && request.from.is_none() {
         "which VM? Name at least one TARGET, or say --all"
     } else {

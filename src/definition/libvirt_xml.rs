@@ -118,6 +118,17 @@ pub fn read_nvram(xml: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
+/// How often a domain's balloon asks the guest for its statistics, in seconds; 0 if it does not.
+#[must_use]
+pub fn read_statistics_period(xml: &str) -> u32 {
+    let document = Document::parse(xml).ok();
+    let period = document.and_then(|document| {
+        let stats = document.root.find("devices/memballoon/stats")?;
+        stats.attribute("period")?.parse().ok()
+    });
+    period.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

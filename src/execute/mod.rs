@@ -13,10 +13,12 @@ mod restore;
 mod save;
 mod start;
 mod switch;
+mod trim;
 mod trouble;
 mod watch;
 
 pub(crate) use discard::losses;
+pub use trim::Trim;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
@@ -46,6 +48,8 @@ pub struct Options {
     pub to: Option<PathBuf>,
     /// Whether libvirt is to keep the image itself, as its managed save.
     pub managed: bool,
+    /// How far guests are shrunk before they are hibernated, if they are.
+    pub trim: Option<Trim>,
     /// How images are written and read.
     pub flags: ImageFlags,
     /// Whether a restored image stays, marked as used.
@@ -164,10 +168,17 @@ impl Run<'_> {
                 return Err(Failure::new(Kind::State, format!("{words} (--strict)")));
             }
             Decision::Already(words) => {
-                let status = Some(vm.status());
+                let mut warnings = Vec::new();
+                let restored = if self.options.dry_run {
+                    None
+                } else {
+                    self.make_up_for_trim(vm, &subject, &mut warnings)
+                };
                 return Ok(Outcome {
-                    status,
-                    ..Outcome::done(subject, words)
+                    status: Some(vm.status()),
+                    changed: restored.is_some(),
+                    warnings,
+                    ..Outcome::done(subject, words + restored.as_deref().unwrap_or_default())
                 });
             }
             Decision::Do(step) => step,
@@ -196,10 +207,7 @@ impl Run<'_> {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
             (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
             (Step::Start, None) => self.define_and_start(&entry, subject),
-            (Step::Save, Some(machine)) if self.options.managed => {
-                self.save_managed(machine, vm, subject)
-            }
-            (Step::Save, Some(machine)) => self.save(machine, vm, subject),
+            (Step::Save, Some(machine)) => self.hibernate(machine, vm, subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
             (Step::Start, Some(machine)) => self.start(machine, vm, subject),
             (Step::Resume, Some(machine)) if verb == Verb::Restore => {
@@ -216,6 +224,11 @@ impl Run<'_> {
         let mut outcome = outcome?;
         if let (Step::Start, Some(_)) = (step, &entry.machine) {
             outcome.warnings.extend(not_as_defined(&entry));
+        }
+        if matches!(step, Step::Resume | Step::WakeUp) {
+            let subject = outcome.vm.clone();
+            let back = self.make_up_for_trim(vm, &subject, &mut outcome.warnings);
+            outcome.message += back.as_deref().unwrap_or_default();
         }
         Ok(Outcome {
             step: Some(step),
@@ -306,10 +319,29 @@ impl Run<'_> {
                 } else {
                     let path = self.destination(id_of(vm)?)?;
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
+                    let mut words = format!("would be hibernated to {}", path.display());
                     if let Some(machine) = machine {
-                        guarded = self.before_save(machine, vm, &path, earlier.as_ref())?;
+                        let trim = self.options.trim;
+                        guarded = match self.before_save(machine, vm, &path, earlier.as_ref()) {
+                            // Whether there is room is judged again when it is trimmed.
+                            Err(failure) if trim.is_some() && failure.kind == Kind::Space => {
+                                let cautions = vec![failure.message];
+                                (
+                                    Remarks {
+                                        cautions,
+                                        ..Remarks::default()
+                                    },
+                                    None,
+                                )
+                            }
+                            guarded => guarded?,
+                        };
+                        match trim.map(|trim| self.rehearse_trim(machine, vm, &subject, trim)) {
+                            Some(Ok(trimmed)) => words += &trimmed,
+                            Some(Err(caution)) => guarded.0.cautions.push(caution),
+                            None => {}
+                        }
                     }
-                    let words = format!("would be hibernated to {}", path.display());
                     image = Some(path);
                     words
                 };

@@ -2,7 +2,7 @@
 
 use super::watch::{Cancel, Ended, end_loading, left};
 use super::{Run, id_of, path_text, state_words};
-use crate::entity::{DomainState, Verdict, Vm, VmStatus};
+use crate::entity::{DomainState, MemorySize, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
 use crate::interrupt::{cause_word, within};
@@ -178,6 +178,9 @@ impl Run<'_> {
             .and_then(|marked| marked.image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
         let image = image.map(|marked| marked.image);
+        if let Some(trimmed_from) = image.as_ref().map_or(Some(None), trimmed_from) {
+            self.give_back(&subject, id, trimmed_from, &mut warnings);
+        }
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
         Ok(Outcome {
@@ -572,6 +575,15 @@ impl Run<'_> {
         let marked = self.set_aside(vm, None, warnings);
         leave_behind(marked, warnings);
     }
+}
+
+/// Whether the guest in an image was shrunk before it was saved, and from which size, if the record tells.
+fn trimmed_from(image: &ImageFile) -> Option<Option<MemorySize>> {
+    let vm = image.vm.as_ref().and_then(|vm| vm.vm_dynamic.as_ref());
+    let noted = vm.and_then(|dynamic| dynamic.memory_before_trim);
+    let record = image.record.as_ref();
+    let recorded = record.and_then(|record| record.memory_before_trim);
+    noted.or(recorded).map(|_| recorded)
 }
 
 /// How to go on with a VM that is loaded.

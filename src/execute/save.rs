@@ -405,6 +405,7 @@ impl Run<'_> {
                 .filter_map(|(target, path)| DiskIdentity::of(target, &path?).ok()?)
                 .collect(),
             next_disks: moved_disks(&then.files, &now.files),
+            memory_before_trim: dynamic.and_then(|dynamic| dynamic.memory_before_trim),
             forced: save.forced.clone(),
             usage: None,
             is_open: false,
