@@ -207,7 +207,7 @@ impl Run<'_> {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
             (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
             (Step::Start, None) => self.define_and_start(&entry, subject),
-            (Step::Save, Some(machine)) => self.hibernate(machine, vm, subject),
+            (Step::Save, Some(machine)) => self.hibernate(machine, vm, &subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
             (Step::Start, Some(machine)) => self.start(machine, vm, subject),
             (Step::Resume, Some(machine)) if verb == Verb::Restore => {

@@ -61,7 +61,7 @@ impl Run<'_> {
         before: Option<MemorySize>,
     ) -> Result<bool, HypervisorError> {
         write(machine, false, |dynamic| {
-            dynamic.memory_before_trim = before
+            dynamic.memory_before_trim = before;
         })
     }
 

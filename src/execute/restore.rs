@@ -178,8 +178,9 @@ impl Run<'_> {
             .and_then(|marked| marked.image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
         let image = image.map(|marked| marked.image);
-        if let Some(trimmed_from) = image.as_ref().map_or(Some(None), trimmed_from) {
-            self.give_back(&subject, id, trimmed_from, &mut warnings);
+        let recorded = image.as_ref().and_then(trimmed_from);
+        if recorded.is_some() || image.as_ref().is_none_or(was_trimmed) {
+            self.give_back(&subject, id, recorded, &mut warnings);
         }
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
@@ -577,13 +578,15 @@ impl Run<'_> {
     }
 }
 
-/// Whether the guest in an image was shrunk before it was saved, and from which size, if the record tells.
-fn trimmed_from(image: &ImageFile) -> Option<Option<MemorySize>> {
+/// Whether the guest in an image was shrunk before it was saved, by the note that it has itself.
+fn was_trimmed(image: &ImageFile) -> bool {
     let vm = image.vm.as_ref().and_then(|vm| vm.vm_dynamic.as_ref());
-    let noted = vm.and_then(|dynamic| dynamic.memory_before_trim);
-    let record = image.record.as_ref();
-    let recorded = record.and_then(|record| record.memory_before_trim);
-    noted.or(recorded).map(|_| recorded)
+    vm.is_some_and(|dynamic| dynamic.memory_before_trim.is_some())
+}
+
+/// What it had before, by the record of the image.
+fn trimmed_from(image: &ImageFile) -> Option<MemorySize> {
+    image.record.as_ref()?.memory_before_trim
 }
 
 /// How to go on with a VM that is loaded.

@@ -12,7 +12,7 @@ use super::Run;
 use crate::definition::read_statistics_period;
 use crate::entity::{MemorySize, Vm, VmStatus};
 use crate::hypervisor::{GuestMemory, HypervisorError, Machine};
-use crate::interrupt::cause_word;
+use crate::interrupt::{cause_word, within};
 use crate::plan::Verb;
 use crate::report::{Failure, Kind, Outcome, VmRef};
 use crate::words::{quoted, size};
@@ -37,6 +37,8 @@ const NEAR: u64 = 1024;
 const PERIOD: u32 = 1;
 /// How often the balloon is looked at.
 const POLL: Duration = Duration::from_millis(100);
+/// How long QEMU may take to answer.
+const QEMU_LIMIT: Duration = Duration::from_secs(10);
 /// A guest that has never told what it uses, and does not when it is asked, has no driver.
 const DRIVER_LIMIT: Duration = Duration::from_secs(3);
 /// How long a guest may take to answer, or to begin with it.
@@ -123,11 +125,11 @@ impl Run<'_> {
         &mut self,
         machine: &Machine,
         vm: &Vm,
-        subject: VmRef,
+        subject: &VmRef,
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
         let trimmed = match self.options.trim {
-            Some(trim) => self.trim(machine, vm, &subject, trim, &mut warnings)?,
+            Some(trim) => self.trim(machine, vm, subject, trim, &mut warnings)?,
             None => None,
         };
         let mut vm = vm.clone();
@@ -150,7 +152,7 @@ impl Run<'_> {
             }
             Err(failure) => {
                 if noted(&vm).is_some() {
-                    self.give_back(&subject, machine.id(), None, &mut warnings);
+                    self.give_back(subject, machine.id(), None, &mut warnings);
                 }
                 Err(failure.warned(warnings))
             }
@@ -213,15 +215,18 @@ impl Run<'_> {
         if let Some(why) = obstacle(vm) {
             return Err(Stop::Vain(why.to_owned()));
         }
-        let asked = machine.clone();
-        let (first, period) = self.ask(subject, move || {
-            Ok((asked.guest_memory()?, read_statistics_period(&asked.xml()?)))
+        // Over a connection of its own: a QEMU that hangs must not hold up what follows.
+        let (hypervisor, asked) = (Arc::clone(&self.inventory.hypervisor), machine.clone());
+        let (machine, first, period) = self.of_qemu(subject, move || {
+            let asked = hypervisor.apart().same(&asked)?;
+            let (first, xml) = (asked.guest_memory()?, asked.xml()?);
+            Ok((asked, first, read_statistics_period(&xml)))
         })?;
-        self.set_period(machine, subject, period, PERIOD)?;
-        let shrunk = self.shrink(machine, noted(vm), subject, trim, first);
-        if let Err(error) = self.set_period(machine, subject, PERIOD, period) {
+        self.set_period(&machine, subject, period, PERIOD)?;
+        let shrunk = self.shrink(&machine, noted(vm), subject, trim, first);
+        if self.set_period(&machine, subject, PERIOD, period).is_err() {
             warnings.push(format!(
-                "its balloon asks for statistics every {PERIOD} s, and no longer as before: {error}"
+                "its balloon asks the guest every {PERIOD} s what it uses, and no longer as before"
             ));
         }
         let trimmed = shrunk?;
@@ -242,12 +247,26 @@ impl Run<'_> {
         subject: &VmRef,
         from: u32,
         to: u32,
-    ) -> Result<(), HypervisorError> {
+    ) -> Result<(), Stop> {
         if from == to {
             return Ok(());
         }
         let machine = machine.clone();
-        self.ask(subject, move || machine.set_statistics_period(to))
+        self.of_qemu(subject, move || machine.set_statistics_period(to))
+    }
+
+    /// Asks libvirt for something that QEMU has to do or to tell. One that hangs is no reason to wait.
+    fn of_qemu<T: Send + 'static>(
+        &mut self,
+        subject: &VmRef,
+        call: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
+    ) -> Result<T, Stop> {
+        let answer = self.ask(subject, move || Ok(within(QEMU_LIMIT, call)))?;
+        let silent = || {
+            let seconds = QEMU_LIMIT.as_secs();
+            Stop::Vain(format!("QEMU has not answered for {seconds} s"))
+        };
+        Ok(answer.ok_or_else(silent)??)
     }
 
     /// Shrinks a guest of which `first` is known, and watches that until it is there, or does not get any
@@ -255,7 +274,7 @@ impl Run<'_> {
     fn shrink(
         &mut self,
         machine: &Machine,
-        earlier: Option<MemorySize>,
+        noted: Option<MemorySize>,
         subject: &VmRef,
         trim: Trim,
         first: GuestMemory,
@@ -280,13 +299,13 @@ impl Run<'_> {
         let (Some(start), Some(usable)) = (told.actual, told.usable) else {
             return Err(silent());
         };
-        let before = earlier.unwrap_or(start);
+        let before = noted.unwrap_or(start);
         let mut goal = target(start, usable, trim);
         if start.kib().saturating_sub(goal.kib()) < WORTHWHILE {
             return Ok(None);
         }
         let (asked, size) = (machine.clone(), goal);
-        let is_noted = self.ask(subject, move || {
+        let is_noted = self.of_qemu(subject, move || {
             let is_noted = Run::remember_trim(&asked, Some(before))?;
             if is_noted {
                 asked.set_memory(size)?;
@@ -299,11 +318,11 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let (mut least, mut since) = (start, began);
-        let mut last = start;
+        let mut earlier = start;
         loop {
             self.rest()?;
             let now = self.memory_of(machine, subject)?;
-            let actual = now.actual.unwrap_or(last);
+            let actual = now.actual.unwrap_or(earlier);
             if actual.kib() <= goal.kib().saturating_add(NEAR) {
                 return Ok(Some(Trimmed {
                     before,
@@ -316,13 +335,13 @@ impl Run<'_> {
             // What the guest tells is of a moment since the last look: it had no more than then. The smaller it
             // is, the better it knows what it can do without.
             if let Some(usable) = now.usable.filter(|_| now.told_at != told.told_at) {
-                let better = target(last, usable, trim);
+                let better = target(earlier, usable, trim);
                 if better.kib().abs_diff(goal.kib()) > NEAR {
                     goal = better;
                     self.resize(machine, subject, goal)?;
                 }
             }
-            (told, last) = (now, actual);
+            (told, earlier) = (now, actual);
             let has_begun = start.kib().saturating_sub(least.kib()) >= WORTHWHILE;
             let limit = if has_begun { STALL_LIMIT } else { ANSWER_LIMIT };
             if since.elapsed() < limit && began.elapsed() < SHRINK_LIMIT {
@@ -345,12 +364,12 @@ impl Run<'_> {
 
     fn memory_of(&mut self, machine: &Machine, subject: &VmRef) -> Result<GuestMemory, Stop> {
         let machine = machine.clone();
-        Ok(self.ask(subject, move || machine.guest_memory())?)
+        self.of_qemu(subject, move || machine.guest_memory())
     }
 
     fn resize(&mut self, machine: &Machine, subject: &VmRef, size: MemorySize) -> Result<(), Stop> {
         let machine = machine.clone();
-        Ok(self.ask(subject, move || machine.set_memory(size))?)
+        self.of_qemu(subject, move || machine.set_memory(size))
     }
 
     /// Waits until the next look, if there is to be one.
@@ -379,7 +398,7 @@ impl Run<'_> {
             return None;
         }
         let inventory = Arc::clone(&self.inventory);
-        let asked = self.ask(subject, move || {
+        let asked = self.of_qemu(subject, move || {
             let found = inventory.hypervisor.machine_by_id(id)?;
             let Some(machine) = found.filter(|found| found.domain_id().is_some()) else {
                 return Ok(None);
@@ -391,17 +410,15 @@ impl Run<'_> {
             machine.set_memory(before)?;
             Ok(Some((machine, before)))
         });
-        let (machine, before) = match asked {
-            Ok(found) => found?,
-            Err(error) => {
-                warnings.push(format!("{}: {error}", not_yet_back(subject)));
-                return None;
-            }
+        let Ok(found) = asked else {
+            warnings.push(not_yet_back(subject));
+            return None;
         };
+        let (machine, before) = found?;
         let (mut most, mut since) = (MemorySize::default(), Instant::now());
         loop {
             let asked = machine.clone();
-            let told = self.ask(subject, move || Ok((asked.state()?, asked.guest_memory()?)));
+            let told = self.of_qemu(subject, move || Ok((asked.state()?, asked.guest_memory()?)));
             let Ok((state, memory)) = told else { break };
             let actual = memory.actual.unwrap_or_default();
             if actual >= before {
@@ -458,7 +475,7 @@ impl Run<'_> {
             return Err(format!("it would not be trimmed: {why}"));
         }
         let machine = machine.clone();
-        let told = self.ask(subject, move || machine.guest_memory());
+        let told = self.of_qemu(subject, move || machine.guest_memory());
         let is_fresh = |told: &GuestMemory| {
             let at = i64::try_from(told.told_at).unwrap_or_default();
             Timestamp::now().as_second().saturating_sub(at) <= STALE

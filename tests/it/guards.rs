@@ -163,10 +163,10 @@ fn a_backup_makes_the_vm_busy_at_once() {
 }
 
 /// A file system of its own, as small as it gets; only root can make one.
-struct Small(std::path::PathBuf);
+pub(super) struct Small(pub(super) std::path::PathBuf);
 
 impl Small {
-    fn mount(host: &Session, size: &str) -> Option<Self> {
+    pub(super) fn mount(host: &Session, size: &str) -> Option<Self> {
         let folder = host.path("tmp/small");
         fs::create_dir(&folder).expect("a folder");
         let mounted = Command::new("mount")
