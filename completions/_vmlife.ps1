@@ -49,6 +49,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
             [CompletionResult]::new('--id', '--id', [CompletionResultType]::ParameterName, 'A running VM by its domain id, which changes at every start')
             [CompletionResult]::new('--exclude', '--exclude', [CompletionResultType]::ParameterName, 'Leave out the VMs whose name matches')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The image''s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)')
+            [CompletionResult]::new('--trim', '--trim', [CompletionResultType]::ParameterName, 'Shrink the guest''s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'How the answer is written')

@@ -211,7 +211,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --managed --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --managed --trim --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,6 +234,10 @@ _vmlife() {
                     return 0
                     ;;
                 --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trim)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,6 +45,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
             cand --id 'A running VM by its domain id, which changes at every start'
             cand --exclude 'Leave out the VMs whose name matches'
             cand --to 'The image''s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)'
+            cand --trim 'Shrink the guest''s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back'
             cand -c 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand --connect 'The libvirt to talk to; without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand -o 'How the answer is written'

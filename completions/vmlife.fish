@@ -47,6 +47,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s f -l file -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l trim -d 'Shrink the guest\'s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'

@@ -321,26 +321,8 @@ impl Run<'_> {
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
                     let mut words = format!("would be hibernated to {}", path.display());
                     if let Some(machine) = machine {
-                        let trim = self.options.trim;
-                        guarded = match self.before_save(machine, vm, &path, earlier.as_ref()) {
-                            // Whether there is room is judged again when it is trimmed.
-                            Err(failure) if trim.is_some() && failure.kind == Kind::Space => {
-                                let cautions = vec![failure.message];
-                                (
-                                    Remarks {
-                                        cautions,
-                                        ..Remarks::default()
-                                    },
-                                    None,
-                                )
-                            }
-                            guarded => guarded?,
-                        };
-                        match trim.map(|trim| self.rehearse_trim(machine, vm, &subject, trim)) {
-                            Some(Ok(trimmed)) => words += &trimmed,
-                            Some(Err(caution)) => guarded.0.cautions.push(caution),
-                            None => {}
-                        }
+                        let judged = self.before_save(machine, vm, &path, earlier.as_ref());
+                        guarded = self.rehearse_trim(machine, vm, &subject, judged, &mut words)?;
                     }
                     image = Some(path);
                     words

@@ -11,10 +11,11 @@
 use super::Run;
 use crate::definition::read_statistics_period;
 use crate::entity::{MemorySize, Vm, VmStatus};
+use crate::guard::Remarks;
 use crate::hypervisor::{GuestMemory, HypervisorError, Machine};
 use crate::interrupt::{cause_word, within};
 use crate::plan::Verb;
-use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::report::{Estimate, Failure, Kind, Outcome, VmRef};
 use crate::words::{quoted, size};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ fn noted(vm: &Vm) -> Option<MemorySize> {
     vm.vm_dynamic.as_ref()?.memory_before_trim
 }
 
-fn words(memory: MemorySize) -> String {
+fn size_of(memory: MemorySize) -> String {
     size(memory.bytes())
 }
 
@@ -144,7 +145,7 @@ impl Run<'_> {
         match saved {
             Ok(mut outcome) => {
                 if let Some(Trimmed { before, after }) = trimmed {
-                    let (before, after) = (words(before), words(after));
+                    let (before, after) = (size_of(before), size_of(after));
                     outcome.message += &format!(", trimmed from {before} to {after}");
                 }
                 outcome.warnings.extend(warnings);
@@ -234,8 +235,8 @@ impl Run<'_> {
             && after.kib() > wish.kib().saturating_add(NEAR)
         {
             warnings.push(format!(
-                "it was not trimmed to {}: that is less than what its guest uses, and a margin",
-                words(wish)
+                "it was not trimmed to {}: its guest needs more, or has not given it up",
+                size_of(wish)
             ));
         }
         Ok(trimmed)
@@ -307,8 +308,10 @@ impl Run<'_> {
         let (asked, size) = (machine.clone(), goal);
         let is_noted = self.of_qemu(subject, move || {
             let is_noted = Run::remember_trim(&asked, Some(before))?;
-            if is_noted {
-                asked.set_memory(size)?;
+            if is_noted && let Err(error) = asked.set_memory(size) {
+                // Over a connection that is lost this does not get through either, and the note stays.
+                Run::remember_trim(&asked, noted)?;
+                return Err(error);
             }
             Ok(is_noted)
         })?;
@@ -421,7 +424,7 @@ impl Run<'_> {
             let told = self.of_qemu(subject, move || Ok((asked.state()?, asked.guest_memory()?)));
             let Ok((state, memory)) = told else { break };
             let actual = memory.actual.unwrap_or_default();
-            if actual >= before {
+            if actual.kib().saturating_add(NEAR) >= before.kib() {
                 let noted = self.ask(subject, move || Run::remember_trim(&machine, None));
                 return noted.is_ok().then_some(before);
             }
@@ -459,18 +462,61 @@ impl Run<'_> {
             None
         };
         let before = self.give_back(subject, vm.id()?, None, warnings)?;
-        let before = words(before);
+        let before = size_of(before);
         Some(format!(", and has all of its memory back ({before})"))
     }
 
-    /// What would be trimmed, for the end of a sentence.
+    /// Adds to what the guards of a save have `judged`, and to the `words` of a dry run, how far the guest would be
+    /// shrunk.
     pub(super) fn rehearse_trim(
         &mut self,
         machine: &Machine,
         vm: &Vm,
         subject: &VmRef,
+        judged: Result<(Remarks, Option<Estimate>), Failure>,
+        words: &mut String,
+    ) -> Result<(Remarks, Option<Estimate>), Failure> {
+        let Some(trim) = self.options.trim else {
+            return judged;
+        };
+        let (mut remarks, estimate) = match judged {
+            // That is judged again when it is trimmed.
+            Err(Failure {
+                kind: Kind::Space,
+                message,
+                ..
+            }) => {
+                let cautions = vec![format!("untrimmed it {message}")];
+                (
+                    Remarks {
+                        cautions,
+                        ..Remarks::default()
+                    },
+                    None,
+                )
+            }
+            judged => judged?,
+        };
+        match self.foresee(machine, vm, subject, trim) {
+            Ok(Some((actual, goal))) => {
+                let (actual, goal) = (size_of(actual), size_of(goal));
+                *words += &format!(", trimmed from {actual} to about {goal}");
+            }
+            Ok(None) => *words += ", and not trimmed: its guest can give up too little",
+            Err(why) => remarks.cautions.push(why),
+        }
+        Ok((remarks, estimate))
+    }
+
+    /// From where to where a guest would be shrunk, as far as that can be told without asking it. `None` if that is
+    /// not worth it.
+    fn foresee(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: &VmRef,
         trim: Trim,
-    ) -> Result<String, String> {
+    ) -> Result<Option<(MemorySize, MemorySize)>, String> {
         if let Some(why) = obstacle(vm) {
             return Err(format!("it would not be trimmed: {why}"));
         }
@@ -487,11 +533,8 @@ impl Run<'_> {
             );
         };
         let goal = target(actual, usable, trim);
-        if actual.kib().saturating_sub(goal.kib()) < WORTHWHILE {
-            return Ok(", and not trimmed: its guest can give up too little".to_owned());
-        }
-        let (actual, goal) = (words(actual), words(goal));
-        Ok(format!(", trimmed from {actual} to about {goal}"))
+        let is_worth = actual.kib().saturating_sub(goal.kib()) >= WORTHWHILE;
+        Ok(is_worth.then_some((actual, goal)))
     }
 }
 
