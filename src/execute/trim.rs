@@ -176,14 +176,30 @@ impl Run<'_> {
             Err(failure) if failure.kind != Kind::Space => return Err(failure),
             Ok(_) | Err(_) => {}
         }
-        let stop = match self.ask_and_shrink(machine, vm, subject, trim, warnings) {
-            Ok(trimmed) => return Ok(trimmed),
-            Err(stop) => stop,
-        };
-        if let Stop::Lost(error) = &stop {
+        let mut period = None;
+        let shrunk = self.ask_and_shrink(machine, vm, subject, trim, &mut period);
+        if let Err(Stop::Lost(error)) = &shrunk {
             let back = self.reconnect(subject, "hibernated", None, error);
             back.map_err(|failure| failure.warned(vec![not_yet_back(subject)]))?;
+            // What it says of the VM is of no matter: whatever is done next finds that out.
+            let _ = self.picked_up(machine.id());
         }
+        if let Some(period) = period {
+            let again = self.again(machine);
+            let reset = self.of_qemu(subject, move || again().set_statistics_period(period));
+            if reset.is_err() {
+                warnings.push(format!(
+                    "its balloon asks the guest every {PERIOD} s what it uses, and no longer as before"
+                ));
+            }
+        }
+        let stop = match shrunk {
+            Ok(trimmed) => {
+                warnings.extend(shortfall(trim, trimmed));
+                return Ok(trimmed);
+            }
+            Err(stop) => stop,
+        };
         self.give_back(subject, machine.id(), None, warnings);
         let mut given_up = |failure: Failure| Err(failure.warned(std::mem::take(warnings)));
         match stop {
@@ -204,56 +220,32 @@ impl Run<'_> {
         }
     }
 
-    /// Shrinks a guest, and has it tell meanwhile what it uses.
+    /// Shrinks a guest, and has it tell meanwhile what it uses; `period` is how often it did before, if that was
+    /// otherwise.
     fn ask_and_shrink(
         &mut self,
         machine: &Machine,
         vm: &Vm,
         subject: &VmRef,
         trim: Trim,
-        warnings: &mut Vec<String>,
+        period: &mut Option<u32>,
     ) -> Result<Option<Trimmed>, Stop> {
         if let Some(why) = obstacle(vm) {
             return Err(Stop::Vain(why.to_owned()));
         }
         // Over a connection of its own: a QEMU that hangs must not hold up what follows.
         let (hypervisor, asked) = (Arc::clone(&self.inventory.hypervisor), machine.clone());
-        let (machine, first, period) = self.of_qemu(subject, move || {
+        let (machine, first, before) = self.of_qemu(subject, move || {
             let asked = hypervisor.apart().same(&asked)?;
             let (first, xml) = (asked.guest_memory()?, asked.xml()?);
             Ok((asked, first, read_statistics_period(&xml)))
         })?;
-        self.set_period(&machine, subject, period, PERIOD)?;
-        let shrunk = self.shrink(&machine, noted(vm), subject, trim, first);
-        if self.set_period(&machine, subject, PERIOD, period).is_err() {
-            warnings.push(format!(
-                "its balloon asks the guest every {PERIOD} s what it uses, and no longer as before"
-            ));
+        if before != PERIOD {
+            *period = Some(before);
+            let asked = machine.clone();
+            self.of_qemu(subject, move || asked.set_statistics_period(PERIOD))?;
         }
-        let trimmed = shrunk?;
-        if let (Trim::To(wish), Some(Trimmed { after, .. })) = (trim, trimmed)
-            && after.kib() > wish.kib().saturating_add(NEAR)
-        {
-            warnings.push(format!(
-                "it was not trimmed to {}: its guest needs more, or has not given it up",
-                size_of(wish)
-            ));
-        }
-        Ok(trimmed)
-    }
-
-    fn set_period(
-        &mut self,
-        machine: &Machine,
-        subject: &VmRef,
-        from: u32,
-        to: u32,
-    ) -> Result<(), Stop> {
-        if from == to {
-            return Ok(());
-        }
-        let machine = machine.clone();
-        self.of_qemu(subject, move || machine.set_statistics_period(to))
+        self.shrink(&machine, noted(vm), subject, trim, first)
     }
 
     /// Asks libvirt for something that QEMU has to do or to tell. One that hangs is no reason to wait.
@@ -536,6 +528,19 @@ impl Run<'_> {
         let is_worth = actual.kib().saturating_sub(goal.kib()) >= WORTHWHILE;
         Ok(is_worth.then_some((actual, goal)))
     }
+}
+
+/// What is to be said if a guest has not been shrunk as far as was wished.
+fn shortfall(trim: Trim, trimmed: Option<Trimmed>) -> Option<String> {
+    let (Trim::To(wish), Some(Trimmed { after, .. })) = (trim, trimmed) else {
+        return None;
+    };
+    (after.kib() > wish.kib().saturating_add(NEAR)).then(|| {
+        format!(
+            "it was not trimmed to {}: its guest needs more, or has not given it up",
+            size_of(wish)
+        )
+    })
 }
 
 fn not_yet_back(subject: &VmRef) -> String {

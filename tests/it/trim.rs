@@ -230,6 +230,25 @@ fn a_cancel_gives_the_memory_back_at_once() {
 }
 
 #[test]
+fn a_daemon_that_dies_meanwhile_and_comes_back_gives_the_memory_back() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::with_balloon(&host, "vm", (384, 384), 200);
+    let before = guest.last_tick();
+    let trimming = begin_to_trim(&host, 384 * MIB);
+    host.kill_daemon();
+    host.start_daemon();
+    let ran = end_of(trimming);
+    if ran.code == 0 {
+        // It was done before the daemon died, and the save was asked of the new one.
+        host.vmlife(["restore", "vm"]).succeeds();
+    } else {
+        ran.ends_with(10);
+    }
+    has_all_of(384 * MIB, &host);
+    guest.goes_on_after(&before);
+}
+
+#[test]
 fn what_cannot_be_trimmed_is_hibernated_all_the_same() {
     let Some(host) = Session::start() else { return };
     host.vmlife(["hibernate", "vm", "--trim", "--managed"])
