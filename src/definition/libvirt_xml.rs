@@ -134,6 +134,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_balloon_that_asks_for_statistics_tells_how_often() {
+        let of = |balloon: &str| {
+            read_statistics_period(&format!("<domain><devices>{balloon}</devices></domain>"))
+        };
+        assert_eq!(
+            of("<memballoon model='virtio'><stats period='5'/></memballoon>"),
+            5
+        );
+        assert_eq!(of("<memballoon model='virtio'/>"), 0);
+        assert_eq!(of(""), 0);
+        assert_eq!(read_statistics_period("<domain"), 0);
+    }
+
+    #[test]
     fn a_snapshot_tells_its_place_in_the_tree_its_memory_and_its_configuration() {
         let snapshot = read_snapshot(
             "before-update",

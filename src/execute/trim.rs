@@ -36,8 +36,9 @@ const NEAR: u64 = 1024;
 
 /// How often the guest is to tell what it uses while it shrinks, in seconds.
 const PERIOD: u32 = 1;
-/// How often the balloon is looked at.
-const POLL: Duration = Duration::from_millis(100);
+/// How often the balloon is looked at: so often that little happens between what the guest tells and the look
+/// before.
+const POLL: Duration = Duration::from_millis(20);
 /// How long QEMU may take to answer.
 const QEMU_LIMIT: Duration = Duration::from_secs(10);
 /// A guest that has never told what it uses, and does not when it is asked, has no driver.
