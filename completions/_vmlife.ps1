@@ -55,6 +55,8 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
             [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'How many VMs are worked on at once; without it as many as processors and disk can do')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'How many VMs are worked on at once; without it as many as processors and disk can do')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'The image''s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)')
+            [CompletionResult]::new('--trim', '--trim', [CompletionResultType]::ParameterName, 'Shrink the guest''s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back')
+            [CompletionResult]::new('--within', '--within', [CompletionResultType]::ParameterName, 'So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it')
             [CompletionResult]::new('-c', '-c', [CompletionResultType]::ParameterName, 'The libvirt to talk to (several: on several hosts); without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('--connect', '--connect', [CompletionResultType]::ParameterName, 'The libvirt to talk to (several: on several hosts); without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)')
             [CompletionResult]::new('--hosts', '--hosts', [CompletionResultType]::ParameterName, 'A file in YAML that lists hosts: name, uri, labels')

@@ -215,7 +215,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --running --paused --bypass-cache --checksum --force --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --trim --running --paused --bypass-cache --checksum --force --within --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -258,6 +258,14 @@ _vmlife() {
                     return 0
                     ;;
                 --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --within)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -51,6 +51,8 @@ set edit:completion:arg-completer[vmlife] = {|@words|
             cand -j 'How many VMs are worked on at once; without it as many as processors and disk can do'
             cand --jobs 'How many VMs are worked on at once; without it as many as processors and disk can do'
             cand --to 'The image''s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)'
+            cand --trim 'Shrink the guest''s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back'
+            cand --within 'So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it'
             cand -c 'The libvirt to talk to (several: on several hosts); without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand --connect 'The libvirt to talk to (several: on several hosts); without it libvirt''s own rules choose (LIBVIRT_DEFAULT_URI ...)'
             cand --hosts 'A file in YAML that lists hosts: name, uri, labels'

@@ -51,6 +51,8 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s l -l selecto
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l trim -d 'Shrink the guest\'s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l within -d 'So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'

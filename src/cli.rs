@@ -1,5 +1,6 @@
 //! The command line, declared; what it means is decided elsewhere.
 
+use crate::entity::MemorySize;
 use crate::render::{Column, columns};
 use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
@@ -238,6 +239,17 @@ pub enum Command {
         /// Let libvirt keep the image itself: whatever starts the VM next then restores it
         #[arg(long, conflicts_with = "to")]
         managed: bool,
+        /// How far the guests are shrunk first.
+        #[arg(
+            long,
+            value_name = "SIZE",
+            // Else it would swallow the TARGET behind it.
+            require_equals = true,
+            value_parser = MemorySize::parse_typed,
+            help = "Shrink the guest's memory first by its balloon, to SIZE (such as 512M) or, without it, to what \
+                the guest uses and a margin; a restore gives all back"
+        )]
+        trim: Option<Option<MemorySize>>,
         /// How the image is written.
         #[command(flatten)]
         image: Image,

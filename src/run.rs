@@ -1,7 +1,7 @@
 //! The way from words to an exit status: open, select, execute, render.
 
 use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Fleet, Options, execute, losses};
+use crate::execute::{Fleet, Options, Trim, execute, losses};
 use crate::hosts::{Host, hosts};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
 use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
@@ -261,6 +261,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             wishes: Wishes::default(),
             to: None,
             managed: false,
+            trim: None,
             flags: ImageFlags::default(),
             keep: false,
             checksum: false,
@@ -277,6 +278,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
         Command::Hibernate {
             to,
             managed,
+            trim,
             image,
             checksum,
             force,
@@ -287,6 +289,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.managed = *managed;
+            request.options.trim = trim.map(|size| size.map_or(Trim::ToUse, Trim::To));
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -365,6 +368,10 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--together goes with none of --managed, --force, --or-start and --discard"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
+    } else if request.options.managed && request.options.trim.is_some() {
+        "--managed and --trim exclude each other: what starts the VM next would not give its memory back"
+    } else if acting.together && request.options.trim.is_some() {
+        "--together and --trim exclude each other: a paused guest gives no memory"
     } else if request.selection.is_empty() && request.from.is_none() {
         "which VM? Name at least one TARGET, or say --all, -l or --group"
     } else {

@@ -173,6 +173,7 @@ impl Run<'_> {
             self.take_note(&subject, &mut warnings, move |warnings| {
                 Run::remember_restore(&restored, saved_at, warnings);
             });
+            self.give_back(&subject, machine.id(), None, &mut warnings);
         } else {
             self.take_note(&subject, &mut warnings, move |warnings| {
                 Run::remember_start(&machine, warnings);

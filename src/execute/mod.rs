@@ -16,11 +16,13 @@ mod save;
 mod start;
 mod switch;
 mod together;
+mod trim;
 mod trouble;
 mod watch;
 
 pub(crate) use discard::losses;
 pub use fleet::Fleet;
+pub use trim::Trim;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
@@ -54,6 +56,8 @@ pub struct Options {
     pub to: Option<PathBuf>,
     /// Whether libvirt is to keep the image itself, as its managed save.
     pub managed: bool,
+    /// How far guests are shrunk before they are hibernated, if they are.
+    pub trim: Option<Trim>,
     /// How images are written and read.
     pub flags: ImageFlags,
     /// Whether a restored image stays, marked as used.
@@ -189,10 +193,17 @@ impl Run<'_> {
                 return Err(Failure::new(Kind::State, format!("{words} (--strict)")));
             }
             Decision::Already(words) => {
-                let status = Some(vm.status());
+                let mut warnings = Vec::new();
+                let restored = if self.options.dry_run {
+                    None
+                } else {
+                    self.make_up_for_trim(vm, &subject, &mut warnings)
+                };
                 return Ok(Outcome {
-                    status,
-                    ..Outcome::done(subject, words)
+                    status: Some(vm.status()),
+                    changed: restored.is_some(),
+                    warnings,
+                    ..Outcome::done(subject, words + restored.as_deref().unwrap_or_default())
                 });
             }
             Decision::Do(step) => step,
@@ -221,10 +232,7 @@ impl Run<'_> {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
             (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
             (Step::Start, None) => self.define_and_start(&entry, subject),
-            (Step::Save, Some(machine)) if self.options.managed => {
-                self.save_managed(machine, vm, subject)
-            }
-            (Step::Save, Some(machine)) => self.save(machine, vm, subject),
+            (Step::Save, Some(machine)) => self.hibernate(machine, vm, &subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
             (Step::Start, Some(machine)) => self.start(machine, vm, subject),
             (Step::Resume, Some(machine)) if verb == Verb::Restore => {
@@ -241,6 +249,11 @@ impl Run<'_> {
         let mut outcome = outcome?;
         if let (Step::Start, Some(_)) = (step, &entry.machine) {
             outcome.warnings.extend(not_as_defined(&entry));
+        }
+        if matches!(step, Step::Resume | Step::WakeUp) {
+            let subject = outcome.vm.clone();
+            let back = self.make_up_for_trim(vm, &subject, &mut outcome.warnings);
+            outcome.message += back.as_deref().unwrap_or_default();
         }
         Ok(Outcome {
             step: Some(step),
@@ -331,10 +344,11 @@ impl Run<'_> {
                 } else {
                     let path = self.destination(id_of(vm)?)?;
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
+                    let mut words = format!("would be hibernated to {}", path.display());
                     if let Some(machine) = machine {
-                        guarded = self.before_save(machine, vm, &path, earlier.as_ref())?;
+                        let judged = self.before_save(machine, vm, &path, earlier.as_ref());
+                        guarded = self.rehearse_trim(machine, vm, &subject, judged, &mut words)?;
                     }
-                    let words = format!("would be hibernated to {}", path.display());
                     image = Some(path);
                     words
                 };

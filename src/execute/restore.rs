@@ -2,7 +2,7 @@
 
 use super::watch::{Cancel, Ended, end_loading, left};
 use super::{Run, id_of, path_text, state_words};
-use crate::entity::{DomainState, Verdict, Vm, VmStatus};
+use crate::entity::{DomainState, MemorySize, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
 use crate::interrupt::{cause_word, within};
@@ -178,6 +178,10 @@ impl Run<'_> {
             .and_then(|marked| marked.image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
         let image = image.map(|marked| marked.image);
+        let recorded = image.as_ref().and_then(trimmed_from);
+        if recorded.is_some() || image.as_ref().is_none_or(was_trimmed) {
+            self.give_back(&subject, id, recorded, &mut warnings);
+        }
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
         Ok(Outcome {
@@ -574,6 +578,17 @@ impl Run<'_> {
         let marked = self.set_aside(vm, None, warnings);
         leave_behind(marked, warnings);
     }
+}
+
+/// Whether the guest in an image was shrunk before it was saved, by the note that it has itself.
+fn was_trimmed(image: &ImageFile) -> bool {
+    let vm = image.vm.as_ref().and_then(|vm| vm.vm_dynamic.as_ref());
+    vm.is_some_and(|dynamic| dynamic.memory_before_trim.is_some())
+}
+
+/// What it had before, by the record of the image.
+fn trimmed_from(image: &ImageFile) -> Option<MemorySize> {
+    image.record.as_ref()?.memory_before_trim
 }
 
 /// How to go on with a VM that is loaded.

@@ -421,6 +421,7 @@ impl<'a> Run<'a> {
                 .filter_map(|(target, path)| DiskIdentity::of(target, &path?).ok()?)
                 .collect(),
             next_disks: moved_disks(&then.files, &now.files),
+            memory_before_trim: dynamic.and_then(|dynamic| dynamic.memory_before_trim),
             forced: save.forced.clone(),
             usage: None,
             known_start: None,

@@ -4,10 +4,12 @@
 
 mod error;
 mod ffi;
+mod memory;
 mod query;
 mod record;
 
 pub use error::HypervisorError;
+pub use memory::GuestMemory;
 pub use record::{
     AddressSource, BlockInfo, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot,
     Record, StatisticsGroups, Value, XmlFlags,

@@ -360,6 +360,7 @@ impl ImageFile {
             untold_disks: Vec::new(),
             firmware: Vec::new(),
             next_disks: Vec::new(),
+            memory_before_trim: None,
             forced: Vec::new(),
             usage: None,
             known_start: None,

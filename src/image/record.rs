@@ -3,7 +3,7 @@
 use super::user::own_uid;
 use super::{CAREFUL, DiskIdentity};
 use crate::definition::MovedDisk;
-use crate::entity::VmStatus;
+use crate::entity::{MemorySize, VmStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata, OpenOptions};
@@ -73,6 +73,9 @@ pub struct Record {
     /// Disks that the next boot was to have in other files already when it was saved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next_disks: Vec<MovedDisk>,
+    /// The memory that the guest had, in MiB, before it was shrunk for the save; it is given back after a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_before_trim: Option<MemorySize>,
     /// What was done against a guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced: Vec<Forced>,

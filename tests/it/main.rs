@@ -31,4 +31,5 @@ mod scale;
 mod showing;
 mod terminal;
 mod traps;
+mod trim;
 mod trouble;
