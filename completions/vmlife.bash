@@ -80,11 +80,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -246,11 +246,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -296,11 +296,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -350,11 +350,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -400,11 +400,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -462,11 +462,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -496,11 +496,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

@@ -28,6 +28,7 @@ complete -c vmlife -n "__fish_vmlife_needs_command" -s c -l connect -d 'The libv
 complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -51,6 +52,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -76,6 +78,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -102,6 +105,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s c -l connect -d 
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -120,6 +124,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s c -l connect -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -168,6 +173,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s c -l connect -d '
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -186,6 +192,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s c -l connect -
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"

@@ -294,6 +294,8 @@ pub enum Form {
     Wide,
     /// For programs
     Json,
+    /// For programs, a line of JSON for each VM as soon as it is there
+    Jsonl,
     /// For programs and people; of show: definitions that load again
     Yaml,
     /// libvirt's own XML (show only)

@@ -443,6 +443,35 @@ pub struct Answer<'a> {
     pub vms: &'a [Vm],
 }
 
+/// One line of what `-o jsonl` prints of what is shown: an entry of the list that `-o json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "LineOf{T}"))]
+#[serde(rename_all = "camelCase")]
+pub struct Line<'a, T> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: &'a T,
+}
+
+/// One line of what `-o jsonl` prints of a command that acts: what became of one VM.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct OutcomeLine<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// What was asked for.
+    pub verb: Verb,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// What became of the VM.
+    #[serde(flatten)]
+    pub outcome: &'a Outcome,
+}
+
 /// What `show --images` answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -247,33 +247,24 @@ impl Drop for Statistics {
     }
 }
 
-/// `virConnectGetAllDomainStats`; the wrapper in `virt` leaks the records.
-pub(super) fn all_statistics(
-    connection: &Connect,
+/// `virDomainListGetStats` of domains of one connection, in their order; those that are no more are left out.
+pub(super) fn statistics(
+    domains: &[&Domain],
     groups: u32,
     flags: u32,
 ) -> Result<Vec<(DomainHandle, Record)>, Error> {
+    // libvirt takes an empty list for a mistake of the program's.
+    if domains.is_empty() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: only the call below uses the pointers, while `domains` hold their references.
+    let pointers = domains.iter().map(|domain| unsafe { domain.as_ptr() });
+    let mut pointers: Vec<_> = pointers.chain([ptr::null_mut()]).collect();
     Statistics::of(|list| {
-        // SAFETY: `connection` holds a reference during the call; `list` outlives it.
-        unsafe { sys::virConnectGetAllDomainStats(connection.as_ptr(), groups, list, flags) }
+        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
+        unsafe { sys::virDomainListGetStats(pointers.as_mut_ptr(), groups, list, flags) }
     })?
     .records()
-}
-
-/// `virDomainListGetStats` of one domain; `None` if it is no more.
-pub(super) fn statistics(
-    domain: &Domain,
-    groups: u32,
-    flags: u32,
-) -> Result<Option<Record>, Error> {
-    // SAFETY: only the call below uses the pointer, while `domain` holds a reference.
-    let mut domains = [unsafe { domain.as_ptr() }, ptr::null_mut()];
-    let found = Statistics::of(|list| {
-        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
-        unsafe { sys::virDomainListGetStats(domains.as_mut_ptr(), groups, list, flags) }
-    })?
-    .records()?;
-    Ok(found.into_iter().next().map(|(_, record)| record))
 }
 
 /// `virDomainInterfaceAddresses`; the wrapper in `virt` leaks the interfaces.

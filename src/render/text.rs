@@ -9,6 +9,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// How, when and where something is looked at.
+#[derive(Clone)]
 pub(super) struct View {
     /// The columns of the terminal; a pipe has no end of them.
     pub(super) width: Option<u16>,
