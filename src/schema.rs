@@ -4,7 +4,7 @@
 
 use crate::entity::Vm;
 use crate::report::{
-    Answer, Difference, Differences, Images, Line, ListedImage, OutcomeLine, Report,
+    Answer, Change, Difference, Differences, Images, Line, ListedImage, OutcomeLine, Report,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -104,12 +104,13 @@ fn line() -> Value {
     let shown = one_of(SchemaGenerator::subschema_for::<Line<'_, Vm>>);
     let listed = one_of(SchemaGenerator::subschema_for::<Line<'_, ListedImage>>);
     let compared = one_of(SchemaGenerator::subschema_for::<Line<'_, Difference>>);
+    let changed = one_of(SchemaGenerator::subschema_for::<Change>);
     let failed = one_of(SchemaGenerator::subschema_for::<Report>);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vmlife: a line of what -o jsonl prints",
-        "description": "What became of a VM, a VM that is shown, an image that is listed, or a difference that was found; at last the report of a command that failed as a whole.",
-        "oneOf": [acted, shown, listed, compared, failed],
+        "description": "What became of a VM, a VM that is shown, an image that is listed, a difference that was found, or a change that was watched; at last the report of a command that failed as a whole.",
+        "oneOf": [acted, shown, listed, compared, changed, failed],
         "$defs": generator.take_definitions(true),
     });
     tidy(&mut schema, &Contract::Written);

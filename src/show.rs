@@ -14,6 +14,7 @@ use crate::render::{self, Output, Shown};
 use crate::report::{Difference, Event, Failure, Kind, ListedImage, Progress, Sink, VmRef};
 use crate::run::{LOOK_LIMIT, in_time, variable};
 use crate::select::{Selection, is_file_name, listing_failed, patterns, select};
+use crate::watch::watch;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
@@ -73,6 +74,9 @@ pub(crate) fn show(
     let form = cli.common.output;
     if let Some(problem) = showing.problem(form) {
         return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
+    }
+    if showing.watch {
+        return watch(selection, showing, form, interrupt, connect, output);
     }
     if showing.images {
         return images(cli, selection, showing, interrupt, output);

@@ -4,10 +4,12 @@
 
 mod error;
 mod ffi;
+mod notice;
 mod query;
 mod record;
 
 pub use error::HypervisorError;
+pub use notice::{Notice, Notices, listen_always};
 pub use record::{
     AddressSource, BlockInfo, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot,
     Record, StatisticsGroups, Value, XmlFlags,

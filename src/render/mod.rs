@@ -5,6 +5,7 @@ mod images;
 mod list;
 mod page;
 mod progress;
+mod screen;
 mod table;
 mod text;
 
@@ -15,15 +16,19 @@ use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
 use crate::report::{
-    Answer, Difference, Differences, Event, Failure, Images, Kind, Line, ListedImage, Outcome,
-    OutcomeLine, Report, Sink,
+    Answer, Change, Difference, Differences, Event, Failure, Images, Kind, Line, ListedImage,
+    Outcome, OutcomeLine, Report, Sink,
 };
 use crate::words::count;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use list::List;
 use progress::Meter;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use screen::Screen;
 use serde::Serialize;
+use std::env;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use text::{View, harmless, seconds, treacherous};
@@ -36,6 +41,7 @@ pub struct Output {
     quiet: bool,
     verbose: bool,
     meter: Meter,
+    watched: Watched,
     /// The first thing that went wrong while writing the answer.
     trouble: Option<io::Error>,
 }
@@ -60,6 +66,14 @@ enum Kept {
     Nothing,
 }
 
+/// How VMs are watched.
+enum Watched {
+    /// A line for each change, after the list.
+    Lines(Option<Box<List>>),
+    /// A list that is drawn anew.
+    Screen(Box<Screen>),
+}
+
 impl Output {
     /// Looks at where the streams go.
     #[must_use]
@@ -72,6 +86,7 @@ impl Output {
             quiet,
             verbose,
             meter,
+            watched: Watched::Lines(None),
             trouble: None,
         }
     }
@@ -153,10 +168,74 @@ impl Output {
         }
     }
 
+    /// Begins to show VMs and what becomes of them. On a terminal the list is drawn anew, elsewhere each change
+    /// is a line.
+    pub fn watch(&mut self, showing: &Showing) {
+        let columns = list::chosen(self.form, &showing.columns);
+        let titled = !showing.no_headers;
+        self.watched = if self.form == Form::Jsonl {
+            Watched::Lines(None)
+        } else if is_movable() {
+            Watched::Screen(Box::new(Screen::new(columns, titled)))
+        } else {
+            Watched::Lines(Some(Box::new(List::new(columns, titled, view()))))
+        };
+    }
+
+    /// Whether a list is drawn anew whenever something changes.
+    #[must_use]
+    pub fn is_screen(&self) -> bool {
+        matches!(self.watched, Watched::Screen(_))
+    }
+
+    /// Shows a VM that is watched from now on.
+    pub fn found(&mut self, change: &Change, vm: Vm) {
+        match &mut self.watched {
+            Watched::Screen(screen) => screen.put(vm),
+            Watched::Lines(Some(list)) => list.add(&vm),
+            Watched::Lines(None) => self.answer(&json_line(change)),
+        }
+    }
+
+    /// Shows all that was found.
+    pub fn all_found(&mut self) {
+        if let Watched::Lines(list) = &mut self.watched
+            && let Some(list) = list.take()
+        {
+            self.write(|out| list.write(out));
+        }
+        self.draw();
+    }
+
+    /// Shows what has become of a VM; `vm` is how it is now, unless it is gone. What is no news is only drawn.
+    pub fn changed(&mut self, change: &Change, vm: Option<Vm>, is_news: bool) {
+        match &mut self.watched {
+            Watched::Screen(screen) => match vm {
+                Some(vm) => screen.put(vm),
+                None => screen.remove(change.vm.id),
+            },
+            Watched::Lines(_) if !is_news => {}
+            Watched::Lines(_) if self.form == Form::Jsonl => self.answer(&json_line(change)),
+            Watched::Lines(_) => {
+                let line = text::change(change, vm.as_ref(), &view());
+                self.answer(&(line + "\n"));
+            }
+        }
+    }
+
+    /// Draws the list that stays up to date, if there is one.
+    pub fn draw(&mut self) {
+        if let Watched::Screen(screen) = &mut self.watched {
+            let (view, height) = (view(), height());
+            let text = screen.draw(view, height);
+            self.answer(&text);
+        }
+    }
+
     /// Whether nobody reads the answer any more, so that there is no need for more of it.
     #[must_use]
     pub fn is_unread(&self) -> bool {
-        self.trouble.is_some()
+        self.trouble.is_some() || reader_is_gone()
     }
 
     /// Prints a list of images, or in the form that was asked for.
@@ -245,6 +324,9 @@ impl Output {
     /// Says something that is neither the answer nor an error.
     pub fn words(&mut self, words: &str) {
         if !self.quiet {
+            if let Watched::Screen(screen) = &mut self.watched {
+                screen.leave();
+            }
             say(words);
         }
     }
@@ -486,6 +568,27 @@ fn view() -> View {
         now: Timestamp::now(),
         zone: TimeZone::system(),
     }
+}
+
+/// Whether standard output is a terminal on which the cursor can be moved.
+fn is_movable() -> bool {
+    let is_plain = |kind: OsString| kind.is_empty() || kind == "dumb";
+    io::stdout().is_terminal() && !env::var_os("TERM").is_none_or(is_plain)
+}
+
+/// Whether whoever read standard output has closed it, as far as that can be told without writing.
+fn reader_is_gone() -> bool {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let found = poll(&mut asked, Some(&Timespec::default()));
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    found.is_ok() && asked[0].revents().intersects(gone)
+}
+
+/// The lines of the terminal.
+fn height() -> u16 {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(24, |(_, height)| height.0)
 }
 
 /// The columns of the terminal; a pipe has no end of them.

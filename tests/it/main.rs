@@ -31,3 +31,4 @@ mod showing;
 mod terminal;
 mod traps;
 mod trouble;
+mod watching;
