@@ -419,7 +419,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -c -o -q -v -h -V --file --id --exclude --columns --no-headers --sample --inactive --migratable --diff --images --verify --security-info --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -c -o -q -v -h -V --file --id --exclude --columns --no-headers --sample --inactive --migratable --diff --images --verify --watch --security-info --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -183,6 +183,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l migratable -d 'The form that can move to another host'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l images -d 'List images, without a daemon: those in the folders that are named, else in the image place'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l verify -d 'Read images, and compare them with their checksums; a damaged one makes the exit status 7'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l watch -d 'Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l security-info -d 'Show passwords, keys and scripts, too; needs a connection that may do anything'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'

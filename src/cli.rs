@@ -118,7 +118,7 @@ pub struct Image {
 }
 
 /// What is shown of VMs, and how.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Showing {
     /// A list of these columns, separated by commas

@@ -16,8 +16,9 @@ use std::time::Duration;
 use std::vec;
 use uuid::Uuid;
 
-/// Of how many VMs libvirt is asked in one call, so that no answer is too long.
-pub(crate) const BATCH: usize = 500;
+/// Of how many VMs libvirt is asked in one call: so few that what is known of them takes little memory, and so
+/// many that a call for them takes little time.
+pub(crate) const BATCH: usize = 200;
 /// How long a list waits for each QEMU to tell of its VM.
 const LIST_LIMIT: Duration = Duration::from_secs(5);
 

@@ -111,29 +111,35 @@ pub(crate) fn show(
         ..selection.clone()
     };
     let mut answer = Answer {
-        form,
         showing,
         interrupt,
-        inventory: None,
         shown: output.shown(named, showing),
         kind: Kind::Done,
     };
     for (vm, source) in subjects {
-        answer.add(vm, &source, output)?;
+        let xml = xml_beneath(form, None, &vm, &source, showing);
+        answer.add(vm, &source, xml, output)?;
     }
     if files.is_empty() || !of_daemon.is_empty() {
         let connected = connect()?;
-        answer.inventory = Some(Arc::clone(&connected));
         let depth = render::depth(form, &showing.columns, named);
-        look(&connected, &of_daemon, depth, showing, interrupt, |seen| {
-            for warning in &seen.warnings {
-                output.warning(warning);
-            }
-            for entry in seen.entries {
-                answer.add(entry.vm, &Source::Found(entry.machine), output)?;
-            }
-            Ok(!output.is_unread())
-        })?;
+        let looking = (depth, form);
+        look(
+            &connected,
+            &of_daemon,
+            looking,
+            showing,
+            interrupt,
+            |seen| {
+                for warning in &seen.warnings {
+                    output.warning(warning);
+                }
+                for (entry, xml) in seen.entries {
+                    answer.add(entry.vm, &Source::Found(entry.machine), xml, output)?;
+                }
+                Ok(!output.is_unread())
+            },
+        )?;
         // Closing the connection would wait for a daemon that may never answer; the process ends now.
         std::mem::forget(connected);
     }
@@ -144,39 +150,30 @@ pub(crate) fn show(
 
 /// An answer that grows by one VM after another.
 struct Answer<'a> {
-    form: Form,
     showing: &'a Showing,
     interrupt: &'a Interrupt,
-    inventory: Option<Arc<Inventory>>,
     shown: Shown,
     kind: Kind,
 }
 
 impl Answer<'_> {
-    fn add(&mut self, mut vm: Vm, source: &Source, output: &mut Output) -> Result<(), Failure> {
-        let showing = self.showing;
-        if showing.security_info {
+    fn add(
+        &mut self,
+        mut vm: Vm,
+        source: &Source,
+        xml: Xml,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        if self.showing.security_info {
             vm.reveal_secrets();
         } else {
             vm.hide_secrets_of_places();
         }
-        if showing.verify {
+        if self.showing.verify {
             let found = verify_all(&mut vm, source, self.interrupt, output)?;
             self.kind = worse(self.kind, found);
         }
-        let inventory = self.inventory.as_deref();
-        let has_xml = matches!(self.form, Form::Json | Form::Jsonl | Form::Yaml);
-        if has_xml && source.has_more_than(&vm) {
-            match xml_of(inventory, &vm, source, showing) {
-                Ok(xml) => vm.domain_xml = Some(xml),
-                // Of a VM of which only an image is left there is none.
-                Err(failure) if failure.kind == Kind::NotFound => {}
-                Err(failure) => output.warning(&failure.to_string()),
-            }
-        }
-        output.show(&mut self.shown, vm, |vm| {
-            xml_of(inventory, vm, source, showing)
-        })
+        output.show(&mut self.shown, vm, xml)
     }
 }
 
@@ -347,8 +344,8 @@ fn worse(one: Kind, other: Kind) -> Kind {
 
 /// Some of the VMs that are meant.
 pub(crate) struct Seen {
-    /// The VMs, looked at as closely as is asked for.
-    pub(crate) entries: Vec<Entry>,
+    /// The VMs, looked at as closely as is asked for, with the XML that their form needs.
+    pub(crate) entries: Vec<(Entry, Xml)>,
     /// What could not be learnt of them.
     pub(crate) warnings: Vec<String>,
 }
@@ -361,18 +358,18 @@ const CLOSELY: usize = 50;
 pub(crate) fn look(
     inventory: &Arc<Inventory>,
     selection: &Selection,
-    depth: Depth,
+    looking: (Depth, Form),
     showing: &Showing,
     interrupt: &Interrupt,
     mut take: impl FnMut(Seen) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    let more = wishes(showing);
     let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
     // Nobody runs ahead: what is seen is taken before more is looked at.
     let (sender, mut receiver) = mpsc::sync_channel(0);
     let (inventory, selection) = (Arc::clone(inventory), selection.clone());
+    let showing = showing.clone();
     thread::spawn(move || {
-        let looked = look_at_all(&inventory, &selection, depth, more, |seen| {
+        let looked = look_at_all(&inventory, &selection, looking, &showing, |seen| {
             sender.send(Ok(seen)).is_ok()
         });
         if let Err(failure) = looked {
@@ -404,11 +401,12 @@ fn look_at_once(
     output: &mut Output,
 ) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
-    look(inventory, selection, depth, showing, interrupt, |seen| {
+    let looking = (depth, Form::Table);
+    look(inventory, selection, looking, showing, interrupt, |seen| {
         for warning in &seen.warnings {
             output.warning(warning);
         }
-        entries.extend(seen.entries);
+        entries.extend(seen.entries.into_iter().map(|(entry, _)| entry));
         Ok(true)
     })?;
     Ok(entries)
@@ -426,10 +424,11 @@ pub(crate) fn wishes(showing: &Showing) -> observe::Wishes {
 fn look_at_all(
     inventory: &Arc<Inventory>,
     selection: &Selection,
-    depth: Depth,
-    more: observe::Wishes,
+    (depth, form): (Depth, Form),
+    showing: &Showing,
     mut give: impl FnMut(Seen) -> bool,
 ) -> Result<(), Failure> {
+    let more = wishes(showing);
     let mut observer = Observer::new(inventory);
     let mut see = |mut entries: Vec<Entry>| {
         let gaps = observer.observe(&mut entries, depth, more);
@@ -439,7 +438,15 @@ fn look_at_all(
         if depth == Depth::Whole && !selection.all {
             warnings.extend(observe::flaws(&entries));
         }
-        Ok(give(Seen { entries, warnings }))
+        let entries = entries.into_iter().map(|entry| {
+            let source = Source::Found(entry.machine.clone());
+            let xml = xml_beneath(form, Some(inventory), &entry.vm, &source, showing);
+            (entry, xml)
+        });
+        Ok(give(Seen {
+            entries: entries.collect(),
+            warnings,
+        }))
     };
     if !selection.all {
         let wishes = Wishes::default();
@@ -496,6 +503,25 @@ fn of_image(path: &Path) -> Result<Subject, Failure> {
         ..vm
     };
     Ok((vm, Source::Image(xml)))
+}
+
+/// Domain XML, if it is needed, or why it cannot be told.
+pub(crate) type Xml = Option<Result<String, Failure>>;
+
+/// Domain XML of what is shown, if this form needs it.
+fn xml_beneath(
+    form: Form,
+    inventory: Option<&Inventory>,
+    vm: &Vm,
+    source: &Source,
+    showing: &Showing,
+) -> Xml {
+    let is_needed = match form {
+        Form::Xml => true,
+        Form::Json | Form::Jsonl | Form::Yaml => source.has_more_than(vm),
+        Form::Table | Form::Wide | Form::Name => false,
+    };
+    is_needed.then(|| xml_of(inventory, vm, source, showing))
 }
 
 /// Domain XML of what is shown, its secrets hidden unless they are asked for.

@@ -68,6 +68,7 @@ pub(crate) fn watch(
         inventory,
         notices,
         known: HashMap::new(),
+        aftermath: HashMap::new(),
         showing,
         interrupt,
         output,
@@ -168,6 +169,8 @@ struct Watcher<'a> {
     inventory: Arc<Inventory>,
     notices: Notices,
     known: HashMap<Uuid, Known>,
+    /// What is looked at once more, and when.
+    aftermath: HashMap<Uuid, (Instant, Machine)>,
     showing: &'a Showing,
     interrupt: &'a Interrupt,
     output: &'a mut Output,
@@ -185,8 +188,12 @@ impl Watcher<'_> {
             showing,
             ..
         } = self;
-        look(inventory, selection, depth, showing, interrupt, |seen| {
-            for entry in seen.entries {
+        let looking = (depth, Form::Table);
+        look(inventory, selection, looking, showing, interrupt, |seen| {
+            for warning in &seen.warnings {
+                output.warning(warning);
+            }
+            for (entry, _) in seen.entries {
                 let mut vm = entry.vm;
                 vm.hide_secrets_of_places();
                 if let Some(id) = vm.id() {
@@ -202,41 +209,39 @@ impl Watcher<'_> {
         Ok(())
     }
 
-    /// Tells what changes.
+    /// Tells what changes, until the time is over.
     fn go_on(&mut self) -> Result<Kind, Failure> {
-        let mut aftermath: Option<(Instant, Vec<Machine>)> = None;
+        match self.follow() {
+            Err(failure) if failure.kind == Kind::TimedOut => Ok(Kind::Done),
+            ended => ended,
+        }
+    }
+
+    fn follow(&mut self) -> Result<Kind, Failure> {
         let mut drawn = Instant::now();
         loop {
             let first = self.notices.next(GLANCE);
             if self.interrupt.left() == Some(Duration::ZERO) || self.output.is_unread() {
                 return Ok(Kind::Done);
             }
+            let now = Instant::now();
             if let Some(first) = first {
                 let happened = self.gather(first);
-                let touched: Vec<Machine> = happened
-                    .order
-                    .iter()
-                    .map(|(machine, _)| machine.clone())
-                    .collect();
-                self.tell(&happened)?;
                 if self.output.is_screen() {
-                    let before = aftermath
-                        .take()
-                        .into_iter()
-                        .flat_map(|(_, machines)| machines);
-                    let all = before.chain(touched).collect();
-                    aftermath = Some((Instant::now() + AFTERMATH, all));
+                    let touched = happened.order.iter().map(|(machine, _)| machine);
+                    let later = touched.map(|it| (it.id(), (now + AFTERMATH, it.clone())));
+                    self.aftermath.extend(later);
                 }
-                drawn = Instant::now();
-            } else if let Some((_, machines)) = aftermath.take_if(|(at, _)| *at <= Instant::now()) {
-                let order = machines.into_iter().map(|machine| (machine, Vec::new()));
-                self.tell(&Happened {
-                    order: order.collect(),
-                    lost: false,
-                })?;
+                self.tell(&happened)?;
+                drawn = now;
             } else if self.output.is_screen() && drawn.elapsed() >= AGEING {
-                drawn = Instant::now();
                 self.output.draw();
+                drawn = now;
+            }
+            let due = self.aftermath.extract_if(|_, (at, _)| *at <= now);
+            let order: Vec<_> = due.map(|(_, (_, machine))| (machine, Vec::new())).collect();
+            if !order.is_empty() {
+                self.tell(&Happened { order, lost: false })?;
             }
         }
     }
@@ -298,8 +303,6 @@ impl Watcher<'_> {
             Ok(Ok(entries)) => Ok(entries),
             Ok(Err(error)) if error.is_connection_lost() => Err(Lost::Connection),
             Ok(Err(error)) => Err(Lost::All(listing_failed(&error))),
-            // The time that it was to take is over; the loop sees that, too.
-            Err(failure) if failure.kind == Kind::TimedOut => Ok(Vec::new()),
             Err(failure) => Err(Lost::All(failure)),
         }
     }
@@ -311,9 +314,6 @@ impl Watcher<'_> {
         entries: Vec<Entry>,
         time: Timestamp,
     ) {
-        if self.interrupt.left() == Some(Duration::ZERO) {
-            return;
-        }
         let mut now: HashMap<Uuid, Vm> = entries
             .into_iter()
             .filter_map(|entry| Some((entry.vm.id()?, entry.vm)))
@@ -408,6 +408,7 @@ impl Watcher<'_> {
         });
         // Closing what is lost would wait for whoever still holds it.
         std::mem::forget(std::mem::replace(&mut self.inventory, new));
+        self.aftermath.clear();
         self.notices = listen(&self.inventory, self.interrupt)?;
         self.output.words("libvirt is back");
         let hypervisor = Arc::clone(&self.inventory.hypervisor);

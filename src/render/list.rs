@@ -7,6 +7,7 @@ use crate::entity::{DiskImage, GuestAgentStatus, Snapshot, SnapshotType, Vm, VmD
 use crate::inventory::Depth;
 use crate::words::size;
 use std::io::{self, Write};
+use std::iter;
 use unicode_width::UnicodeWidthStr;
 
 /// What a list can tell of each VM.
@@ -280,10 +281,8 @@ pub(super) struct List {
     columns: Vec<&'static Column>,
     titled: bool,
     view: View,
-    /// All cells, line by line.
+    /// All cells, each with a line's end behind it, which is in none of them.
     text: String,
-    /// Where each cell ends in it.
-    ends: Vec<usize>,
     /// The widest cell of each column.
     widths: Vec<usize>,
 }
@@ -297,7 +296,6 @@ impl List {
             titled,
             view,
             text: String::new(),
-            ends: Vec::new(),
             widths,
         }
     }
@@ -309,19 +307,16 @@ impl List {
             let cell = harmless(cell.as_deref().unwrap_or("-"));
             *width = cell.width().max(*width);
             self.text.push_str(&cell);
-            self.ends.push(self.text.len());
+            self.text.push('\n');
         }
     }
 
     fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
-        let mut begin = 0;
-        self.ends.chunks(self.columns.len()).map(move |ends| {
-            let cells = ends.iter().map(|&end| {
-                let cell = &self.text[begin..end];
-                begin = end;
-                cell
-            });
-            cells.collect()
+        let mut cells = self.text.split_terminator('\n');
+        let columns = self.columns.len();
+        iter::from_fn(move || {
+            let row: Vec<&str> = cells.by_ref().take(columns).collect();
+            (!row.is_empty()).then_some(row)
         })
     }
 
@@ -435,7 +430,9 @@ pub(super) fn job(vm: &Vm) -> Option<String> {
 #[cfg(test)]
 pub(super) fn list(vms: &[Vm], columns: &[&'static Column], titled: bool, view: &View) -> String {
     let mut list = List::new(columns.to_vec(), titled, view.clone());
-    vms.iter().for_each(|vm| list.add(vm));
+    for vm in vms {
+        list.add(vm);
+    }
     let mut text = Vec::new();
     list.write(&mut text).expect("it can be written");
     String::from_utf8(text).expect("text")

@@ -113,16 +113,31 @@ impl Output {
         Shown { one, kept }
     }
 
-    /// Adds a VM to such an answer. `xml` gives its domain XML.
+    /// Adds a VM to such an answer, with its domain XML if the form needs it.
     ///
     /// # Errors
-    /// What `xml` says.
+    /// Why there is no XML, if XML is all that is asked for.
     pub fn show(
         &mut self,
         shown: &mut Shown,
-        vm: Vm,
-        xml: impl FnOnce(&Vm) -> Result<String, Failure>,
+        mut vm: Vm,
+        xml: Option<Result<String, Failure>>,
     ) -> Result<(), Failure> {
+        if self.form == Form::Xml {
+            let xml = xml.transpose()?.unwrap_or_default();
+            if let Kept::Texts(texts) = &mut shown.kept {
+                texts.push(xml);
+            }
+            return Ok(());
+        }
+        match xml {
+            Some(Ok(xml)) => vm.domain_xml = Some(xml),
+            // Of a VM of which only an image is left there is none.
+            Some(Err(failure)) if failure.kind != Kind::NotFound => {
+                self.warning(&failure.to_string());
+            }
+            _ => {}
+        }
         match &mut shown.kept {
             Kept::List { page, is_page, .. } if *is_page => {
                 *is_page = false;
@@ -137,8 +152,7 @@ impl Output {
             Kept::Vms(vms) => vms.push(vm),
             Kept::Texts(texts) => texts.push(match self.form {
                 Form::Yaml => to_yaml(&vm),
-                Form::Name => name_line(vm.name()),
-                _ => xml(&vm)?,
+                _ => name_line(vm.name()),
             }),
             Kept::Nothing => self.line(&vm),
         }
