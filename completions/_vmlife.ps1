@@ -208,6 +208,7 @@ Register-ArgumentCompleter -Native -CommandName 'vmlife' -ScriptBlock {
             [CompletionResult]::new('--migratable', '--migratable', [CompletionResultType]::ParameterName, 'The form that can move to another host')
             [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'List images, without a daemon: those in the folders that are named, else in the image place')
             [CompletionResult]::new('--verify', '--verify', [CompletionResultType]::ParameterName, 'Read images, and compare them with their checksums; a damaged one makes the exit status 7')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout')
             [CompletionResult]::new('--security-info', '--security-info', [CompletionResultType]::ParameterName, 'Show passwords, keys and scripts, too; needs a connection that may do anything')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Only the answer and errors: no words, no progress')

@@ -84,11 +84,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -282,11 +282,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -356,11 +356,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -434,11 +434,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -508,11 +508,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -527,7 +527,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --security-info --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --watch --security-info --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -586,11 +586,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -624,11 +624,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

@@ -200,6 +200,7 @@ set edit:completion:arg-completer[vmlife] = {|@words|
             cand --migratable 'The form that can move to another host'
             cand --images 'List images, without a daemon: those in the folders that are named, else in the image place'
             cand --verify 'Read images, and compare them with their checksums; a damaged one makes the exit status 7'
+            cand --watch 'Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout'
             cand --security-info 'Show passwords, keys and scripts, too; needs a connection that may do anything'
             cand -q 'Only the answer and errors: no words, no progress'
             cand --quiet 'Only the answer and errors: no words, no progress'

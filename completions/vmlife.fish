@@ -29,6 +29,7 @@ complete -c vmlife -n "__fish_vmlife_needs_command" -l hosts -d 'A file in YAML 
 complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -58,6 +59,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l hosts -d 'A 
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -88,6 +90,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l hosts -d 'A fi
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -119,6 +122,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l hosts -d 'A file
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -142,6 +146,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l hosts -d 'A fil
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -195,6 +200,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l hosts -d 'A file 
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -204,6 +210,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l migratable -d 'The form that can move to another host'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l images -d 'List images, without a daemon: those in the folders that are named, else in the image place'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l verify -d 'Read images, and compare them with their checksums; a damaged one makes the exit status 7'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l watch -d 'Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l security-info -d 'Show passwords, keys and scripts, too; needs a connection that may do anything'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
@@ -214,6 +221,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l hosts -d 'A fi
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"

@@ -142,7 +142,7 @@ pub struct Image {
 }
 
 /// What is shown of VMs, and how.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Showing {
     /// A list of these columns, separated by commas
@@ -184,6 +184,11 @@ pub struct Showing {
     /// Read images, and compare them with their checksums; a damaged one makes the exit status 7
     #[arg(long, conflicts_with = "diff")]
     pub verify: bool,
+    /// Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout
+    #[arg(long, conflicts_with_all = [
+        "sample", "inactive", "migratable", "diff", "images", "verify", "security_info"
+    ])]
+    pub watch: bool,
     /// Show passwords, keys and scripts, too; needs a connection that may do anything
     #[arg(long)]
     pub security_info: bool,
@@ -196,6 +201,8 @@ impl Showing {
         let is_list = matches!(form, Form::Table | Form::Wide);
         if !self.columns.is_empty() && !is_list {
             Some("--columns are those of a table, which -o asks not for")
+        } else if self.watch && !is_list && form != Form::Jsonl {
+            Some("--watch tells changes as -o table, wide or jsonl")
         } else if self.diff.is_some() && form == Form::Xml {
             Some("--diff has no form in XML")
         } else if self.images && form == Form::Xml {
@@ -332,6 +339,8 @@ pub enum Form {
     Wide,
     /// For programs
     Json,
+    /// For programs, a line of JSON for each VM as soon as it is there
+    Jsonl,
     /// For programs and people; of show: definitions that load again
     Yaml,
     /// libvirt's own XML (show only)

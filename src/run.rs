@@ -31,7 +31,9 @@ pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 #[must_use]
 pub fn run(cli: &Cli) -> Kind {
     let common = &cli.common;
-    let mut output = Output::new(common.output, common.quiet, common.verbose);
+    let verb = verb_of(&cli.command);
+    let dry_run = acting_of(&cli.command).is_some_and(|acting| acting.dry_run);
+    let mut output = Output::new(verb, dry_run, common.output, common.quiet, common.verbose);
     let kind = attempt(cli, &mut output).unwrap_or_else(|error| {
         // What is no failure of ours has its causes in a chain.
         let failure = error.downcast::<Failure>().unwrap_or_else(|error| {
@@ -39,7 +41,7 @@ pub fn run(cli: &Cli) -> Kind {
             Failure::new(Kind::Failed, error.to_string()).because(&causes.join(": "))
         });
         let kind = failure.kind;
-        output.failure(verb_of(&cli.command), failure);
+        output.failure(failure);
         kind
     });
     match output.finish() {
@@ -229,20 +231,26 @@ fn verb_of(command: &Command) -> Verb {
     }
 }
 
-fn request(cli: &Cli) -> Result<Request, Failure> {
-    let verb = verb_of(&cli.command);
-    let acting = match &cli.command {
+fn acting_of(command: &Command) -> Option<&Acting> {
+    match command {
         Command::Hibernate { acting, .. }
         | Command::Restore { acting, .. }
         | Command::Pause { acting }
         | Command::Resume { acting } => Some(acting),
-        Command::Show { .. } => None,
-        Command::Suspend { .. } => {
-            return Err(Failure::new(Kind::Usage, "'suspend' means two things").hint(
+        Command::Show { .. } | Command::Suspend { .. } => None,
+    }
+}
+
+fn request(cli: &Cli) -> Result<Request, Failure> {
+    let verb = verb_of(&cli.command);
+    if let Command::Suspend { .. } = &cli.command {
+        return Err(
+            Failure::new(Kind::Usage, "'suspend' means two things").hint(
                 "vmlife pause freezes a VM in memory; vmlife hibernate writes its memory to disk",
-            ));
-        }
-    };
+            ),
+        );
+    }
+    let acting = acting_of(&cli.command);
     let mut request = Request {
         selection: match &cli.command {
             Command::Show { targets, .. } => {

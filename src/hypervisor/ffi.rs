@@ -4,12 +4,15 @@
 //! function returns, and an error is read on the thread that made the call, before any other call.
 #![allow(unsafe_code)]
 
+use super::notice::Told;
 use super::record::{Control, GuestInterface, Record, Value};
-use crate::entity::{DiskError, DomainState, VmBlockJob, VmBlockJobType};
-use std::ffi::{CStr, CString, c_char, c_int, c_uint};
-use std::mem::ManuallyDrop;
+use crate::entity::{DiskError, DomainState, LifecycleEvent, VmBlockJob, VmBlockJobType};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
+use std::panic::catch_unwind;
 use std::ptr;
+use std::sync::mpsc::Sender;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::domain_snapshot::DomainSnapshot;
@@ -247,33 +250,24 @@ impl Drop for Statistics {
     }
 }
 
-/// `virConnectGetAllDomainStats`; the wrapper in `virt` leaks the records.
-pub(super) fn all_statistics(
-    connection: &Connect,
+/// `virDomainListGetStats` of domains of one connection, in their order; those that are no more are left out.
+pub(super) fn statistics(
+    domains: &[&Domain],
     groups: u32,
     flags: u32,
 ) -> Result<Vec<(DomainHandle, Record)>, Error> {
+    // libvirt takes an empty list for a mistake of the program's.
+    if domains.is_empty() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: only the call below uses the pointers, while `domains` hold their references.
+    let pointers = domains.iter().map(|domain| unsafe { domain.as_ptr() });
+    let mut pointers: Vec<_> = pointers.chain([ptr::null_mut()]).collect();
     Statistics::of(|list| {
-        // SAFETY: `connection` holds a reference during the call; `list` outlives it.
-        unsafe { sys::virConnectGetAllDomainStats(connection.as_ptr(), groups, list, flags) }
+        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
+        unsafe { sys::virDomainListGetStats(pointers.as_mut_ptr(), groups, list, flags) }
     })?
     .records()
-}
-
-/// `virDomainListGetStats` of one domain; `None` if it is no more.
-pub(super) fn statistics(
-    domain: &Domain,
-    groups: u32,
-    flags: u32,
-) -> Result<Option<Record>, Error> {
-    // SAFETY: only the call below uses the pointer, while `domain` holds a reference.
-    let mut domains = [unsafe { domain.as_ptr() }, ptr::null_mut()];
-    let found = Statistics::of(|list| {
-        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
-        unsafe { sys::virDomainListGetStats(domains.as_mut_ptr(), groups, list, flags) }
-    })?
-    .records()?;
-    Ok(found.into_iter().next().map(|(_, record)| record))
 }
 
 /// `virDomainInterfaceAddresses`; the wrapper in `virt` leaks the interfaces.
@@ -389,6 +383,99 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<(String, DiskError)>, E
         (target, kind)
     });
     Ok(errors.collect())
+}
+
+/// `virConnectDomainEventRegisterAny`: has all lifecycle events of all domains sent to `listener`.
+pub(super) fn tell_changes(connection: &Connect, listener: Sender<Told>) -> Result<(), Error> {
+    type Changed = unsafe extern "C" fn(
+        sys::virConnectPtr,
+        sys::virDomainPtr,
+        c_int,
+        c_int,
+        *mut c_void,
+    ) -> c_int;
+    type Any = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
+    // SAFETY: both are pointers to functions. libvirt declares one type for the callbacks of all kinds of
+    // events, and calls each with the arguments of its kind, which are here those of `changed`.
+    let callback = unsafe { mem::transmute::<Changed, Any>(changed) };
+    // SAFETY: `connection` holds a reference during the call; NULL stands for all domains. libvirt hands the
+    // listener to the callback, which takes it for what it is, and at last to `forget`, after which it does not
+    // use it. If the call fails, nobody has it any more: it is not freed then, as some libvirt might have done so.
+    let result = unsafe {
+        sys::virConnectDomainEventRegisterAny(
+            connection.as_ptr(),
+            ptr::null_mut(),
+            sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE.cast_signed(),
+            Some(callback),
+            Box::into_raw(Box::new(listener)).cast(),
+            Some(forget),
+        )
+    };
+    minus_one_is_failure(result).map(drop)
+}
+
+/// `virConnectRegisterCloseCallback`: has the end of the connection sent to `listener`.
+pub(super) fn tell_end(connection: &Connect, listener: Sender<Told>) -> Result<(), Error> {
+    // SAFETY: as with `virConnectDomainEventRegisterAny`.
+    let result = unsafe {
+        sys::virConnectRegisterCloseCallback(
+            connection.as_ptr(),
+            Some(ended),
+            Box::into_raw(Box::new(listener)).cast(),
+            Some(forget),
+        )
+    };
+    minus_one_is_failure(result).map(drop)
+}
+
+/// A `virConnectDomainEventCallback`.
+///
+/// # Safety
+/// The domain is one of libvirt's; `listener` is that of [`tell_changes`].
+unsafe extern "C" fn changed(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    event: c_int,
+    detail: c_int,
+    listener: *mut c_void,
+) -> c_int {
+    // Nothing may unwind into C.
+    let _ = catch_unwind(|| {
+        // SAFETY: the caller vouches for the domain, whose reference is its own; this takes one of ours.
+        if unsafe { sys::virDomainRef(domain) } < 0 {
+            return;
+        }
+        // SAFETY: the reference is ours since the line above.
+        let domain = DomainHandle::new(unsafe { Domain::from_ptr(domain) });
+        // SAFETY: the caller vouches for it.
+        let listener = unsafe { &*listener.cast::<Sender<Told>>() };
+        // Who does not listen any more has no need of it.
+        let _ = listener.send(Told::Changed(domain, LifecycleEvent { event, detail }));
+    });
+    0
+}
+
+/// A `virConnectCloseFunc`.
+///
+/// # Safety
+/// `listener` is that of [`tell_end`].
+unsafe extern "C" fn ended(_: sys::virConnectPtr, _: c_int, listener: *mut c_void) {
+    // Nothing may unwind into C.
+    let _ = catch_unwind(|| {
+        // SAFETY: the caller vouches for it.
+        let listener = unsafe { &*listener.cast::<Sender<Told>>() };
+        let _ = listener.send(Told::Lost);
+    });
+}
+
+/// A `virFreeCallback`.
+///
+/// # Safety
+/// `listener` is that of a call above, and nobody uses it any more.
+unsafe extern "C" fn forget(listener: *mut c_void) {
+    // SAFETY: the caller vouches that it is a box of ours that was given away once.
+    let listener = unsafe { Box::from_raw(listener.cast::<Sender<Told>>()) };
+    let _ = catch_unwind(|| drop(listener));
 }
 
 /// An object of libvirt's whose release never panics. The wrapper's own `Drop` does when libvirt

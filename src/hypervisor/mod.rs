@@ -5,11 +5,13 @@
 mod error;
 mod ffi;
 mod memory;
+mod notice;
 mod query;
 mod record;
 
 pub use error::HypervisorError;
 pub use memory::GuestMemory;
+pub use notice::{Notice, Notices, listen_always};
 pub use record::{
     AddressSource, BlockInfo, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot,
     Record, StatisticsGroups, Value, XmlFlags,

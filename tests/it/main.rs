@@ -33,3 +33,4 @@ mod terminal;
 mod traps;
 mod trim;
 mod trouble;
+mod watching;
