@@ -1,9 +1,9 @@
 //! The way from words to an exit status: open, select, execute, render.
 
-use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Options, execute, losses};
+use crate::cli::{Acting, Cli, Command, Form, Image, ImageFormat, Targets};
+use crate::execute::{FormatWish, Options, execute, losses};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
+use crate::image::{Format, ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
@@ -241,6 +241,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             to: None,
             managed: false,
             flags: ImageFlags::default(),
+            format: None,
             keep: false,
             checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
@@ -253,6 +254,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
         Command::Hibernate {
             to,
             managed,
+            image_format,
             image,
             checksum,
             force,
@@ -261,6 +263,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.managed = *managed;
+            request.options.format = image_format.map(format_wish);
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -310,7 +313,22 @@ fn image_flags(image: &Image) -> ImageFlags {
             (_, true) => Some(false),
             _ => None,
         },
+        format: None,
+        channels: image.parallel_channels,
     }
+}
+
+fn format_wish(format: ImageFormat) -> FormatWish {
+    FormatWish::Given(match format {
+        ImageFormat::Auto => return FormatWish::Auto,
+        ImageFormat::Raw => Format::Raw,
+        ImageFormat::Sparse => Format::Sparse,
+        ImageFormat::Gzip => Format::Compressed("gzip"),
+        ImageFormat::Bzip2 => Format::Compressed("bzip2"),
+        ImageFormat::Xz => Format::Compressed("xz"),
+        ImageFormat::Lzop => Format::Compressed("lzop"),
+        ImageFormat::Zstd => Format::Compressed("zstd"),
+    })
 }
 
 fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
@@ -335,11 +353,22 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--from names one image, which is of one VM"
     } else if !acting.all && named == 0 && request.from.is_none() {
         "which VM? Name at least one TARGET, or say --all"
+    } else if let Some(problem) = channels_problem(&request.options) {
+        problem
     } else {
         return Ok(());
     };
     let verb = request.options.verb.word();
     Err(Failure::new(Kind::Usage, problem).hint(format!("vmlife {verb} --help")))
+}
+
+/// Several channels write sparse images only, which nobody but the user knows the daemon to write unasked.
+fn channels_problem(options: &Options) -> Option<&'static str> {
+    let sparse = [FormatWish::Auto, FormatWish::Given(Format::Sparse)].map(Some);
+    let is_wrong = options.verb == Verb::Hibernate
+        && options.flags.channels.is_some()
+        && !sparse.contains(&options.format);
+    is_wrong.then_some("--parallel-channels goes with --image-format sparse, or auto")
 }
 
 fn open(cli: &Cli, request: &Request, interrupt: &Interrupt) -> Result<Inventory, Failure> {

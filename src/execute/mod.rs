@@ -7,6 +7,7 @@
 mod beforehand;
 mod checking;
 mod discard;
+mod format;
 mod managed;
 mod remember;
 mod restore;
@@ -17,6 +18,7 @@ mod trouble;
 mod watch;
 
 pub(crate) use discard::losses;
+pub use format::FormatWish;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
@@ -48,6 +50,8 @@ pub struct Options {
     pub managed: bool,
     /// How images are written and read.
     pub flags: ImageFlags,
+    /// In which format images are written; `None` leaves that to the daemon.
+    pub format: Option<FormatWish>,
     /// Whether a restored image stays, marked as used.
     pub keep: bool,
     /// Whether a new image gets a checksum.
@@ -306,6 +310,7 @@ impl Run<'_> {
                 } else {
                     let path = self.destination(id_of(vm)?)?;
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
+                    self.writing(&subject, &path)?;
                     if let Some(machine) = machine {
                         guarded = self.before_save(machine, vm, &path, earlier.as_ref())?;
                     }
@@ -320,6 +325,7 @@ impl Run<'_> {
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);
                 guarded = self.before_restore(vm, Some(&path), machine)?;
+                self.reading(vm, Some(&path), &mut guarded.0.cautions)?;
                 let words = format!("would be restored from {}", path.display());
                 image = Some(path);
                 words

@@ -51,6 +51,14 @@ impl Format {
         }
     }
 
+    /// The one of this name.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        (0..)
+            .map_while(Self::from_number)
+            .find(|format| format.word() == word)
+    }
+
     /// Its name, as libvirt's `image_format` has it.
     #[must_use]
     pub const fn word(self) -> &'static str {

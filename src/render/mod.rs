@@ -302,7 +302,7 @@ impl Sink for Output {
                     say(&line);
                 }
             }
-            Event::Unchecked(vm, words) => {
+            Event::Unchecked(vm, words) | Event::Chosen(vm, words) => {
                 if self.verbose {
                     say(&format!("{}: {}", harmless(&vm.name), harmless(words)));
                 }
