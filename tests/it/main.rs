@@ -15,6 +15,7 @@ mod edits;
 mod failures;
 mod faults;
 mod fields;
+mod formats;
 mod from_yaml;
 mod guards;
 mod images;
