@@ -234,3 +234,107 @@ fn version(number: u32) -> String {
     let (major, minor) = (number / 1_000_000, number / 1000 % 1000);
     format!("{major}.{minor}.{}", number % 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABLE: Target = Target {
+        direct: Some(true),
+        holes: Some(true),
+    };
+    const NEW: Means = Means {
+        takes_format: true,
+        libvirt: 11_003_000,
+        qemu: 10_000_002,
+        target: ABLE,
+        cores: 8,
+    };
+
+    #[test]
+    fn auto_writes_sparse_where_daemon_qemu_and_file_system_can_and_else_leaves_it_to_the_daemon() {
+        let chosen = |means: Means| fastest(ImageFlags::default(), &means).0;
+        let sparse = |channels| ImageFlags {
+            bypass_cache: true,
+            running: None,
+            format: Some("sparse"),
+            channels,
+        };
+        assert_eq!(chosen(NEW), sparse(Some(4)));
+        assert_eq!(chosen(Means { cores: 2, ..NEW }), sparse(Some(2)));
+        assert_eq!(chosen(Means { cores: 1, ..NEW }), sparse(None));
+        let target = |direct, holes| Means {
+            target: Target { direct, holes },
+            ..NEW
+        };
+        for (means, why) in [
+            (
+                Means {
+                    takes_format: false,
+                    libvirt: 9_000_000,
+                    ..NEW
+                },
+                "libvirt 11.2",
+            ),
+            (
+                Means {
+                    qemu: 8_002_002,
+                    ..NEW
+                },
+                "QEMU 8.2.2",
+            ),
+            (target(Some(false), Some(true)), "past the page cache"),
+            (target(Some(true), Some(false)), "holes"),
+            (target(None, None), "not known from here"),
+        ] {
+            let asked = ImageFlags {
+                channels: Some(3),
+                ..ImageFlags::default()
+            };
+            let (flags, words) = fastest(asked, &means);
+            assert_eq!(flags, ImageFlags::default(), "{words}");
+            assert!(words.contains(why), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_sparse_image_is_written_past_the_page_cache_or_not_at_all() {
+        let given = |format, means| given(FormatWish::Given(format), ImageFlags::default(), &means);
+        assert!(given(Format::Sparse, NEW).unwrap().bypass_cache);
+        assert!(!given(Format::Raw, NEW).unwrap().bypass_cache);
+        for (means, kind) in [
+            (
+                Means {
+                    takes_format: false,
+                    ..NEW
+                },
+                Kind::Usage,
+            ),
+            (
+                Means {
+                    qemu: 9_000_000,
+                    ..NEW
+                },
+                Kind::CannotSave,
+            ),
+            (
+                Means {
+                    target: Target {
+                        direct: Some(false),
+                        ..ABLE
+                    },
+                    ..NEW
+                },
+                Kind::CannotSave,
+            ),
+        ] {
+            assert_eq!(given(Format::Sparse, means).unwrap_err().kind, kind);
+        }
+        // Where it cannot be tried, libvirt finds out before QEMU is told anything.
+        let unknown = Means {
+            target: Target::UNKNOWN,
+            ..NEW
+        };
+        assert!(given(Format::Sparse, unknown).is_ok());
+    }
+}

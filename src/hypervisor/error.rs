@@ -502,6 +502,32 @@ mod tests {
     }
 
     #[test]
+    fn a_format_that_the_daemon_does_not_take_is_the_users_to_choose_anew() {
+        for (code, message) in [
+            (
+                74,
+                "argument unsupported: parameter 'image_format' not supported",
+            ),
+            (
+                8,
+                "invalid argument: Parallel save is only supported with the 'sparse' save image format",
+            ),
+            (
+                9,
+                "operation failed: Compression program for save image format in configuration file isn't available",
+            ),
+        ] {
+            let failure = error(code, 10, message).save_failure("could not be hibernated");
+            assert_eq!(failure.kind, Kind::Usage, "{message}");
+            assert!(
+                failure
+                    .hint
+                    .is_some_and(|hint| hint.contains("--image-format"))
+            );
+        }
+    }
+
+    #[test]
     fn a_job_that_failed_without_a_reason_is_told_from_one_that_has_one() {
         let ended = |message| error(9, 10, message).is_unexplained();
         assert!(ended(

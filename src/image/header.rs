@@ -273,6 +273,7 @@ mod tests {
     fn each_format_is_known_by_number_and_by_its_first_bytes() {
         for number in 0..=6 {
             let format = Format::from_number(number).unwrap();
+            assert_eq!(Format::named(format.word()), Some(format));
             assert_eq!(
                 read(&image(COMPLETE, number, format.magic()))
                     .unwrap()
