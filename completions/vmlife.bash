@@ -211,7 +211,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --managed --running --paused --bypass-cache --checksum --force --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --to --managed --image-format --running --paused --bypass-cache --parallel-channels --checksum --force --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,6 +234,14 @@ _vmlife() {
                     return 0
                     ;;
                 --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-format)
+                    COMPREPLY=($(compgen -W "auto raw sparse gzip bzip2 xz lzop zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --parallel-channels)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -315,7 +323,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__restore)
-            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --from --running --paused --bypass-cache --keep --or-start --force --discard --yes --connect --output --quiet --verbose --timeout --help --version"
+            opts="-f -n -c -o -q -v -h -V --file --id --exclude --all --dry-run --strict --from --running --paused --bypass-cache --parallel-channels --keep --or-start --force --discard --yes --connect --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -338,6 +346,10 @@ _vmlife() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parallel-channels)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -47,6 +47,15 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s f -l file -d
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l image-format -d 'In which format, instead of the daemon\'s own choice (libvirt 11.2)' -r -f -a "auto\t'The fastest that this libvirt, its QEMU and the file system support'
+raw\t'As it is'
+sparse\t'Each page at its place, zero pages as holes; past the page cache'
+gzip\t'Compressed by gzip'
+bzip2\t'Compressed by bzip2'
+xz\t'Compressed by xz'
+lzop\t'Compressed by lzop'
+zstd\t'Compressed by zstd'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l parallel-channels -d 'Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
@@ -72,6 +81,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s f -l file -d '
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l id -d 'A running VM by its domain id, which changes at every start' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l exclude -d 'Leave out the VMs whose name matches' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l parallel-channels -d 'Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to; without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'

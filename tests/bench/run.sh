@@ -55,7 +55,8 @@ fi
 
 # Its user may not be able to look into the project. All is measured from within, where no wrapper is in the
 # way.
-cp "$program" tests/bench/measure.pl tests/bench/formats.pl "$folder"
+cp "$program" "$folder/vmlife"
+cp tests/bench/measure.pl tests/bench/formats.pl "$folder"
 sh tests/guest/build.sh target/guest
 mkdir "$folder/guest"
 cp target/guest/vmlinuz target/guest/initrd.img "$folder/guest"
