@@ -215,7 +215,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --trim --running --paused --bypass-cache --checksum --force --within --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --trim --image-format --running --paused --bypass-cache --parallel-channels --checksum --force --within --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -262,6 +262,14 @@ _vmlife() {
                     return 0
                     ;;
                 --trim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-format)
+                    COMPREPLY=($(compgen -W "auto raw sparse gzip bzip2 xz lzop zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --parallel-channels)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -375,7 +383,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__restore)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --keep --or-start --force --discard --yes --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --parallel-channels --keep --or-start --force --discard --yes --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -418,6 +426,10 @@ _vmlife() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --parallel-channels)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -53,6 +53,15 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l group -d 'On
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l trim -d 'Shrink the guest\'s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l image-format -d 'In which format, instead of the daemon\'s own choice (libvirt 11.2)' -r -f -a "auto\t'The fastest that this libvirt, its QEMU and the file system support'
+raw\t'As it is'
+sparse\t'Each page at its place, zero pages as holes; past the page cache'
+gzip\t'Compressed by gzip'
+bzip2\t'Compressed by bzip2'
+xz\t'Compressed by xz'
+lzop\t'Compressed by lzop'
+zstd\t'Compressed by zstd'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l parallel-channels -d 'Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l within -d 'So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
@@ -85,6 +94,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s l -l selector 
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l parallel-channels -d 'Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'

@@ -139,6 +139,30 @@ pub struct Image {
     /// Go round the page cache of the daemon's host
     #[arg(long)]
     pub bypass_cache: bool,
+    /// Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel_channels: Option<u8>,
+}
+
+/// In which format an image is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImageFormat {
+    /// The fastest that this libvirt, its QEMU and the file system support
+    Auto,
+    /// As it is
+    Raw,
+    /// Each page at its place, zero pages as holes; past the page cache
+    Sparse,
+    /// Compressed by gzip
+    Gzip,
+    /// Compressed by bzip2
+    Bzip2,
+    /// Compressed by xz
+    Xz,
+    /// Compressed by lzop
+    Lzop,
+    /// Compressed by zstd
+    Zstd,
 }
 
 /// What is shown of VMs, and how.
@@ -244,7 +268,7 @@ pub enum Command {
         )]
         to: Option<PathBuf>,
         /// Let libvirt keep the image itself: whatever starts the VM next then restores it
-        #[arg(long, conflicts_with = "to")]
+        #[arg(long, conflicts_with_all = ["to", "image_format", "parallel_channels"])]
         managed: bool,
         /// How far the guests are shrunk first.
         #[arg(
@@ -257,6 +281,9 @@ pub enum Command {
                 the guest uses and a margin; a restore gives all back"
         )]
         trim: Option<Option<MemorySize>>,
+        /// In which format, instead of the daemon's own choice (libvirt 11.2)
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        image_format: Option<ImageFormat>,
         /// How the image is written.
         #[command(flatten)]
         image: Image,
@@ -291,7 +318,7 @@ pub enum Command {
         #[arg(long)]
         force: bool,
         /// Restore nothing, but give the image up: it is removed, and what is in it is lost
-        #[arg(long, conflicts_with_all = ["all", "keep", "or_start", "force", "running", "paused", "bypass_cache"])]
+        #[arg(long, conflicts_with_all = ["all", "keep", "or_start", "force", "running", "paused", "bypass_cache", "parallel_channels"])]
         discard: bool,
         /// Do not ask before an image is given up
         #[arg(long, requires = "discard")]

@@ -637,6 +637,8 @@ pub enum Event<'a> {
     Finishing(&'a VmRef),
     /// This was not looked at before, and shows only now.
     Unchecked(&'a VmRef, &'a str),
+    /// How it is done was left to us, and this was chosen, for this reason.
+    Chosen(&'a VmRef, &'a str),
     /// A cancel was asked for, and is being carried out or waited for.
     Cancelling(&'a VmRef, &'a str),
     /// The daemon has not answered for so long, and is waited for.

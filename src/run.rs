@@ -1,10 +1,10 @@
 //! The way from words to an exit status: open, select, execute, render.
 
-use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Fleet, Options, Trim, execute, losses};
+use crate::cli::{Acting, Cli, Command, Form, Image, ImageFormat, Targets};
+use crate::execute::{Fleet, FormatWish, Options, Trim, execute, losses};
 use crate::hosts::{Host, hosts};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
+use crate::image::{Format, ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
@@ -271,6 +271,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             managed: false,
             trim: None,
             flags: ImageFlags::default(),
+            format: None,
             keep: false,
             checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
@@ -287,6 +288,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             to,
             managed,
             trim,
+            image_format,
             image,
             checksum,
             force,
@@ -298,6 +300,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             request.options.to.clone_from(to);
             request.options.managed = *managed;
             request.options.trim = trim.map(|size| size.map_or(Trim::ToUse, Trim::To));
+            request.options.format = image_format.map(format_wish);
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -349,7 +352,22 @@ fn image_flags(image: &Image) -> ImageFlags {
             (_, true) => Some(false),
             _ => None,
         },
+        format: None,
+        channels: image.parallel_channels,
     }
+}
+
+fn format_wish(format: ImageFormat) -> FormatWish {
+    FormatWish::Given(match format {
+        ImageFormat::Auto => return FormatWish::Auto,
+        ImageFormat::Raw => Format::Raw,
+        ImageFormat::Sparse => Format::Sparse,
+        ImageFormat::Gzip => Format::Compressed("gzip"),
+        ImageFormat::Bzip2 => Format::Compressed("bzip2"),
+        ImageFormat::Xz => Format::Compressed("xz"),
+        ImageFormat::Lzop => Format::Compressed("lzop"),
+        ImageFormat::Zstd => Format::Compressed("zstd"),
+    })
 }
 
 fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
@@ -382,11 +400,22 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--together and --trim exclude each other: a paused guest gives no memory"
     } else if request.selection.is_empty() && request.from.is_none() {
         "which VM? Name at least one TARGET, or say --all, -l or --group"
+    } else if let Some(problem) = channels_problem(&request.options) {
+        problem
     } else {
         return Ok(());
     };
     let verb = request.options.verb.word();
     Err(Failure::new(Kind::Usage, problem).hint(format!("vmlife {verb} --help")))
+}
+
+/// Several channels write sparse images only, which nobody but the user knows the daemon to write unasked.
+fn channels_problem(options: &Options) -> Option<&'static str> {
+    let sparse = [FormatWish::Auto, FormatWish::Given(Format::Sparse)].map(Some);
+    let is_wrong = options.verb == Verb::Hibernate
+        && options.flags.channels.is_some()
+        && !sparse.contains(&options.format);
+    is_wrong.then_some("--parallel-channels goes with --image-format sparse, or auto")
 }
 
 /// Opens the hosts that are meant, all at once. Of several those that cannot be reached are told.

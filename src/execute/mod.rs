@@ -9,6 +9,7 @@ mod budget;
 mod checking;
 mod discard;
 mod fleet;
+mod format;
 mod managed;
 mod remember;
 mod restore;
@@ -22,6 +23,7 @@ mod watch;
 
 pub(crate) use discard::losses;
 pub use fleet::Fleet;
+pub use format::FormatWish;
 pub use trim::Trim;
 
 use crate::definition::Definition;
@@ -60,6 +62,8 @@ pub struct Options {
     pub trim: Option<Trim>,
     /// How images are written and read.
     pub flags: ImageFlags,
+    /// In which format images are written; `None` leaves that to the daemon.
+    pub format: Option<FormatWish>,
     /// Whether a restored image stays, marked as used.
     pub keep: bool,
     /// Whether a new image gets a checksum.
@@ -345,6 +349,7 @@ impl Run<'_> {
                     let path = self.destination(id_of(vm)?)?;
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
                     let mut words = format!("would be hibernated to {}", path.display());
+                    self.writing(&subject, &path)?;
                     if let Some(machine) = machine {
                         let judged = self.before_save(machine, vm, &path, earlier.as_ref());
                         guarded = self.rehearse_trim(machine, vm, &subject, judged, &mut words)?;
@@ -359,6 +364,7 @@ impl Run<'_> {
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);
                 guarded = self.before_restore(vm, Some(&path), machine)?;
+                self.reading(vm, Some(&path), &mut guarded.0.cautions)?;
                 let words = format!("would be restored from {}", path.display());
                 image = Some(path);
                 words

@@ -3,7 +3,7 @@
 use super::watch::{Cancel, Ended, end_loading, left};
 use super::{Run, id_of, path_text, state_words};
 use crate::entity::{DomainState, MemorySize, Verdict, Vm, VmStatus};
-use crate::hypervisor::{HypervisorError, Machine};
+use crate::hypervisor::{HypervisorError, ImageFlags, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
 use crate::interrupt::{cause_word, within};
 use crate::plan::was_cut_off;
@@ -99,6 +99,7 @@ impl Run<'_> {
         let (remarks, _) = self.before_restore(vm, Some(&path), machine)?;
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = [remarks.overridden.as_slice(), &remarks.cautions].concat();
+        let flags = self.reading(vm, Some(&path), &mut warnings)?;
         let image = self.begin(&path, vm, &subject, remarks.overridden, &mut warnings)?;
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let was_running = image
@@ -107,7 +108,7 @@ impl Run<'_> {
         // Whether the guest is to run, if that can be told. Then it is loaded first, and let run in a step
         // of its own: until that one it can be given up, and nothing has happened to it or its disks.
         let runs = self.options.flags.running.or(was_running);
-        let mut now = match self.load(&subject, machine, id, &path, runs.is_some()) {
+        let mut now = match self.load(&subject, machine, (id, &path), flags, runs.is_some()) {
             Ok(now) => now,
             Err(unloaded) => {
                 let Unloaded {
@@ -221,8 +222,8 @@ impl Run<'_> {
         &mut self,
         subject: &VmRef,
         machine: Option<&Machine>,
-        id: Uuid,
-        path: &Path,
+        (id, path): (Uuid, &Path),
+        mut flags: ImageFlags,
         stays: bool,
     ) -> Result<Now, Box<Unloaded>> {
         let unknown = |failure| {
@@ -233,7 +234,6 @@ impl Run<'_> {
             })
         };
         let text = path_text(path).map_err(unknown)?;
-        let mut flags = self.options.flags;
         let mut cancel = Cancel::Impossible;
         if stays {
             flags.running = Some(false);

@@ -6,7 +6,7 @@ use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::{moved_disks, needs, read_nvram};
 use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
-use crate::hypervisor::{HypervisorError, Machine};
+use crate::hypervisor::{HypervisorError, ImageFlags, Machine};
 use crate::image::{
     Claim, DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, reserved_ending,
     writable_disks,
@@ -32,6 +32,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// What is known of a save only while it is done.
 struct Save {
     took: Duration,
+    flags: ImageFlags,
     persistent: Option<bool>,
     claim: Option<Claim>,
     forced: Vec<Forced>,
@@ -58,6 +59,7 @@ impl<'a> Run<'a> {
         let path = self.destination(machine.id())?;
         let text = path_text(&path)?;
         let earlier = self.replaceable(&path, machine.id())?;
+        let flags = self.writing(&subject, &path)?;
         let (remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
         let share = self.share(estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
@@ -95,11 +97,12 @@ impl<'a> Run<'a> {
             Ok(claim) => claim,
             Err(failure) => return Err(failure.warned(warnings)),
         };
-        let (flags, saved) = (self.options.flags, machine.clone());
+        let saved = machine.clone();
         let began = Instant::now();
         let result = self.ask_to_save(machine, &subject, move || saved.save(&text, flags))?;
         let save = Save {
             took: began.elapsed(),
+            flags,
             persistent,
             claim,
             forced: paused_on_error(vm)
@@ -119,6 +122,9 @@ impl<'a> Run<'a> {
             }
             Err(error) => error,
         };
+        if !error.is_unsupported_image() {
+            warnings.extend(Run::warn_after_failed(flags));
+        }
         if !error.is_connection_lost() {
             return self
                 .not_saved(machine, vm, subject, Some(&path), &error)
@@ -412,6 +418,9 @@ impl<'a> Run<'a> {
             libvirt_version: versions.map(|(libvirt, _)| libvirt),
             hypervisor_version: versions.map(|(_, hypervisor)| hypervisor),
             seconds: Some(save.took.as_secs_f64()),
+            image_format: image.summary.format.clone(),
+            parallel_channels: save.flags.channels,
+            bypass_cache: Some(save.flags.bypass_cache),
             image: image.identity(),
             checksum: None,
             disks: Some(disks),
@@ -548,7 +557,7 @@ impl<'a> Run<'a> {
             }
             if is_incomplete {
                 // Nobody saves the VM now; but who wrote for libvirt may just be coming to his end.
-                let error = image.remove().err()?;
+                let error = image.remove_unfinished().err()?;
                 if began.elapsed() < SETTLING {
                     thread::sleep(GLANCE);
                     continue;

@@ -40,6 +40,105 @@ pub(super) fn save(domain: &Domain, path: &str, flags: u32) -> Result<(), Error>
     minus_one_is_failure(result).map(drop)
 }
 
+/// A call that takes typed parameters: of a domain, or of a connection.
+type WithParameters<T> = unsafe extern "C" fn(T, sys::virTypedParameterPtr, c_int, c_uint) -> c_int;
+
+/// A function of the library that was loaded, if it is new enough to have it: the program starts with an older
+/// one, too, and so must not name it.
+fn newer(name: &CStr) -> Option<ptr::NonNull<libc::c_void>> {
+    // SAFETY: `name` ends with NUL; libvirt is linked in, so that it stays loaded as long as the process lives.
+    ptr::NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
+}
+
+/// Whether the library has both of libvirt 8.4's calls that take an image's format.
+pub(super) fn has_image_parameters() -> bool {
+    newer(c"virDomainSaveParams").is_some() && newer(c"virDomainRestoreParams").is_some()
+}
+
+/// How a file of memory is written or read, as virDomainSaveParams and virDomainRestoreParams take it. There is
+/// always a file: without one libvirt up to 11.2 leaves the domain locked.
+fn image_parameters(
+    path: &str,
+    format: Option<&str>,
+    channels: Option<c_int>,
+) -> Result<Parameters, Error> {
+    let texts = [
+        (sys::VIR_DOMAIN_SAVE_PARAM_FILE, Some(path)),
+        (sys::VIR_DOMAIN_SAVE_PARAM_IMAGE_FORMAT, format),
+    ];
+    let mut room = 0;
+    let mut parameters = Parameters::NONE;
+    for (name, text) in texts {
+        let Some(text) = text else { continue };
+        let text = CString::new(text)?;
+        // SAFETY: the three that libvirt changes outlive the call; it copies both strings, which end with NUL.
+        minus_one_is_failure(unsafe {
+            sys::virTypedParamsAddString(
+                &raw mut parameters.first,
+                &raw mut parameters.count,
+                &raw mut room,
+                name.as_ptr(),
+                text.as_ptr(),
+            )
+        })?;
+    }
+    if let Some(channels) = channels {
+        let name = sys::VIR_DOMAIN_SAVE_PARAM_PARALLEL_CHANNELS;
+        // SAFETY: as above.
+        minus_one_is_failure(unsafe {
+            sys::virTypedParamsAddInt(
+                &raw mut parameters.first,
+                &raw mut parameters.count,
+                &raw mut room,
+                name.as_ptr(),
+                channels,
+            )
+        })?;
+    }
+    Ok(parameters)
+}
+
+/// `virDomainSaveParams`: as [`save`], in a format of choice, by several channels. `None` if the library is too
+/// old to have the call.
+pub(super) fn save_as(
+    domain: &Domain,
+    path: &str,
+    format: Option<&str>,
+    channels: Option<c_int>,
+    flags: u32,
+) -> Option<Result<(), Error>> {
+    let found = newer(c"virDomainSaveParams")?;
+    // SAFETY: the function of this name has had this signature since libvirt 8.4.
+    let call: WithParameters<sys::virDomainPtr> = unsafe { std::mem::transmute(found) };
+    Some(image_parameters(path, format, channels).and_then(|given| {
+        // SAFETY: `domain` holds a reference during the call; libvirt only reads the parameters, which
+        // outlive it.
+        let result = unsafe { call(domain.as_ptr(), given.first, given.count, flags) };
+        minus_one_is_failure(result).map(drop)
+    }))
+}
+
+/// `virDomainRestoreParams`: restores from a file by several channels. `None` if the library is too old to have
+/// the call.
+pub(super) fn restore_by(
+    connection: &Connect,
+    path: &str,
+    channels: c_int,
+    flags: u32,
+) -> Option<Result<(), Error>> {
+    let found = newer(c"virDomainRestoreParams")?;
+    // SAFETY: the function of this name has had this signature since libvirt 8.4.
+    let call: WithParameters<sys::virConnectPtr> = unsafe { std::mem::transmute(found) };
+    Some(
+        image_parameters(path, None, Some(channels)).and_then(|given| {
+            // SAFETY: `connection` holds a reference during the call; libvirt only reads the parameters, which
+            // outlive it.
+            let result = unsafe { call(connection.as_ptr(), given.first, given.count, flags) };
+            minus_one_is_failure(result).map(drop)
+        }),
+    )
+}
+
 /// `virDomainAbortJob`: asks the running job to end; the call that started it tells how it ended.
 pub(super) fn abort_job(domain: &Domain) -> Result<(), Error> {
     // SAFETY: `domain` holds a reference during the call.

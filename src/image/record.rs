@@ -54,6 +54,15 @@ pub struct Record {
     /// How long the save took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// How the memory is stored, as the image's header tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_format: Option<String>,
+    /// By how many channels it was written, if by several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_channels: Option<u8>,
+    /// Whether it was written past the page cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bypass_cache: Option<bool>,
     /// Which file this is about. A record whose image has been replaced says nothing of the new one.
     pub image: FileIdentity,
     /// The image's checksum, as [`super::checksum`] gives it, if one was asked for.

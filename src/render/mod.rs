@@ -496,7 +496,7 @@ impl Sink for Output {
                     say(&line);
                 }
             }
-            Event::Unchecked(vm, words) => {
+            Event::Unchecked(vm, words) | Event::Chosen(vm, words) => {
                 if self.verbose {
                     say(&format!(
                         "{}: {}",

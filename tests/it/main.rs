@@ -16,6 +16,7 @@ mod failures;
 mod faults;
 mod fields;
 mod fleet;
+mod formats;
 mod from_yaml;
 mod guards;
 mod images;
