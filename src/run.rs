@@ -62,10 +62,7 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let limit = limits.into_iter().flatten().min();
     let interrupt = Interrupt::install(limit).context("signals cannot be caught")?;
     if let Command::Show { showing, .. } = &cli.command {
-        let connect = || {
-            let (mut hosts, _) = open_all(cli, &request, &interrupt)?;
-            Ok(hosts.remove(0))
-        };
+        let connect = || open_all(cli, &request, &interrupt);
         let selection = &request.selection;
         return Ok(show(cli, selection, showing, &interrupt, connect, output)?);
     }

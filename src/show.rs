@@ -3,6 +3,7 @@
 use crate::cli::{Cli, Form, Showing};
 use crate::definition::{self, Definition, Deviation, redact};
 use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
+use crate::hosts::hosts;
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, RunLogs, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
@@ -11,14 +12,18 @@ use crate::observe::{self, Observer};
 use crate::payload;
 use crate::plan::{Verb, Wishes};
 use crate::render::{self, Output, Shown};
-use crate::report::{Difference, Event, Failure, Kind, ListedImage, Progress, Sink, VmRef};
+use crate::report::{
+    Difference, Event, Failure, Kind, ListedImage, Progress, SilentHost, Sink, VmRef,
+};
 use crate::run::{LOOK_LIMIT, in_time, variable};
 use crate::select::{Selection, is_file_name, listing_failed, patterns, select};
 use crate::watch::watch;
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use uuid::Uuid;
 
 /// Something to be shown, and where it comes from.
 type Subject = (Vm, Source);
@@ -58,8 +63,8 @@ impl Source {
     }
 }
 
-/// Looks at what a command line names, and prints it. `connect` opens the daemon's inventory; it is not
-/// called if all that is named are files.
+/// Looks at what a command line names, and prints it. `connect` opens the hosts' inventories, and tells of those
+/// that do not answer; it is not called if all that is named are files.
 ///
 /// # Errors
 /// What is in the way of it.
@@ -68,15 +73,21 @@ pub(crate) fn show(
     selection: &Selection,
     showing: &Showing,
     interrupt: &Interrupt,
-    connect: impl FnOnce() -> Result<Arc<Inventory>, Failure>,
+    connect: impl Fn() -> Result<(Vec<Arc<Inventory>>, Vec<SilentHost>), Failure>,
     output: &mut Output,
 ) -> Result<Kind, Failure> {
     let form = cli.common.output;
     if let Some(problem) = showing.problem(form) {
         return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
     }
+    let hosts = hosts(&cli.common.connect, cli.common.hosts.as_deref())?;
+    if hosts.len() > 1 && (showing.watch || showing.images || showing.diff.is_some()) {
+        let message = "--watch, --images and --diff are about one host";
+        return Err(Failure::new(Kind::Usage, message).hint("name one host with -c"));
+    }
+    let connect_one = || connect().map(|(mut hosts, _)| hosts.remove(0));
     if showing.watch {
-        return watch(selection, showing, form, interrupt, connect, output);
+        return watch(selection, showing, form, interrupt, connect_one, output);
     }
     if showing.images {
         return images(cli, selection, showing, interrupt, output);
@@ -87,15 +98,19 @@ pub(crate) fn show(
             file.as_deref(),
             showing,
             interrupt,
-            connect,
+            connect_one,
             output,
         );
     }
+    let is_on_host = |target: &str| {
+        let named = target.rsplit_once('/').map(|(host, _)| host);
+        named.is_some() && hosts.iter().any(|host| host.name.as_deref() == named)
+    };
     let (files, words): (Vec<String>, Vec<String>) = selection
         .targets
         .iter()
         .cloned()
-        .partition(|target| is_file_name(target));
+        .partition(|target| is_file_name(target) && !is_on_host(target));
     let mut subjects: Vec<Subject> = Vec::new();
     for file in &files {
         subjects.extend(of_file(file)?);
@@ -121,25 +136,29 @@ pub(crate) fn show(
         answer.add(vm, &source, xml, output)?;
     }
     if files.is_empty() || !of_daemon.is_empty() {
-        let connected = connect()?;
+        let (connected, silent) = connect()?;
+        for host in &silent {
+            answer.miss(host, output);
+        }
         let depth = render::depth(form, &showing.columns, named);
         let looking = (depth, form);
-        look(
-            &connected,
-            &of_daemon,
-            looking,
-            showing,
-            interrupt,
-            |seen| {
-                for warning in &seen.warnings {
-                    output.warning(warning);
-                }
-                for (entry, xml) in seen.entries {
-                    answer.add(entry.vm, &Source::Found(entry.machine), xml, output)?;
-                }
-                Ok(!output.is_unread())
-            },
-        )?;
+        let take = |seen: Seen| {
+            for host in &seen.silent {
+                answer.miss(host, output);
+            }
+            for warning in &seen.warnings {
+                output.warning(warning);
+            }
+            for (entry, xml) in seen.entries {
+                answer.add(entry.vm, &Source::Found(entry.machine), xml, output)?;
+            }
+            Ok(!output.is_unread())
+        };
+        let looked = look(&connected, &of_daemon, looking, showing, interrupt, take);
+        looked.map_err(|failure| match silent.first() {
+            Some(host) => host.may_have(failure),
+            None => failure,
+        })?;
         // Closing the connection would wait for a daemon that may never answer; the process ends now.
         std::mem::forget(connected);
     }
@@ -157,6 +176,12 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
+    /// A host does not answer, so that what it has is missing.
+    fn miss(&mut self, host: &SilentHost, output: &mut Output) {
+        output.silent_host(host);
+        self.kind = worse(self.kind, Kind::Connection);
+    }
+
     fn add(
         &mut self,
         mut vm: Vm,
@@ -344,11 +369,14 @@ fn worse(one: Kind, other: Kind) -> Kind {
 }
 
 /// Some of the VMs that are meant.
+#[derive(Default)]
 pub(crate) struct Seen {
     /// The VMs, looked at as closely as is asked for, with the XML that their form needs.
     pub(crate) entries: Vec<(Entry, Xml)>,
     /// What could not be learnt of them.
     pub(crate) warnings: Vec<String>,
+    /// The hosts that turned out not to answer.
+    pub(crate) silent: Vec<SilentHost>,
 }
 
 /// How many VMs are looked at closely before the first is told. All that is known of one is much.
@@ -357,7 +385,7 @@ const CLOSELY: usize = 50;
 /// Hands over the VMs that are meant, some at a time, looked at as closely as is asked for; `take` says whether
 /// it wants more.
 pub(crate) fn look(
-    inventory: &Arc<Inventory>,
+    hosts: &[Arc<Inventory>],
     selection: &Selection,
     looking: (Depth, Form),
     showing: &Showing,
@@ -367,10 +395,10 @@ pub(crate) fn look(
     let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
     // Nobody runs ahead: what is seen is taken before more is looked at.
     let (sender, mut receiver) = mpsc::sync_channel(0);
-    let (inventory, selection) = (Arc::clone(inventory), selection.clone());
+    let (hosts, selection) = (hosts.to_vec(), selection.clone());
     let showing = showing.clone();
     thread::spawn(move || {
-        let looked = look_at_all(&inventory, &selection, looking, &showing, |seen| {
+        let looked = look_at_all(&hosts, &selection, looking, &showing, |seen| {
             sender.send(Ok(seen)).is_ok()
         });
         if let Err(failure) = looked {
@@ -394,7 +422,7 @@ pub(crate) fn look(
 
 /// The same, all at once.
 fn look_at_once(
-    inventory: &Arc<Inventory>,
+    host: &Arc<Inventory>,
     selection: &Selection,
     depth: Depth,
     showing: &Showing,
@@ -403,7 +431,8 @@ fn look_at_once(
 ) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     let looking = (depth, Form::Table);
-    look(inventory, selection, looking, showing, interrupt, |seen| {
+    let hosts = [Arc::clone(host)];
+    look(&hosts, selection, looking, showing, interrupt, |seen| {
         for warning in &seen.warnings {
             output.warning(warning);
         }
@@ -423,16 +452,16 @@ pub(crate) fn wishes(showing: &Showing) -> observe::Wishes {
 }
 
 fn look_at_all(
-    inventory: &Arc<Inventory>,
+    hosts: &[Arc<Inventory>],
     selection: &Selection,
     (depth, form): (Depth, Form),
     showing: &Showing,
     mut give: impl FnMut(Seen) -> bool,
 ) -> Result<(), Failure> {
     let more = wishes(showing);
-    let mut observer = Observer::new(inventory);
-    let mut see = |mut entries: Vec<Entry>| {
-        let gaps = observer.observe(&mut entries, depth, more);
+    let mut observers: Vec<Observer<'_>> = hosts.iter().map(Observer::new).collect();
+    let mut see = |host: usize, mut entries: Vec<Entry>| {
+        let gaps = observers[host].observe(&mut entries, depth, more);
         let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
         let mut warnings: Vec<String> = gaps.iter().map(ToString::to_string).collect();
         // It costs a call for each VM, which a look at all of them shall not.
@@ -441,20 +470,45 @@ fn look_at_all(
         }
         let entries = entries.into_iter().map(|entry| {
             let source = Source::Found(entry.machine.clone());
-            let xml = xml_beneath(form, Some(inventory), &entry.vm, &source, showing);
+            let xml = xml_beneath(form, Some(&hosts[host]), &entry.vm, &source, showing);
             (entry, xml)
         });
-        Ok(give(Seen {
+        Ok(Seen {
             entries: entries.collect(),
             warnings,
-        }))
+            silent: Vec::new(),
+        })
+    };
+    let silent = |place: usize, failure: Failure| {
+        let is_one_of_several = hosts.len() > 1 && failure.kind == Kind::Connection;
+        let host: &Inventory = &hosts[place];
+        if is_one_of_several {
+            Ok(Seen {
+                silent: vec![SilentHost::new(host.host.as_deref(), failure)],
+                ..Seen::default()
+            })
+        } else {
+            Err(failure)
+        }
     };
     if !selection.all {
-        let wishes = Wishes::default();
-        let hosts = [Arc::clone(inventory)];
-        let selected = select(&hosts, selection, Verb::Show, wishes, depth)?;
-        let entries = selected.entries.into_iter().map(|(_, entry)| entry);
-        return see(entries.collect()).map(drop);
+        let selected = select(hosts, selection, Verb::Show, Wishes::default(), depth)?;
+        for (place, failure) in selected.silent {
+            give(silent(place, failure)?);
+        }
+        let mut entries = selected.entries.into_iter().peekable();
+        // In the order asked, what is together on a host at once.
+        while let Some((place, first)) = entries.next() {
+            let mut together = vec![first];
+            while let Some((_, next)) = entries.next_if(|(next, _)| *next == place) {
+                together.push(next);
+            }
+            let seen = see(place, together).or_else(|failure| silent(place, failure))?;
+            if !give(seen) {
+                break;
+            }
+        }
+        return Ok(());
     }
     let size = match (depth, more.sample) {
         // All are sampled at once.
@@ -464,13 +518,56 @@ fn look_at_all(
     };
     let excluded = patterns(&selection.exclude)?;
     let wanted = |name: &str| !excluded.iter().any(|pattern| pattern.matches(name));
-    let batches = inventory.batches(depth, size, wanted);
-    for batch in batches.map_err(|error| listing_failed(&error))? {
-        if !see(batch.map_err(|error| listing_failed(&error))?)? {
-            break;
+    let mut others = if hosts.len() > 1 {
+        known_to(hosts)
+    } else {
+        HashSet::new()
+    };
+    // Several daemons see the images in one place.
+    let mut is_its_own = |host: &Inventory, entry: &Entry| {
+        hosts.len() == 1
+            || entry.machine.is_some()
+            || others.insert((host.place.folder().to_owned(), entry.vm.id()))
+    };
+    for (place, host) in hosts.iter().enumerate() {
+        let batches = match host.batches(depth, size, wanted) {
+            Ok(batches) => batches,
+            Err(error) => {
+                give(silent(place, listing_failed(&error))?);
+                continue;
+            }
+        };
+        for batch in batches {
+            let seen = batch.map_err(|error| listing_failed(&error));
+            let seen = seen.and_then(|mut batch| {
+                batch.retain(|entry| is_its_own(host, entry));
+                see(place, batch)
+            });
+            let is_over = seen.is_err();
+            if !give(seen.or_else(|failure| silent(place, failure))?) {
+                return Ok(());
+            }
+            if is_over {
+                break;
+            }
         }
     }
     Ok(())
+}
+
+/// The VMs that hosts know, each with the place of its images.
+fn known_to(hosts: &[Arc<Inventory>]) -> HashSet<(PathBuf, Option<Uuid>)> {
+    let of = |host: &Arc<Inventory>| {
+        let folder = host.place.folder().to_owned();
+        // Whoever does not tell now will be told of as one that does not.
+        let machines = host.hypervisor.machines().unwrap_or_default();
+        let ids: Vec<_> = machines
+            .iter()
+            .map(|machine| (folder.clone(), Some(machine.id())))
+            .collect();
+        ids
+    };
+    hosts.iter().flat_map(of).collect()
 }
 
 /// What a file holds: definitions, or an image.

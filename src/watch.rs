@@ -189,22 +189,29 @@ impl Watcher<'_> {
             ..
         } = self;
         let looking = (depth, Form::Table);
-        look(inventory, selection, looking, showing, interrupt, |seen| {
-            for warning in &seen.warnings {
-                output.warning(warning);
-            }
-            for (entry, _) in seen.entries {
-                let mut vm = entry.vm;
-                vm.hide_secrets_of_places();
-                if let Some(id) = vm.id() {
-                    wanted.ids.insert(id);
-                    known.insert(id, Known::of(&vm));
+        look(
+            &[Arc::clone(inventory)],
+            selection,
+            looking,
+            showing,
+            interrupt,
+            |seen| {
+                for warning in &seen.warnings {
+                    output.warning(warning);
                 }
-                let change = change(&vm, None, &[], Timestamp::now());
-                output.found(&change, vm);
-            }
-            Ok(!output.is_unread())
-        })?;
+                for (entry, _) in seen.entries {
+                    let mut vm = entry.vm;
+                    vm.hide_secrets_of_places();
+                    if let Some(id) = vm.id() {
+                        wanted.ids.insert(id);
+                        known.insert(id, Known::of(&vm));
+                    }
+                    let change = change(&vm, None, &[], Timestamp::now());
+                    output.found(&change, vm);
+                }
+                Ok(!output.is_unread())
+            },
+        )?;
         output.all_found();
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::entity::Vm;
 use crate::plan::{Step, Verb};
 use crate::report::{
     Answer, Change, Difference, Differences, Event, Failure, Images, Kind, Line, ListedImage,
-    Outcome, OutcomeLine, Report, SilentHost, Sink,
+    Outcome, OutcomeLine, Report, SilentHost, Sink, VmRef,
 };
 use crate::words::count;
 use jiff::Timestamp;
@@ -152,7 +152,7 @@ impl Output {
             Kept::Vms(vms) => vms.push(vm),
             Kept::Texts(texts) => texts.push(match self.form {
                 Form::Yaml => to_yaml(&vm),
-                _ => name_line(vm.name()),
+                _ => name_line(&VmRef::from(&vm).to_string()),
             }),
             Kept::Nothing => self.line(&vm),
         }

@@ -403,6 +403,25 @@ fn three_daemons_are_served_at_once_and_one_that_is_killed_stops_no_other() {
     );
     vmlife(&["restore", "--all"]).ends_with(0);
 
+    let listed = vmlife(&["show", "--no-headers", "--columns", "NAME,STATE"]).succeeds();
+    let lines: Vec<_> = listed
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().next())
+        .collect();
+    let all_names = ["a/only", "a/web", "b/guest", "b/web", "c/web"];
+    assert_eq!(lines, all_names.map(Some), "{listed:?}");
+    vmlife(&["show", "b/web"]).succeeds().says("b/web: Up");
+    let shown = vmlife(&["show", "web*", "-o", "json"]).succeeds().json();
+    let whose: Vec<_> = shown["vms"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|vm| vm["host"].clone())
+        .collect();
+    assert_eq!(whose, ["a", "b", "c"]);
+    vmlife(&["show", "--watch"]).refuses(2, "about one host");
+
     // One daemon is killed in the middle.
     let saving = spawn(a, &["hibernate", "--all", "--hosts", &hosts]);
     let image = a.image(&guest.id());
@@ -435,11 +454,40 @@ fn three_daemons_are_served_at_once_and_one_that_is_killed_stops_no_other() {
         "{ran:?}"
     );
     assert_eq!(c.virsh(["domstate", "web"]), "paused");
+    let ran = vmlife(&["show", "-o", "name"]).ends_with(10);
+    assert_eq!(ran.stdout, "a/only\na/web\nc/web\n");
+    assert!(
+        ran.stderr.contains("error: host b: its VMs are left out:"),
+        "{ran:?}"
+    );
     vmlife(&["pause", "guest"]).refuses(
         10,
         "there is no VM 'guest' on the hosts that answer; b does not",
     );
     b.start_daemon();
+}
+
+#[test]
+fn a_vm_sleeps_on_one_host_and_wakes_on_another_unless_it_runs_there() {
+    let (Some(a), Some(b)) = (Session::start(), Session::start()) else {
+        return;
+    };
+    let guest = Linux::boot(&a, "vm", 128, "");
+    let before = guest.last_tick();
+    let image = a.path("tmp/shared.vmsave");
+    let to = image.to_str().expect("text");
+    a.vmlife(["hibernate", "vm", "--to", to]).succeeds();
+    let uri_of_b = format!(
+        "qemu+unix:///session?socket={}",
+        b.path("run/libvirt/libvirt-sock").display()
+    );
+    let ran = a
+        .vmlife(["restore", "-c", &uri_of_b, "--from", to])
+        .ends_with(0);
+    assert!(ran.stdout.contains("vm runs again"), "{ran:?}");
+    assert_eq!(b.virsh(["domstate", "vm"]), "running");
+    assert_eq!(a.virsh(["domstate", "vm"]), "shut off");
+    guest.goes_on_after(&before);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::entity::{
 use crate::render::list::{agent, job, operating_system};
 use crate::render::table::{Facts, indented, paragraph};
 use crate::render::text::{View, seconds, state};
+use crate::report::VmRef;
 use crate::words::size;
 use configuration::{configuration, first_boot};
 use jiff::Timestamp;
@@ -89,7 +90,12 @@ fn headline(vm: &Vm, view: &View) -> String {
         .as_ref()
         .and_then(|dynamic| since(vm.status(), dynamic));
     let since = since.map(|at| format!(" · since {}", view.since(at)));
-    let line = format!("{}: {}{}", vm.name(), state(vm), since.unwrap_or_default());
+    let line = format!(
+        "{}: {}{}",
+        VmRef::from(vm),
+        state(vm),
+        since.unwrap_or_default()
+    );
     paragraph(&line, view.width)
 }
 
