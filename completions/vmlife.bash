@@ -65,7 +65,7 @@ _vmlife() {
 
     case "${cmd}" in
         vmlife)
-            opts="-c -o -q -v -h -V --connect --hosts --output --quiet --verbose --timeout --help --version hibernate restore pause resume show suspend help"
+            opts="-c -o -q -v -h -V --connect --hosts --output --progress --quiet --verbose --timeout --help --version hibernate restore pause resume show suspend help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -89,6 +89,10 @@ _vmlife() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -215,7 +219,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --trim --image-format --running --paused --bypass-cache --parallel-channels --checksum --force --within --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --trim --image-format --running --paused --bypass-cache --parallel-channels --checksum --force --within --connect --hosts --output --progress --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -297,6 +301,10 @@ _vmlife() {
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -309,7 +317,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__pause)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --connect --hosts --output --progress --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -371,6 +379,10 @@ _vmlife() {
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -383,7 +395,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__restore)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --parallel-channels --keep --or-start --force --discard --yes --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --parallel-channels --keep --or-start --force --discard --yes --connect --hosts --output --progress --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -453,6 +465,10 @@ _vmlife() {
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -465,7 +481,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__resume)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --connect --hosts --output --progress --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -527,6 +543,10 @@ _vmlife() {
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -539,7 +559,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --watch --security-info --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --watch --security-info --connect --hosts --output --progress --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -605,6 +625,10 @@ _vmlife() {
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -617,7 +641,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__suspend)
-            opts="-c -o -q -v -h -V --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-c -o -q -v -h -V --connect --hosts --output --progress --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -641,6 +665,10 @@ _vmlife() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
+                    return 0
+                    ;;
+                --progress)
+                    COMPREPLY=($(compgen -W "auto plain json none" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

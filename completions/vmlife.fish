@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_vmlife_global_optspecs
-    string join \n c/connect= hosts= o/output= q/quiet v/verbose timeout= h/help V/version
+    string join \n c/connect= hosts= o/output= progress= q/quiet v/verbose timeout= h/help V/version
 end
 
 function __fish_vmlife_needs_command
@@ -33,6 +33,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_needs_command" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_needs_command" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_needs_command" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_needs_command" -s v -l verbose -d 'Say what is being done'
@@ -72,6 +76,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s n -l dry-run -d 'Only say what would be done'
@@ -104,6 +112,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s n -l dry-run -d 'Only say what would be done'
@@ -136,6 +148,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s n -l dry-run -d 'Only say what would be done'
@@ -160,6 +176,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l all -d 'All VMs that this can be done to'
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s n -l dry-run -d 'Only say what would be done'
@@ -214,6 +234,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l no-headers -d 'Leave out the line above a list'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What the next start will find, and the state; nothing of what runs now'
@@ -235,6 +259,10 @@ jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l progress -d 'How progress is told on standard error' -r -f -a "auto\t'Bars on a terminal, a line now and then elsewhere'
+plain\t'A line now and then'
+json\t'For programs: a line of JSON for each event, and for all other words'
+none\t'Not at all'"
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l timeout -d 'Give up after this time (such as 90s or 10m): a hibernation is cancelled' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s v -l verbose -d 'Say what is being done'

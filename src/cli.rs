@@ -64,6 +64,9 @@ pub struct Common {
         value_name = "FORM"
     )]
     pub output: Form,
+    /// How progress is told on standard error
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub progress: ProgressForm,
     /// Only the answer and errors: no words, no progress
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -354,6 +357,20 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         rest: Vec<String>,
     },
+}
+
+/// The forms of progress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressForm {
+    /// Bars on a terminal, a line now and then elsewhere
+    #[default]
+    Auto,
+    /// A line now and then
+    Plain,
+    /// For programs: a line of JSON for each event, and for all other words
+    Json,
+    /// Not at all
+    None,
 }
 
 /// The forms of an answer.

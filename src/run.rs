@@ -33,7 +33,7 @@ pub fn run(cli: &Cli) -> Kind {
     let common = &cli.common;
     let verb = verb_of(&cli.command);
     let dry_run = acting_of(&cli.command).is_some_and(|acting| acting.dry_run);
-    let mut output = Output::new(verb, dry_run, common.output, common.quiet, common.verbose);
+    let mut output = Output::new(verb, dry_run, common);
     let kind = attempt(cli, &mut output).unwrap_or_else(|error| {
         // What is no failure of ours has its causes in a chain.
         let failure = error.downcast::<Failure>().unwrap_or_else(|error| {

@@ -1,6 +1,7 @@
 //! All that prints. The answer goes to standard output, words go to standard error.
 
 mod diff;
+mod events;
 mod images;
 mod list;
 mod page;
@@ -11,7 +12,7 @@ mod text;
 
 pub use list::{Column, columns, depth};
 
-use crate::cli::{Form, Showing};
+use crate::cli::{Common, Form, ProgressForm, Showing};
 use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
@@ -20,6 +21,7 @@ use crate::report::{
     Outcome, OutcomeLine, Report, SilentHost, Sink, VmRef,
 };
 use crate::words::count;
+use events::EventLine;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use list::List;
@@ -34,12 +36,15 @@ use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use text::{View, harmless, seconds, treacherous};
 
 /// The streams, and how they are to be written.
+#[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Output {
     verb: Verb,
     dry_run: bool,
     form: Form,
     quiet: bool,
     verbose: bool,
+    /// Whether a program reads what happens.
+    events: bool,
     meter: Meter,
     watched: Watched,
     /// The first thing that went wrong while writing the answer.
@@ -77,14 +82,24 @@ enum Watched {
 impl Output {
     /// Looks at where the streams go.
     #[must_use]
-    pub fn new(verb: Verb, dry_run: bool, form: Form, quiet: bool, verbose: bool) -> Self {
-        let meter = Meter::new(io::stderr().is_terminal(), quiet);
+    pub fn new(verb: Verb, dry_run: bool, common: &Common) -> Self {
+        let &Common {
+            output: form,
+            quiet,
+            verbose,
+            progress,
+            ..
+        } = common;
+        let is_terminal = io::stderr().is_terminal() && progress == ProgressForm::Auto;
+        let is_untold = matches!(progress, ProgressForm::None | ProgressForm::Json);
+        let meter = Meter::new(is_terminal, quiet || is_untold);
         Self {
             verb,
             dry_run,
             form,
             quiet,
             verbose,
+            events: progress == ProgressForm::Json,
             meter,
             watched: Watched::Lines(None),
             trouble: None,
@@ -322,7 +337,7 @@ impl Output {
     /// Prints why the whole command failed.
     pub fn failure(&mut self, failure: Failure) {
         let verb = self.verb;
-        Self::error(
+        self.error(
             None,
             &failure.message,
             failure.cause.as_deref(),
@@ -339,7 +354,7 @@ impl Output {
     pub fn silent_host(&mut self, SilentHost { host, failure }: &SilentHost) {
         let (cause, hint) = (failure.cause.as_deref(), failure.hint.as_deref());
         let message = format!("its VMs are left out: {}", failure.message);
-        Self::error(Some(&format!("host {host}:")), &message, cause, hint);
+        self.error(Some(&format!("host {host}:")), &message, cause, hint);
     }
 
     /// Says something that is neither the answer nor an error.
@@ -348,14 +363,14 @@ impl Output {
             if let Watched::Screen(screen) = &mut self.watched {
                 screen.leave();
             }
-            say(words);
+            self.say(words);
         }
     }
 
     /// Says what was done, to those who want to know it all.
     pub fn log(&mut self, line: &str) {
         if self.verbose {
-            say(&harmless(line));
+            self.say(&harmless(line));
         }
     }
 
@@ -367,7 +382,7 @@ impl Output {
             return None;
         }
         for line in about {
-            say(&harmless(line));
+            self.say(&harmless(line));
         }
         let mut stderr = io::stderr().lock();
         let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
@@ -383,7 +398,7 @@ impl Output {
 
     /// Says what somebody should mend.
     pub fn warning(&mut self, warning: &str) {
-        say(&format!("warning: {}", harmless(warning)));
+        self.say(&format!("warning: {}", harmless(warning)));
     }
 
     /// The kind of end that the writing itself came to. A reader that went away wanted no more: that
@@ -392,7 +407,7 @@ impl Output {
     pub fn finish(&mut self) -> Kind {
         match self.trouble.take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                say(&format!("error: the answer could not be written: {error}"));
+                self.say(&format!("error: the answer could not be written: {error}"));
                 Kind::Failed
             }
             _ => Kind::Done,
@@ -417,23 +432,24 @@ impl Output {
         }
     }
 
-    fn error(vm: Option<&str>, message: &str, cause: Option<&str>, hint: Option<&str>) {
+    fn error(&self, vm: Option<&str>, message: &str, cause: Option<&str>, hint: Option<&str>) {
         let message = harmless(message);
         match vm {
-            Some(vm) => say(&format!("error: {} {message}", harmless(vm))),
-            None => say(&format!("error: {message}")),
+            Some(vm) => self.say(&format!("error: {} {message}", harmless(vm))),
+            None => self.say(&format!("error: {message}")),
         }
         if let Some(cause) = cause {
             // libvirt shows XML that it does not like in lines of its own.
             let lines: Vec<String> = cause.lines().map(harmless).collect();
-            say(&format!("  cause: {}", lines.join("\n         ")));
+            self.say(&format!("  cause: {}", lines.join("\n         ")));
         }
         if let Some(hint) = hint {
-            say(&format!("  hint: {}", harmless(hint)));
+            self.say(&format!("  hint: {}", harmless(hint)));
         }
     }
 
-    fn outcome(&mut self, outcome: &Outcome) {
+    /// What became of a VM, as far as that is the answer.
+    fn answer_of(&mut self, outcome: &Outcome) {
         if self.form == Form::Jsonl {
             self.answer(&json_line(&OutcomeLine {
                 schema_version: Report::SCHEMA_VERSION,
@@ -457,12 +473,17 @@ impl Output {
                 Form::Name => self.answer(&name_line(&outcome.vm.to_string())),
                 Form::Json | Form::Jsonl | Form::Yaml | Form::Xml => {}
             }
-        } else {
+        }
+    }
+
+    fn outcome(&mut self, outcome: &Outcome) {
+        self.answer_of(outcome);
+        if outcome.kind != Kind::Done {
             let (cause, hint) = (outcome.cause.as_deref(), outcome.hint.as_deref());
-            Self::error(Some(&outcome.vm.to_string()), &outcome.message, cause, hint);
+            self.error(Some(&outcome.vm.to_string()), &outcome.message, cause, hint);
         }
         for warning in &outcome.warnings {
-            say(&format!(
+            self.say(&format!(
                 "warning: {}: {}",
                 harmless(&outcome.vm.to_string()),
                 harmless(warning)
@@ -473,32 +494,39 @@ impl Output {
 
 impl Sink for Output {
     fn emit(&mut self, event: Event<'_>) {
+        if self.events {
+            say(json_line(&EventLine::from(event)).trim_end());
+            if let Event::Finished(outcome) = event {
+                self.answer_of(outcome);
+            }
+            return;
+        }
         match event {
             Event::Started(vm, step) => {
                 if self.verbose {
-                    say(&format!("{}: {}", harmless(&vm.to_string()), step.call()));
+                    self.say(&format!("{}: {}", harmless(&vm.to_string()), step.call()));
                 }
                 self.meter.begin(vm, step);
             }
             Event::Progress(vm, progress) => {
                 if let Some(line) = self.meter.advance(vm, progress, "written") {
-                    say(&line);
+                    self.say(&line);
                 }
             }
             Event::Checking(vm, progress) => {
                 self.meter.begin_checking(vm);
                 if let Some(line) = self.meter.advance(vm, progress, "checked") {
-                    say(&line);
+                    self.say(&line);
                 }
             }
             Event::Finishing(vm) => {
                 if let Some(line) = self.meter.finishing(vm) {
-                    say(&line);
+                    self.say(&line);
                 }
             }
             Event::Unchecked(vm, words) | Event::Chosen(vm, words) => {
                 if self.verbose {
-                    say(&format!(
+                    self.say(&format!(
                         "{}: {}",
                         harmless(&vm.to_string()),
                         harmless(words)
@@ -532,6 +560,15 @@ impl Sink for Output {
 }
 
 impl Output {
+    /// A line for people; for a program words in JSON.
+    fn say(&self, line: &str) {
+        if self.events {
+            say(json_line(&EventLine::words(line)).trim_end());
+        } else {
+            say(line);
+        }
+    }
+
     /// Prints lines above the bars, if there are any.
     fn aside(&mut self, print: impl FnOnce(&mut Self)) {
         match self.meter.bars() {

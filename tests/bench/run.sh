@@ -1,19 +1,24 @@
 #!/bin/sh
 # The benchmark: vmlife beside virsh, on a private libvirt, in one run.
 #
-#     sh tests/bench/run.sh [--many | --formats] [PAIRS]
+#     sh tests/bench/run.sh [--many | --formats | --fleet] [PAIRS]
 #
 # Prints Markdown tables. Each row runs PAIRS (11) times, vmlife and its rival in turns, so that whatever else
 # the machine does meets both. --many adds 10,000 VMs, which take a while to define; --formats
-# prints the table of image formats alone, of 5 rounds. VMLIFE_PROGRAM names a program that is built already.
+# prints the table of image formats alone, of 5 rounds, --fleet that of many guests, of 3. VMLIFE_PROGRAM names a program that is built already.
 set -eu
 cd "$(dirname "$0")/../.."
 sizes='1 100 1000'
+fleet=
 if [ "${1-}" = --many ]; then
     sizes="$sizes 10000"
     shift
 elif [ "${1-}" = --formats ]; then
     sizes=
+    shift
+elif [ "${1-}" = --fleet ]; then
+    sizes=
+    fleet=yes
     shift
 fi
 pairs=${1:-11}
@@ -56,12 +61,17 @@ fi
 # Its user may not be able to look into the project. All is measured from within, where no wrapper is in the
 # way.
 cp "$program" "$folder/vmlife"
-cp tests/bench/measure.pl tests/bench/formats.pl "$folder"
+cp tests/bench/*.pl "$folder"
+[ ! -f /usr/lib/libvirt/libvirt-guests.sh ] || cp /usr/lib/libvirt/libvirt-guests.sh "$folder"
 sh tests/guest/build.sh target/guest
 mkdir "$folder/guest"
 cp target/guest/vmlinuz target/guest/initrd.img "$folder/guest"
 chmod a+rx "$folder/vmlife" "$folder"/*.pl
 chmod a+r "$folder"/guest/*
+if [ -n "$fleet" ]; then
+    "$folder/in-session" perl "$folder/fleet.pl" "$folder" "${1:-3}" 1 2 4 8 16
+    exit
+fi
 if [ -n "$sizes" ]; then
     "$folder/in-session" perl "$folder/measure.pl" "$folder" "$pairs" $sizes
     echo

@@ -60,6 +60,37 @@ fn several_sleep_and_wake_at_once_and_are_told_in_the_order_asked() {
 }
 
 #[test]
+fn a_program_hears_what_happens_in_lines_of_json() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "a");
+    define_empty(&host, "off");
+    let words = ["hibernate", "a", "off", "--progress", "json", "-o", "name"];
+    let ran = host.vmlife(words).ends_with(3);
+    assert_eq!(ran.stdout, "a\n");
+    let lines: Vec<Value> = ran
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(lines[0]["event"], "begun");
+    assert_eq!(lines[0]["vms"], 2);
+    let about = |event: &str, name: &str| {
+        let mut lines = lines.iter();
+        lines
+            .find(|line| line["event"] == event && line["name"] == name)
+            .expect("an event")
+    };
+    assert_eq!(about("started", "a")["call"], "virDomainSaveFlags");
+    assert_eq!(about("finished", "a")["outcome"]["status"], "Suspended");
+    assert_eq!(about("finished", "off")["outcome"]["kind"], "state");
+    assert_eq!(
+        lines.last().expect("a line")["text"],
+        "2 VMs: 1 done, 1 failed"
+    );
+    host.vmlife(["restore", "a"]).succeeds();
+}
+
+#[test]
 fn a_failure_of_one_stops_no_other() {
     let Some(host) = Session::start() else { return };
     for name in ["a", "b"] {
