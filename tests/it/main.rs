@@ -18,6 +18,7 @@ mod fields;
 mod fleet;
 mod from_yaml;
 mod guards;
+mod host;
 mod images;
 mod interrupt;
 mod journal;
