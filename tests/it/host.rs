@@ -5,7 +5,8 @@ use super::support::session::{Session, missing, writer_below};
 use super::support::{Ran, eventually, files_below, project};
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// A session whose VMs the script of the units puts to sleep and wakes.
 struct Host(Session);
@@ -238,6 +239,99 @@ fn what_is_not_hibernated_in_time_is_asked_to_shut_down_and_never_switched_off()
 }
 
 #[test]
+fn what_libvirt_starts_with_the_host_does_not_boot_without_its_memory() {
+    let Some(host) = Host::start() else { return };
+    let guest = Linux::boot(&host.0, "auto", 128, "");
+    host.0.virsh(["autostart", "auto"]);
+    let other = boot_empty(&host.0, "other");
+    let before = guest.last_tick();
+    host.sleep().ends_with(0);
+    assert_eq!(host.states(&["auto", "other"]), ["shut off"; 2]);
+    assert_eq!(host.noted(), sorted([guest.id(), other]));
+    // The host boots: libvirt has started nothing yet.
+    host.0.kill_daemon();
+    let mark = host.0.path("run/libvirt/qemu/run/autostarted");
+    fs::remove_file(mark).expect("libvirt marks what it has done");
+    host.0.start_daemon();
+    guest.goes_on_after(&before);
+    assert_eq!(host.states(&["auto", "other"]), ["running", "shut off"]);
+    host.wake().ends_with(0);
+    assert_eq!(host.states(&["auto", "other"]), ["running"; 2]);
+    assert_eq!(host.noted(), [""; 0]);
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_guest_that_suspended_itself_is_woken_up_to_be_hibernated() {
+    let Some(host) = Host::start() else { return };
+    let guest = Linux::boot(&host.0, "vm", 128, "vmlife.agent");
+    eventually("the agent answers", || {
+        let ping = ["qemu-agent-command", "vm", "{\"execute\":\"guest-ping\"}"];
+        let answered = host.0.command("virsh").args(ping).output();
+        let answered = answered.expect("virsh runs");
+        answered.status.success().then_some(())
+    });
+    let before = guest.last_tick();
+    host.0.virsh(["dompmsuspend", "vm", "mem"]);
+    eventually("it sleeps", || {
+        (host.states(&["vm"]) == ["pmsuspended"]).then_some(())
+    });
+    host.sleep().ends_with(0);
+    assert_eq!(host.noted(), [guest.id()]);
+    host.wake().ends_with(0);
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn where_nothing_can_be_noted_vms_are_put_to_sleep_all_the_same() {
+    let Some(host) = Host::start() else { return };
+    let id = boot_empty(&host.0, "vm");
+    let ran = host.with(&["VMLIFE_HOST_NOTE=/proc/none/note"], "sleep");
+    let ran = ran.ends_with(1);
+    assert!(ran.stderr.contains("it could not be noted"), "{ran:?}");
+    assert_eq!(host.states(&[&id]), ["shut off"]);
+    // A slip in the settings is told, and lets nobody down.
+    host.0.vmlife(["restore", "vm"]).ends_with(0);
+    let settings = ["VMLIFE_HOST_BUDGET=5m", "VMLIFE_HOST_POLICY=sleep"];
+    let ran = host.with(&settings, "sleep").ends_with(0);
+    for words in ["no number of seconds: '5m'", "no policy: 'sleep'"] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    assert_eq!(host.noted(), [id]);
+    host.with(&[], "rest").ends_with(2);
+}
+
+#[test]
+fn two_at_once_wait_for_one_another() {
+    let Some(host) = Host::start() else { return };
+    let id = boot_empty(&host.0, "vm");
+    host.sleep().ends_with(0);
+    let note = host.0.path("state/note.lock");
+    let hold = "echo held && read -r _";
+    let mut holder = host.0.command("flock");
+    let mut holder = holder
+        .arg(&note)
+        .args(["sh", "-c", hold])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("flock runs");
+    let mut line = String::new();
+    let mut told = BufReader::new(holder.stdout.take().expect("a pipe"));
+    told.read_line(&mut line).expect("it is held");
+    let ran = host.wake().ends_with(1);
+    assert!(
+        ran.stderr.contains("another vmlife-host is at work"),
+        "{ran:?}"
+    );
+    assert_eq!(host.states(&[&id]), ["shut off"]);
+    drop(holder.stdin.take());
+    holder.wait().expect("it ends");
+    host.wake().ends_with(0);
+    assert_eq!(host.states(&[&id]), ["running"]);
+}
+
+#[test]
 fn killed_between_the_saves_and_the_note_it_wakes_all_the_same() {
     let Some(host) = Host::start() else { return };
     let guest = Linux::boot(&host.0, "vm", 128, "");
@@ -258,7 +352,7 @@ fn killed_between_the_saves_and_the_note_it_wakes_all_the_same() {
     // It is not booted, and not forgotten.
     assert!(ran.stderr.contains("these are not back"), "{ran:?}");
     assert_eq!(host.states(&["vm", "lost"]), ["running", "shut off"]);
-    assert_eq!(host.noted(), [lost.clone()]);
+    assert_eq!(host.noted(), [lost.as_str()]);
     host.0.virsh(["start", &lost]);
     host.wake().ends_with(0);
     assert_eq!(host.noted(), [""; 0]);
@@ -290,7 +384,7 @@ fn what_cannot_be_woken_up_stays_noted_and_holds_up_no_other() {
     fs::rename(&away, host.0.image(gone)).expect("it is there");
     host.wake().ends_with(1);
     assert_eq!(host.states(&[good, restored, gone]), ["running"; 3]);
-    assert_eq!(host.noted(), [forgotten.clone()]);
+    assert_eq!(host.noted(), [forgotten.as_str()]);
 }
 
 #[test]
@@ -381,7 +475,7 @@ fn a_libvirt_that_does_not_answer_loses_nothing_and_is_told() {
     assert!(ran.stderr.contains("nothing runs"), "{ran:?}");
     let ran = host.wake().ends_with(1);
     assert!(ran.stderr.contains("nothing was woken up"), "{ran:?}");
-    assert_eq!(host.noted(), [id.clone()]);
+    assert_eq!(host.noted(), [id.as_str()]);
     host.0.start_daemon();
     host.wake().ends_with(0);
     assert_eq!(host.states(&[&id]), ["running"]);
@@ -437,6 +531,12 @@ fn systemd_takes_the_units() {
     assert_eq!(units.len(), 2);
     let mut command = Command::new("systemd-analyze");
     command.arg("verify");
+    // libvirt orders each VM before this target; without these lines systemd ends VMs while they are saved.
+    let host = fs::read_to_string(project().join("examples/systemd/vmlife-host.service"));
+    let host = host.expect("text");
+    for line in ["Requires", "After"].map(|word| format!("\n{word}=virt-guest-shutdown.target\n")) {
+        assert!(host.contains(&line), "{host}");
+    }
     for unit in &units {
         let text = fs::read_to_string(unit).expect("text");
         let placed = text.replace("/usr/local/sbin/vmlife-host", script);
