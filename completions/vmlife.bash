@@ -84,11 +84,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -215,7 +215,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__hibernate)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --running --paused --bypass-cache --checksum --force --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --to --managed --trim --image-format --running --paused --bypass-cache --parallel-channels --checksum --force --within --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +261,22 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --trim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image-format)
+                    COMPREPLY=($(compgen -W "auto raw sparse gzip bzip2 xz lzop zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --parallel-channels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --within)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -274,11 +290,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -348,11 +364,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -367,7 +383,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__restore)
-            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --keep --or-start --force --discard --yes --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -n -j -c -o -q -v -h -V --file --id --exclude --selector --group --all --dry-run --strict --together --jobs --from --running --paused --bypass-cache --parallel-channels --keep --or-start --force --discard --yes --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -413,6 +429,10 @@ _vmlife() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --parallel-channels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --connect)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -426,11 +446,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -500,11 +520,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -519,7 +539,7 @@ _vmlife() {
             return 0
             ;;
         vmlife__subcmd__show)
-            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --security-info --connect --hosts --output --quiet --verbose --timeout --help --version"
+            opts="-f -l -c -o -q -v -h -V --file --id --exclude --selector --group --columns --no-headers --sample --inactive --migratable --diff --images --verify --watch --security-info --connect --hosts --output --quiet --verbose --timeout --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -578,11 +598,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -616,11 +636,11 @@ _vmlife() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "table wide json yaml xml name" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table wide json jsonl yaml xml name" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)

@@ -29,6 +29,7 @@ complete -c vmlife -n "__fish_vmlife_needs_command" -l hosts -d 'A file in YAML 
 complete -c vmlife -n "__fish_vmlife_needs_command" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -51,11 +52,23 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s l -l selecto
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l to -d 'The image\'s file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l trim -d 'Shrink the guest\'s memory first by its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin; a restore gives all back' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l image-format -d 'In which format, instead of the daemon\'s own choice (libvirt 11.2)' -r -f -a "auto\t'The fastest that this libvirt, its QEMU and the file system support'
+raw\t'As it is'
+sparse\t'Each page at its place, zero pages as holes; past the page cache'
+gzip\t'Compressed by gzip'
+bzip2\t'Compressed by bzip2'
+xz\t'Compressed by xz'
+lzop\t'Compressed by lzop'
+zstd\t'Compressed by zstd'"
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l parallel-channels -d 'Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)' -r
+complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l within -d 'So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand hibernate" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -81,11 +94,13 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s l -l selector 
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l group -d 'Only VMs whose group\'s name (vmGroupName) matches; alone it means all of them' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s j -l jobs -d 'How many VMs are worked on at once; without it as many as processors and disk can do' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l from -d 'An image that lies elsewhere; it tells itself whose it is' -r -F
+complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l parallel-channels -d 'Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s c -l connect -d 'The libvirt to talk to (several: on several hosts); without it libvirt\'s own rules choose (LIBVIRT_DEFAULT_URI ...)' -r
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -l hosts -d 'A file in YAML that lists hosts: name, uri, labels' -r -F
 complete -c vmlife -n "__fish_vmlife_using_subcommand restore" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -117,6 +132,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -l hosts -d 'A file
 complete -c vmlife -n "__fish_vmlife_using_subcommand pause" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -140,6 +156,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -l hosts -d 'A fil
 complete -c vmlife -n "__fish_vmlife_using_subcommand resume" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -194,6 +211,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l hosts -d 'A file 
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"
@@ -203,6 +221,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l inactive -d 'What
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l migratable -d 'The form that can move to another host'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l images -d 'List images, without a daemon: those in the folders that are named, else in the image place'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l verify -d 'Read images, and compare them with their checksums; a damaged one makes the exit status 7'
+complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l watch -d 'Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -l security-info -d 'Show passwords, keys and scripts, too; needs a connection that may do anything'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s q -l quiet -d 'Only the answer and errors: no words, no progress'
 complete -c vmlife -n "__fish_vmlife_using_subcommand show" -s v -l verbose -d 'Say what is being done'
@@ -213,6 +232,7 @@ complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -l hosts -d 'A fi
 complete -c vmlife -n "__fish_vmlife_using_subcommand suspend" -s o -l output -d 'How the answer is written' -r -f -a "table\t'For people'
 wide\t'The same with more columns; of show: a list always'
 json\t'For programs'
+jsonl\t'For programs, a line of JSON for each VM as soon as it is there'
 yaml\t'For programs and people; of show: definitions that load again'
 xml\t'libvirt\'s own XML (show only)'
 name\t'The names, a line each; of show --images: the files'"

@@ -1,5 +1,6 @@
 //! The command line, declared; what it means is decided elsewhere.
 
+use crate::entity::MemorySize;
 use crate::render::{Column, columns};
 use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
@@ -138,10 +139,34 @@ pub struct Image {
     /// Go round the page cache of the daemon's host
     #[arg(long)]
     pub bypass_cache: bool,
+    /// Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub parallel_channels: Option<u8>,
+}
+
+/// In which format an image is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImageFormat {
+    /// The fastest that this libvirt, its QEMU and the file system support
+    Auto,
+    /// As it is
+    Raw,
+    /// Each page at its place, zero pages as holes; past the page cache
+    Sparse,
+    /// Compressed by gzip
+    Gzip,
+    /// Compressed by bzip2
+    Bzip2,
+    /// Compressed by xz
+    Xz,
+    /// Compressed by lzop
+    Lzop,
+    /// Compressed by zstd
+    Zstd,
 }
 
 /// What is shown of VMs, and how.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Showing {
     /// A list of these columns, separated by commas
@@ -183,6 +208,11 @@ pub struct Showing {
     /// Read images, and compare them with their checksums; a damaged one makes the exit status 7
     #[arg(long, conflicts_with = "diff")]
     pub verify: bool,
+    /// Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout
+    #[arg(long, conflicts_with_all = [
+        "sample", "inactive", "migratable", "diff", "images", "verify", "security_info"
+    ])]
+    pub watch: bool,
     /// Show passwords, keys and scripts, too; needs a connection that may do anything
     #[arg(long)]
     pub security_info: bool,
@@ -195,6 +225,8 @@ impl Showing {
         let is_list = matches!(form, Form::Table | Form::Wide);
         if !self.columns.is_empty() && !is_list {
             Some("--columns are those of a table, which -o asks not for")
+        } else if self.watch && !is_list && form != Form::Jsonl {
+            Some("--watch tells changes as -o table, wide or jsonl")
         } else if self.diff.is_some() && form == Form::Xml {
             Some("--diff has no form in XML")
         } else if self.images && form == Form::Xml {
@@ -236,8 +268,22 @@ pub enum Command {
         )]
         to: Option<PathBuf>,
         /// Let libvirt keep the image itself: whatever starts the VM next then restores it
-        #[arg(long, conflicts_with = "to")]
+        #[arg(long, conflicts_with_all = ["to", "image_format", "parallel_channels"])]
         managed: bool,
+        /// How far the guests are shrunk first.
+        #[arg(
+            long,
+            value_name = "SIZE",
+            // Else it would swallow the TARGET behind it.
+            require_equals = true,
+            value_parser = MemorySize::parse_typed,
+            help = "Shrink the guest's memory first by its balloon, to SIZE (such as 512M) or, without it, to what \
+                the guest uses and a margin; a restore gives all back"
+        )]
+        trim: Option<Option<MemorySize>>,
+        /// In which format, instead of the daemon's own choice (libvirt 11.2)
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        image_format: Option<ImageFormat>,
         /// How the image is written.
         #[command(flatten)]
         image: Image,
@@ -247,6 +293,9 @@ pub enum Command {
         /// Save also against what a guard says, such as a VM that paused on an error of a disk
         #[arg(long)]
         force: bool,
+        /// So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it
+        #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "together")]
+        within: Option<Duration>,
     },
     /// Bring hibernated VMs back exactly where they were
     Restore {
@@ -269,7 +318,7 @@ pub enum Command {
         #[arg(long)]
         force: bool,
         /// Restore nothing, but give the image up: it is removed, and what is in it is lost
-        #[arg(long, conflicts_with_all = ["all", "keep", "or_start", "force", "running", "paused", "bypass_cache"])]
+        #[arg(long, conflicts_with_all = ["all", "keep", "or_start", "force", "running", "paused", "bypass_cache", "parallel_channels"])]
         discard: bool,
         /// Do not ask before an image is given up
         #[arg(long, requires = "discard")]
@@ -317,6 +366,8 @@ pub enum Form {
     Wide,
     /// For programs
     Json,
+    /// For programs, a line of JSON for each VM as soon as it is there
+    Jsonl,
     /// For programs and people; of show: definitions that load again
     Yaml,
     /// libvirt's own XML (show only)

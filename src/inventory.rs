@@ -6,14 +6,19 @@ use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, St
 use crate::image::{ImageFile, ImagePlace, RunLogs, is_forbidden};
 use crate::interrupt::within;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::vec;
 use uuid::Uuid;
 
+/// Of how many VMs libvirt is asked in one call: so few that what is known of them takes little memory, and so
+/// many that a call for them takes little time.
+pub(crate) const BATCH: usize = 200;
 /// How long a list waits for each QEMU to tell of its VM.
 const LIST_LIMIT: Duration = Duration::from_secs(5);
 
@@ -116,75 +121,115 @@ impl Inventory {
         depth: Depth,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Vec<Entry>, HypervisorError> {
-        let managed = self.hypervisor.machines_with_managed_save()?;
-        // Where the place cannot be looked into, any VM may have an image there.
-        let with_file = self
-            .looks_at(&self.place.file(Uuid::nil()))
-            .then(|| self.place.ids());
         let mut entries = Vec::new();
-        let mut known = Vec::new();
-        for (machine, record) in self.statistics(depth)? {
-            let id = machine.id();
-            known.push(id);
-            if !wanted(machine.name()) {
-                continue;
-            }
-            let may_have_file = with_file.as_ref().is_none_or(|ids| ids.contains(&id));
-            let file = may_have_file
-                .then(|| self.file_image(id, Some(machine.name())))
-                .flatten();
-            let managed = managed.contains(&id);
-            let managed = managed.then(|| self.managed_image(machine.name(), id));
-            let images = file.into_iter().chain(managed).collect();
-            let vm = match depth {
-                Depth::Line => machine
-                    .observe_line(&record, images)
-                    .map(|vm| with_note(&machine, vm)),
-                _ => machine.observe_record(&record, images),
-            };
-            match vm {
-                Ok(vm) => entries.push(Entry {
-                    vm: self.of_this_run(&machine, vm),
-                    machine: Some(machine),
-                    definition: None,
-                }),
-                // It went away since.
-                Err(error) if error.is_no_domain() => {}
-                Err(error) => return Err(error),
-            }
+        for batch in self.batches(depth, BATCH, wanted)? {
+            entries.extend(batch?);
         }
-        let orphans = self.orphans(&known);
-        entries.extend(orphans.filter(|entry| wanted(entry.vm.name())));
-        // In place: there can be many, and they are large.
-        entries.sort_unstable_by(|a, b| {
-            let of = |entry: &Entry| entry.vm.id();
-            (a.vm.name(), of(a)).cmp(&(b.vm.name(), of(b)))
-        });
         Ok(entries)
     }
 
-    /// What a list tells of all domains, in one call. A QEMU that hangs would hold it up: then what needs
-    /// none of them is asked.
-    fn statistics(&self, depth: Depth) -> Result<Vec<(Machine, Record)>, HypervisorError> {
-        let state = StatisticsGroups::STATE;
-        if depth > Depth::Line {
-            // The definitions tell the rest.
-            return self.hypervisor.statistics(state);
-        }
-        let hypervisor = Arc::clone(&self.hypervisor);
-        let all = within(LIST_LIMIT, move || {
-            hypervisor.statistics(state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON)
-        });
-        match all {
-            Some(Ok(found)) => Ok(found),
-            Some(Err(_)) => self.hypervisor.statistics(state),
-            // That call still waits: nothing more can be asked beside it.
-            None => self.hypervisor.apart().statistics(state),
+    /// The same, so many at a time: that of many VMs not all need be kept.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn batches(
+        &self,
+        depth: Depth,
+        size: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Batches<'_>, HypervisorError> {
+        let mut machines = self.hypervisor.machines()?;
+        let mut known: Vec<Uuid> = machines.iter().map(Machine::id).collect();
+        known.sort_unstable();
+        let orphans = self.orphans(&known);
+        let mut orphans: Vec<_> = orphans.filter(|entry| wanted(entry.vm.name())).collect();
+        orphans.sort_unstable_by(|a, b| place_of(a).cmp(&place_of(b)));
+        machines.retain(|machine| wanted(machine.name()));
+        machines.sort_unstable_by(|a, b| (a.name(), a.id()).cmp(&(b.name(), b.id())));
+        Ok(Batches {
+            inventory: self,
+            depth,
+            size,
+            files: self.files()?,
+            machines: machines.into_iter(),
+            orphans: orphans.into_iter().peekable(),
+            apart: None,
+        })
+    }
+
+    /// These VMs as they are now, by name; those that are no more are left out, unless an image is left.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn look_again(
+        &self,
+        machines: Vec<Machine>,
+        depth: Depth,
+    ) -> Result<Vec<Entry>, HypervisorError> {
+        let ids: Vec<Uuid> = machines.iter().map(Machine::id).collect();
+        let mut batches = Batches {
+            inventory: self,
+            depth,
+            size: usize::MAX,
+            files: self.files()?,
+            machines: machines.into_iter(),
+            orphans: Vec::new().into_iter().peekable(),
+            apart: None,
+        };
+        let mut entries = batches.next().unwrap_or_else(|| Ok(Vec::new()))?;
+        let is_found = |id: &Uuid| entries.iter().any(|entry| entry.vm.id() == Some(*id));
+        let gone: Vec<Uuid> = ids.into_iter().filter(|id| !is_found(id)).collect();
+        entries.extend(gone.into_iter().filter_map(|id| self.orphan(id)));
+        Ok(entries)
+    }
+
+    /// Of which VMs there may be images.
+    fn files(&self) -> Result<Files, HypervisorError> {
+        let managed = self.hypervisor.machines_with_managed_save()?;
+        // Where the place cannot be looked into, any VM may have an image there.
+        let looks = self.looks_at(&self.place.file(Uuid::nil()));
+        let in_place = looks.then(|| self.place.ids().into_iter().collect());
+        Ok(Files {
+            managed: managed.into_iter().collect(),
+            in_place,
+        })
+    }
+
+    /// A VM by what a list tells of it; none if it went away since.
+    fn entry(
+        &self,
+        machine: Machine,
+        record: &Record,
+        depth: Depth,
+        files: &Files,
+    ) -> Result<Option<Entry>, HypervisorError> {
+        let id = machine.id();
+        let may_have_file = files.in_place.as_ref().is_none_or(|ids| ids.contains(&id));
+        let file = may_have_file
+            .then(|| self.file_image(id, Some(machine.name())))
+            .flatten();
+        let managed = files.managed.contains(&id);
+        let managed = managed.then(|| self.managed_image(machine.name(), id));
+        let images = file.into_iter().chain(managed).collect();
+        let vm = match depth {
+            Depth::Line => machine
+                .observe_line(record, images)
+                .map(|vm| with_note(&machine, vm)),
+            _ => machine.observe_record(record, images),
+        };
+        match vm {
+            Ok(vm) => Ok(Some(Entry {
+                vm: self.of_this_run(&machine, vm),
+                machine: Some(machine),
+                definition: None,
+            })),
+            Err(error) if error.is_no_domain() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// The VMs of which only an image is left, but for those that libvirt knows. An image place that
-    /// cannot be looked into has none.
+    /// The VMs of which only an image is left, but for those that libvirt knows, whose UUIDs are in order. An
+    /// image place that cannot be looked into has none.
     pub fn orphans(&self, known: &[Uuid]) -> impl Iterator<Item = Entry> {
         let ids = if self.reads_images() {
             self.place.ids()
@@ -192,7 +237,7 @@ impl Inventory {
             Vec::new()
         };
         ids.into_iter()
-            .filter(|id| !known.contains(id))
+            .filter(|id| known.binary_search(id).is_err())
             .filter_map(|id| self.orphan(id))
     }
 
@@ -405,6 +450,92 @@ impl Inventory {
             ..SavedImage::default()
         })
     }
+}
+
+/// Of which VMs there may be images.
+struct Files {
+    /// libvirt's own.
+    managed: HashSet<Uuid>,
+    /// Those in the image place, if it can be looked into.
+    in_place: Option<HashSet<Uuid>>,
+}
+
+/// All VMs that are wanted, by name and so many at a time.
+pub struct Batches<'a> {
+    inventory: &'a Inventory,
+    depth: Depth,
+    size: usize,
+    files: Files,
+    machines: vec::IntoIter<Machine>,
+    orphans: Peekable<vec::IntoIter<Entry>>,
+    /// All machines once more, on a connection that is not held up by a QEMU that hangs.
+    apart: Option<HashMap<Uuid, Machine>>,
+}
+
+impl Batches<'_> {
+    /// What a list tells of these domains, in one call. A QEMU that hangs would hold it up: then what needs
+    /// none of them is asked.
+    fn records(&mut self, batch: &[Machine]) -> Result<Vec<(Machine, Record)>, HypervisorError> {
+        let state = StatisticsGroups::STATE;
+        if self.depth > Depth::Line {
+            // The definitions tell the rest.
+            return Machine::statistics_of(batch, state);
+        }
+        if self.apart.is_none() {
+            let asked = batch.to_vec();
+            let told = within(LIST_LIMIT, move || {
+                let groups = state | StatisticsGroups::VCPU | StatisticsGroups::BALLOON;
+                Machine::statistics_of(&asked, groups)
+            });
+            match told {
+                Some(Ok(found)) => return Ok(found),
+                Some(Err(_)) => return Machine::statistics_of(batch, state),
+                // That call still waits: nothing more can be asked beside it.
+                None => {}
+            }
+            let machines = self.inventory.hypervisor.apart().machines()?.into_iter();
+            self.apart = Some(machines.map(|machine| (machine.id(), machine)).collect());
+        }
+        let apart = self.apart.as_ref();
+        let same = |machine: &Machine| apart?.get(&machine.id()).cloned();
+        let same: Vec<Machine> = batch.iter().filter_map(same).collect();
+        Machine::statistics_of(&same, state)
+    }
+
+    fn batch(&mut self) -> Result<Vec<Entry>, HypervisorError> {
+        let batch: Vec<Machine> = self.machines.by_ref().take(self.size).collect();
+        let mut entries = Vec::new();
+        for (machine, record) in self.records(&batch)? {
+            let entry = self
+                .inventory
+                .entry(machine, &record, self.depth, &self.files)?;
+            entries.extend(entry);
+        }
+        let next = self.machines.as_slice().first();
+        let comes_before = |entry: &Entry| {
+            next.is_none_or(|next| place_of(entry) < (next.name(), Some(next.id())))
+        };
+        while let Some(orphan) = self.orphans.next_if(comes_before) {
+            entries.push(orphan);
+        }
+        // In place: there can be many, and they are large.
+        entries.sort_unstable_by(|a, b| place_of(a).cmp(&place_of(b)));
+        Ok(entries)
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<Vec<Entry>, HypervisorError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let is_over = self.machines.as_slice().is_empty() && self.orphans.peek().is_none();
+        (!is_over).then(|| self.batch())
+    }
+}
+
+/// Where a VM stands in a list.
+fn place_of(entry: &Entry) -> (&str, Option<Uuid>) {
+    (entry.vm.name(), entry.vm.id())
 }
 
 /// Adds to what a list tells the note of the image of a VM that libvirt has saved, and which has none: of few

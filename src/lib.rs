@@ -64,6 +64,7 @@ mod run;
 mod schema;
 pub mod select;
 mod show;
+mod watch;
 pub mod words;
 
 pub use run::run;

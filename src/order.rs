@@ -18,11 +18,12 @@ pub struct Order {
     pub waits_for: Vec<Vec<usize>>,
 }
 
-/// Puts VMs in their order. A need that is not among them is of no matter.
+/// Puts VMs in their order. A need that is not among them is of no matter. Where time may not suffice for all, the
+/// important ones come first, whatever is done to them.
 ///
 /// # Errors
 /// If VMs need each other in a circle.
-pub fn order(vms: &[&Vm], verb: Verb) -> Result<Order, Failure> {
+pub fn order(vms: &[&Vm], verb: Verb, is_urgent: bool) -> Result<Order, Failure> {
     let needs = needs(vms);
     let sleeps = matches!(verb, Verb::Hibernate | Verb::Pause);
     let waits_for = if sleeps {
@@ -38,7 +39,11 @@ pub fn order(vms: &[&Vm], verb: Verb) -> Result<Order, Failure> {
     };
     let priority = |one: usize| {
         let priority = i64::from(vms[one].vm_static.priority);
-        if sleeps { priority } else { -priority }
+        if sleeps && !is_urgent {
+            priority
+        } else {
+            -priority
+        }
     };
     let mut waiters = vec![Vec::new(); vms.len()];
     let mut open: Vec<usize> = Vec::new();
@@ -130,7 +135,7 @@ mod tests {
     fn turns(all: &[(&str, u32, &[&str])], verb: Verb) -> Vec<String> {
         let vms = vms(all);
         let vms: Vec<&Vm> = vms.iter().collect();
-        let order = order(&vms, verb).unwrap();
+        let order = order(&vms, verb, false).unwrap();
         let names = order.turns.iter().map(|one| vms[*one].name().to_owned());
         names.collect()
     }
@@ -147,6 +152,10 @@ mod tests {
         assert_eq!(turns(all, Verb::Pause), ["a", "c", "d", "b"]);
         assert_eq!(turns(all, Verb::Restore), ["b", "c", "d", "a"]);
         assert_eq!(turns(all, Verb::Resume), ["b", "c", "d", "a"]);
+        let vms = vms(all);
+        let vms: Vec<&Vm> = vms.iter().collect();
+        let urgent = order(&vms, Verb::Hibernate, true).unwrap();
+        assert_eq!(urgent.turns, [1, 2, 3, 0]);
     }
 
     #[test]
@@ -161,7 +170,7 @@ mod tests {
         assert_eq!(turns(all, Verb::Hibernate), ["other", "web", "db", "disks"]);
         let vms = vms(all);
         let vms: Vec<&Vm> = vms.iter().collect();
-        let waits = order(&vms, Verb::Hibernate).unwrap().waits_for;
+        let waits = order(&vms, Verb::Hibernate, false).unwrap().waits_for;
         assert_eq!(waits, [vec![], vec![0], vec![1], vec![]]);
     }
 
@@ -173,7 +182,7 @@ mod tests {
         ]);
         all[1].vm_static.id = "6f2b1d0e-5b0e-4d0e-9d53-0c7f7b7d2a11".parse().ok();
         let all: Vec<&Vm> = all.iter().collect();
-        assert_eq!(order(&all, Verb::Restore).unwrap().turns, [1, 0]);
+        assert_eq!(order(&all, Verb::Restore, false).unwrap().turns, [1, 0]);
     }
 
     #[test]
@@ -187,7 +196,7 @@ mod tests {
         ]);
         let all: Vec<&Vm> = all.iter().collect();
         for verb in [Verb::Hibernate, Verb::Restore] {
-            let failure = order(&all, verb).unwrap_err();
+            let failure = order(&all, verb, false).unwrap_err();
             assert_eq!(failure.kind, Kind::Usage);
             assert!(
                 failure.message.ends_with("can be first: a, b, c"),
@@ -195,6 +204,6 @@ mod tests {
             );
         }
         let alone = vms(&[("a", 0, &["a"])]);
-        assert!(order(&[&alone[0]], Verb::Restore).is_err());
+        assert!(order(&[&alone[0]], Verb::Restore, false).is_err());
     }
 }

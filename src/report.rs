@@ -3,6 +3,7 @@
 use crate::entity::{SavedImage, Vm, VmStatus};
 use crate::plan::{Step, Verb};
 use crate::words::size;
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::fmt::{self, Display};
 use std::path::PathBuf;
@@ -502,6 +503,72 @@ pub struct Answer<'a> {
     pub vms: &'a [Vm],
 }
 
+/// One line of what `-o jsonl` prints of what is shown: an entry of the list that `-o json` prints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "LineOf{T}"))]
+#[serde(rename_all = "camelCase")]
+pub struct Line<'a, T> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: &'a T,
+}
+
+/// One line of what `-o jsonl` prints of a command that acts: what became of one VM.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct OutcomeLine<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// What was asked for.
+    pub verb: Verb,
+    /// Whether nothing was to be changed.
+    pub dry_run: bool,
+    /// What became of the VM.
+    #[serde(flatten)]
+    pub outcome: &'a Outcome,
+}
+
+/// One line of what `show --watch -o jsonl` prints: a VM as it is at first, or what has become of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// When it was seen.
+    pub time: Timestamp,
+    /// The VM.
+    #[serde(flatten)]
+    pub vm: VmRef,
+    /// What libvirt has told, in its order: what follows upon something at once is told with it. Empty of a VM
+    /// as it is at first, and of what was found after the connection was lost.
+    pub events: Vec<LifeEvent>,
+    /// The status that was told last; absent if none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_before: Option<VmStatus>,
+    /// The status now; absent if the VM is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<VmStatus>,
+    /// libvirt's reason for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+}
+
+/// An event in the life of a VM, in libvirt's words; a number stands for one that is newer than they are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LifeEvent {
+    /// Its type: `started`.
+    pub event: String,
+    /// More of it: `booted`.
+    pub detail: String,
+}
+
 /// What `show --images` answers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -570,12 +637,16 @@ pub enum Event<'a> {
     Finishing(&'a VmRef),
     /// This was not looked at before, and shows only now.
     Unchecked(&'a VmRef, &'a str),
+    /// How it is done was left to us, and this was chosen, for this reason.
+    Chosen(&'a VmRef, &'a str),
     /// A cancel was asked for, and is being carried out or waited for.
     Cancelling(&'a VmRef, &'a str),
     /// The daemon has not answered for so long, and is waited for.
     Silent(&'a VmRef, Duration),
     /// The connection is lost, and another one is tried.
     Reconnecting(&'a VmRef),
+    /// So many VMs are going to be worked on.
+    Begun(usize),
     /// One VM's part is over.
     Finished(&'a Outcome),
 }

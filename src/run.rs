@@ -1,10 +1,10 @@
 //! The way from words to an exit status: open, select, execute, render.
 
-use crate::cli::{Acting, Cli, Command, Form, Image, Targets};
-use crate::execute::{Fleet, Options, execute, losses};
+use crate::cli::{Acting, Cli, Command, Form, Image, ImageFormat, Targets};
+use crate::execute::{Fleet, FormatWish, Options, Trim, execute, losses};
 use crate::hosts::{Host, hosts};
 use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::{ImagePlace, RunLogs, managed_folder, run_folder};
+use crate::image::{Format, ImagePlace, RunLogs, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
@@ -31,7 +31,9 @@ pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 #[must_use]
 pub fn run(cli: &Cli) -> Kind {
     let common = &cli.common;
-    let mut output = Output::new(common.output, common.quiet, common.verbose);
+    let verb = verb_of(&cli.command);
+    let dry_run = acting_of(&cli.command).is_some_and(|acting| acting.dry_run);
+    let mut output = Output::new(verb, dry_run, common.output, common.quiet, common.verbose);
     let kind = attempt(cli, &mut output).unwrap_or_else(|error| {
         // What is no failure of ours has its causes in a chain.
         let failure = error.downcast::<Failure>().unwrap_or_else(|error| {
@@ -39,7 +41,7 @@ pub fn run(cli: &Cli) -> Kind {
             Failure::new(Kind::Failed, error.to_string()).because(&causes.join(": "))
         });
         let kind = failure.kind;
-        output.failure(verb_of(&cli.command), failure);
+        output.failure(failure);
         kind
     });
     match output.finish() {
@@ -51,12 +53,14 @@ pub fn run(cli: &Cli) -> Kind {
 
 fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let request = request(cli)?;
-    if cli.common.timeout == Some(Duration::ZERO) {
+    if [cli.common.timeout, request.options.within].contains(&Some(Duration::ZERO)) {
         return Err(
             Failure::new(Kind::Usage, "a time limit of 0 leaves no time for anything").into(),
         );
     }
-    let interrupt = Interrupt::install(cli.common.timeout).context("signals cannot be caught")?;
+    let limits = [cli.common.timeout, request.options.within];
+    let limit = limits.into_iter().flatten().min();
+    let interrupt = Interrupt::install(limit).context("signals cannot be caught")?;
     if let Command::Show { showing, .. } = &cli.command {
         let connect = || {
             let (mut hosts, _) = open_all(cli, &request, &interrupt)?;
@@ -227,20 +231,26 @@ fn verb_of(command: &Command) -> Verb {
     }
 }
 
-fn request(cli: &Cli) -> Result<Request, Failure> {
-    let verb = verb_of(&cli.command);
-    let acting = match &cli.command {
+fn acting_of(command: &Command) -> Option<&Acting> {
+    match command {
         Command::Hibernate { acting, .. }
         | Command::Restore { acting, .. }
         | Command::Pause { acting }
         | Command::Resume { acting } => Some(acting),
-        Command::Show { .. } => None,
-        Command::Suspend { .. } => {
-            return Err(Failure::new(Kind::Usage, "'suspend' means two things").hint(
+        Command::Show { .. } | Command::Suspend { .. } => None,
+    }
+}
+
+fn request(cli: &Cli) -> Result<Request, Failure> {
+    let verb = verb_of(&cli.command);
+    if let Command::Suspend { .. } = &cli.command {
+        return Err(
+            Failure::new(Kind::Usage, "'suspend' means two things").hint(
                 "vmlife pause freezes a VM in memory; vmlife hibernate writes its memory to disk",
-            ));
-        }
-    };
+            ),
+        );
+    }
+    let acting = acting_of(&cli.command);
     let mut request = Request {
         selection: match &cli.command {
             Command::Show { targets, .. } => {
@@ -259,11 +269,14 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             wishes: Wishes::default(),
             to: None,
             managed: false,
+            trim: None,
             flags: ImageFlags::default(),
+            format: None,
             keep: false,
             checksum: false,
             strict: acting.is_some_and(|acting| acting.strict),
             dry_run: acting.is_some_and(|acting| acting.dry_run),
+            within: None,
             together: acting.is_some_and(|acting| acting.together),
             jobs: acting.and_then(|acting| acting.jobs),
         },
@@ -274,14 +287,20 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
         Command::Hibernate {
             to,
             managed,
+            trim,
+            image_format,
             image,
             checksum,
             force,
+            within,
             ..
         } => {
+            request.options.within = *within;
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.managed = *managed;
+            request.options.trim = trim.map(|size| size.map_or(Trim::ToUse, Trim::To));
+            request.options.format = image_format.map(format_wish);
             request.options.flags = image_flags(image);
             request.options.wishes.force = *force;
         }
@@ -333,7 +352,22 @@ fn image_flags(image: &Image) -> ImageFlags {
             (_, true) => Some(false),
             _ => None,
         },
+        format: None,
+        channels: image.parallel_channels,
     }
+}
+
+fn format_wish(format: ImageFormat) -> FormatWish {
+    FormatWish::Given(match format {
+        ImageFormat::Auto => return FormatWish::Auto,
+        ImageFormat::Raw => Format::Raw,
+        ImageFormat::Sparse => Format::Sparse,
+        ImageFormat::Gzip => Format::Compressed("gzip"),
+        ImageFormat::Bzip2 => Format::Compressed("bzip2"),
+        ImageFormat::Xz => Format::Compressed("xz"),
+        ImageFormat::Lzop => Format::Compressed("lzop"),
+        ImageFormat::Zstd => Format::Compressed("zstd"),
+    })
 }
 
 fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
@@ -360,13 +394,28 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--together goes with none of --managed, --force, --or-start and --discard"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
+    } else if request.options.managed && request.options.trim.is_some() {
+        "--managed and --trim exclude each other: what starts the VM next would not give its memory back"
+    } else if acting.together && request.options.trim.is_some() {
+        "--together and --trim exclude each other: a paused guest gives no memory"
     } else if request.selection.is_empty() && request.from.is_none() {
         "which VM? Name at least one TARGET, or say --all, -l or --group"
+    } else if let Some(problem) = channels_problem(&request.options) {
+        problem
     } else {
         return Ok(());
     };
     let verb = request.options.verb.word();
     Err(Failure::new(Kind::Usage, problem).hint(format!("vmlife {verb} --help")))
+}
+
+/// Several channels write sparse images only, which nobody but the user knows the daemon to write unasked.
+fn channels_problem(options: &Options) -> Option<&'static str> {
+    let sparse = [FormatWish::Auto, FormatWish::Given(Format::Sparse)].map(Some);
+    let is_wrong = options.verb == Verb::Hibernate
+        && options.flags.channels.is_some()
+        && !sparse.contains(&options.format);
+    is_wrong.then_some("--parallel-channels goes with --image-format sparse, or auto")
 }
 
 /// Opens the hosts that are meant, all at once. Of several those that cannot be reached are told.

@@ -3,7 +3,9 @@
 //! and overwrite it if `SNAPSHOTS=overwrite`.
 
 use crate::entity::Vm;
-use crate::report::{Answer, Differences, Images, Report};
+use crate::report::{
+    Answer, Change, Difference, Differences, Images, Line, ListedImage, OutcomeLine, Report,
+};
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -86,6 +88,29 @@ fn report() -> Value {
         "title": "vmlife: what -o json prints",
         "description": "The report of a verb that acts, the answer of show, the images that it lists, or the differences that it found.",
         "oneOf": [acted, shown, listed, compared],
+        "$defs": generator.take_definitions(true),
+    });
+    tidy(&mut schema, &Contract::Written);
+    schema
+}
+
+/// The schema of a line of what `-o jsonl` prints.
+fn line() -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
+    let mut one_of = |schema: fn(&mut SchemaGenerator) -> schemars::Schema| schema(&mut generator);
+    let acted = one_of(SchemaGenerator::subschema_for::<OutcomeLine<'_>>);
+    let shown = one_of(SchemaGenerator::subschema_for::<Line<'_, Vm>>);
+    let listed = one_of(SchemaGenerator::subschema_for::<Line<'_, ListedImage>>);
+    let compared = one_of(SchemaGenerator::subschema_for::<Line<'_, Difference>>);
+    let changed = one_of(SchemaGenerator::subschema_for::<Change>);
+    let failed = one_of(SchemaGenerator::subschema_for::<Report>);
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "vmlife: a line of what -o jsonl prints",
+        "description": "What became of a VM, a VM that is shown, an image that is listed, a difference that was found, or a change that was watched; at last the report of a command that failed as a whole.",
+        "oneOf": [acted, shown, listed, compared, changed, failed],
         "$defs": generator.take_definitions(true),
     });
     tidy(&mut schema, &Contract::Written);
@@ -417,6 +442,7 @@ mod tests {
         for (name, made) in [
             ("examples/definition.schema.json", pretty(&definition())),
             ("examples/report.schema.json", pretty(&report())),
+            ("examples/line.schema.json", pretty(&line())),
             ("src/entity/fields.md", table()),
         ] {
             let file = project().join(name);

@@ -368,7 +368,7 @@ fn owner_of_image(inventory: &Inventory, path: &Path) -> Result<Entry, Failure> 
         .ok_or_else(|| nothing(Kind::Guard, "its VM cannot be told".to_owned()))
 }
 
-fn patterns(globs: &[String]) -> Result<Vec<Pattern>, Failure> {
+pub(crate) fn patterns(globs: &[String]) -> Result<Vec<Pattern>, Failure> {
     globs
         .iter()
         .map(|glob| {
@@ -488,7 +488,7 @@ fn machine_entry(
     found.map_err(|error| listing_failed(&error))
 }
 
-fn listing_failed(error: &HypervisorError) -> Failure {
+pub(crate) fn listing_failed(error: &HypervisorError) -> Failure {
     error.failure("libvirt could not be asked for its VMs")
 }
 

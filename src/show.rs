@@ -6,17 +6,19 @@ use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, RunLogs, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
-use crate::inventory::{Depth, Entry, Inventory, absent};
-use crate::observe::{self, measure, observe};
+use crate::inventory::{BATCH, Depth, Entry, Inventory, absent};
+use crate::observe::{self, Observer};
 use crate::payload;
 use crate::plan::{Verb, Wishes};
-use crate::render::{self, Output};
+use crate::render::{self, Output, Shown};
 use crate::report::{Difference, Event, Failure, Kind, ListedImage, Progress, Sink, VmRef};
 use crate::run::{LOOK_LIMIT, in_time, variable};
-use crate::select::{Selection, is_file_name, select};
+use crate::select::{Selection, is_file_name, listing_failed, patterns, select};
+use crate::watch::watch;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 /// Something to be shown, and where it comes from.
 type Subject = (Vm, Source);
@@ -73,6 +75,9 @@ pub(crate) fn show(
     if let Some(problem) = showing.problem(form) {
         return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
     }
+    if showing.watch {
+        return watch(selection, showing, form, interrupt, connect, output);
+    }
     if showing.images {
         return images(cli, selection, showing, interrupt, output);
     }
@@ -91,59 +96,85 @@ pub(crate) fn show(
         .iter()
         .cloned()
         .partition(|target| is_file_name(target));
-    let mut subjects = Vec::new();
+    let mut subjects: Vec<Subject> = Vec::new();
     for file in &files {
         subjects.extend(of_file(file)?);
     }
-    let of_daemon = Selection {
-        targets: words,
-        ..selection.clone()
-    };
-    let mut inventory = None;
-    if files.is_empty() || !of_daemon.is_empty() {
-        let connected = connect()?;
-        let depth = render::depth(form, &showing.columns, !selection.all);
-        for entry in look(&connected, &of_daemon, depth, showing, interrupt, output)? {
-            subjects.push((entry.vm, Source::Found(entry.machine)));
-        }
-        inventory = Some(connected);
-    }
-    let (mut vms, sources): (Vec<Vm>, Vec<Source>) = subjects.into_iter().unzip();
-    if showing.security_info {
-        vms.iter_mut().for_each(Vm::reveal_secrets);
-    } else {
-        vms.iter_mut().for_each(Vm::hide_secrets_of_places);
-    }
-    let mut kind = Kind::Done;
-    if showing.verify {
-        for (vm, source) in vms.iter_mut().zip(&sources) {
-            kind = worse(kind, verify_all(vm, source, interrupt, output)?);
-        }
-    }
-    if matches!(form, Form::Json | Form::Yaml) {
-        for (vm, source) in vms.iter_mut().zip(&sources) {
-            if source.has_more_than(vm) {
-                match xml_of(inventory.as_deref(), vm, source, showing) {
-                    Ok(xml) => vm.domain_xml = Some(xml),
-                    // Of a VM of which only an image is left there is none.
-                    Err(failure) if failure.kind == Kind::NotFound => {}
-                    Err(failure) => output.warning(&failure.to_string()),
-                }
-            }
-        }
-    }
-    let mut warnings: Vec<String> = sources.iter().flat_map(Source::warnings).collect();
+    let mut warnings: Vec<String> = subjects.iter().flat_map(|it| it.1.warnings()).collect();
     warnings.dedup();
     for warning in &warnings {
         output.warning(warning);
     }
     let named = !selection.all;
-    output.vms(&vms, named, showing, |index| {
-        xml_of(inventory.as_deref(), &vms[index], &sources[index], showing)
-    })?;
-    // Closing the connection would wait for a daemon that may never answer; the process ends now.
-    std::mem::forget(inventory);
+    let of_daemon = Selection {
+        targets: words,
+        ..selection.clone()
+    };
+    let mut answer = Answer {
+        showing,
+        interrupt,
+        shown: output.shown(named, showing),
+        kind: Kind::Done,
+    };
+    for (vm, source) in subjects {
+        let xml = xml_beneath(form, None, &vm, &source, showing);
+        answer.add(vm, &source, xml, output)?;
+    }
+    if files.is_empty() || !of_daemon.is_empty() {
+        let connected = connect()?;
+        let depth = render::depth(form, &showing.columns, named);
+        let looking = (depth, form);
+        look(
+            &connected,
+            &of_daemon,
+            looking,
+            showing,
+            interrupt,
+            |seen| {
+                for warning in &seen.warnings {
+                    output.warning(warning);
+                }
+                for (entry, xml) in seen.entries {
+                    answer.add(entry.vm, &Source::Found(entry.machine), xml, output)?;
+                }
+                Ok(!output.is_unread())
+            },
+        )?;
+        // Closing the connection would wait for a daemon that may never answer; the process ends now.
+        std::mem::forget(connected);
+    }
+    let kind = answer.kind;
+    output.end(answer.shown);
     Ok(kind)
+}
+
+/// An answer that grows by one VM after another.
+struct Answer<'a> {
+    showing: &'a Showing,
+    interrupt: &'a Interrupt,
+    shown: Shown,
+    kind: Kind,
+}
+
+impl Answer<'_> {
+    fn add(
+        &mut self,
+        mut vm: Vm,
+        source: &Source,
+        xml: Xml,
+        output: &mut Output,
+    ) -> Result<(), Failure> {
+        if self.showing.security_info {
+            vm.reveal_secrets();
+        } else {
+            vm.hide_secrets_of_places();
+        }
+        if self.showing.verify {
+            let found = verify_all(&mut vm, source, self.interrupt, output)?;
+            self.kind = worse(self.kind, found);
+        }
+        output.show(&mut self.shown, vm, xml)
+    }
 }
 
 /// Lists the images in folders.
@@ -312,8 +343,57 @@ fn worse(one: Kind, other: Kind) -> Kind {
     if one == Kind::Done { other } else { one }
 }
 
-/// The VMs that are meant, looked at as closely as is asked for.
-fn look(
+/// Some of the VMs that are meant.
+pub(crate) struct Seen {
+    /// The VMs, looked at as closely as is asked for, with the XML that their form needs.
+    pub(crate) entries: Vec<(Entry, Xml)>,
+    /// What could not be learnt of them.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How many VMs are looked at closely before the first is told. All that is known of one is much.
+const CLOSELY: usize = 50;
+
+/// Hands over the VMs that are meant, some at a time, looked at as closely as is asked for; `take` says whether
+/// it wants more.
+pub(crate) fn look(
+    inventory: &Arc<Inventory>,
+    selection: &Selection,
+    looking: (Depth, Form),
+    showing: &Showing,
+    interrupt: &Interrupt,
+    mut take: impl FnMut(Seen) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
+    // Nobody runs ahead: what is seen is taken before more is looked at.
+    let (sender, mut receiver) = mpsc::sync_channel(0);
+    let (inventory, selection) = (Arc::clone(inventory), selection.clone());
+    let showing = showing.clone();
+    thread::spawn(move || {
+        let looked = look_at_all(&inventory, &selection, looking, &showing, |seen| {
+            sender.send(Ok(seen)).is_ok()
+        });
+        if let Err(failure) = looked {
+            // Nobody listens if the limit has passed.
+            let _ = sender.send(Err(failure));
+        }
+    });
+    loop {
+        let (back, seen) = in_time(interrupt, limit, "libvirt has not answered", move || {
+            let seen = receiver.recv();
+            (receiver, seen)
+        })?;
+        receiver = back;
+        // When all is seen, the other end is gone.
+        let Ok(seen) = seen else { return Ok(()) };
+        if !take(seen?)? {
+            return Ok(());
+        }
+    }
+}
+
+/// The same, all at once.
+fn look_at_once(
     inventory: &Arc<Inventory>,
     selection: &Selection,
     depth: Depth,
@@ -321,41 +401,76 @@ fn look(
     interrupt: &Interrupt,
     output: &mut Output,
 ) -> Result<Vec<Entry>, Failure> {
-    let more = observe::Wishes {
+    let mut entries = Vec::new();
+    let looking = (depth, Form::Table);
+    look(inventory, selection, looking, showing, interrupt, |seen| {
+        for warning in &seen.warnings {
+            output.warning(warning);
+        }
+        entries.extend(seen.entries.into_iter().map(|(entry, _)| entry));
+        Ok(true)
+    })?;
+    Ok(entries)
+}
+
+/// What to look at beyond what there is.
+pub(crate) fn wishes(showing: &Showing) -> observe::Wishes {
+    observe::Wishes {
         sample: showing.sample,
         inactive: showing.inactive,
         secrets: showing.security_info,
-    };
-    let limit = LOOK_LIMIT + showing.sample.unwrap_or_default();
-    let (inventory, selection) = (Arc::clone(inventory), selection.clone());
-    let found = in_time(interrupt, limit, "libvirt has not answered", move || {
-        let wishes = Wishes::default();
-        let hosts = [Arc::clone(&inventory)];
-        let selected = select(&hosts, &selection, Verb::Show, wishes, depth)?;
-        let mut entries: Vec<Entry> = selected
-            .entries
-            .into_iter()
-            .map(|(_, entry)| entry)
-            .collect();
-        let gaps = match depth {
-            Depth::Line | Depth::Definition => Ok(Vec::new()),
-            Depth::Statistics => measure(&inventory, &mut entries, more),
-            Depth::Run | Depth::Whole => observe(&inventory, &mut entries, depth, more),
-        };
+    }
+}
+
+fn look_at_all(
+    inventory: &Arc<Inventory>,
+    selection: &Selection,
+    (depth, form): (Depth, Form),
+    showing: &Showing,
+    mut give: impl FnMut(Seen) -> bool,
+) -> Result<(), Failure> {
+    let more = wishes(showing);
+    let mut observer = Observer::new(inventory);
+    let mut see = |mut entries: Vec<Entry>| {
+        let gaps = observer.observe(&mut entries, depth, more);
         let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
         let mut warnings: Vec<String> = gaps.iter().map(ToString::to_string).collect();
         // It costs a call for each VM, which a look at all of them shall not.
         if depth == Depth::Whole && !selection.all {
             warnings.extend(observe::flaws(&entries));
         }
-        Ok((entries, warnings))
-    })?;
-    found.map(|(entries, warnings)| {
-        for warning in &warnings {
-            output.warning(warning);
+        let entries = entries.into_iter().map(|entry| {
+            let source = Source::Found(entry.machine.clone());
+            let xml = xml_beneath(form, Some(inventory), &entry.vm, &source, showing);
+            (entry, xml)
+        });
+        Ok(give(Seen {
+            entries: entries.collect(),
+            warnings,
+        }))
+    };
+    if !selection.all {
+        let wishes = Wishes::default();
+        let hosts = [Arc::clone(inventory)];
+        let selected = select(&hosts, selection, Verb::Show, wishes, depth)?;
+        let entries = selected.entries.into_iter().map(|(_, entry)| entry);
+        return see(entries.collect()).map(drop);
+    }
+    let size = match (depth, more.sample) {
+        // All are sampled at once.
+        (_, Some(_)) => usize::MAX,
+        (Depth::Line, None) => BATCH,
+        (_, None) => CLOSELY,
+    };
+    let excluded = patterns(&selection.exclude)?;
+    let wanted = |name: &str| !excluded.iter().any(|pattern| pattern.matches(name));
+    let batches = inventory.batches(depth, size, wanted);
+    for batch in batches.map_err(|error| listing_failed(&error))? {
+        if !see(batch.map_err(|error| listing_failed(&error))?)? {
+            break;
         }
-        entries
-    })
+    }
+    Ok(())
 }
 
 /// What a file holds: definitions, or an image.
@@ -391,6 +506,25 @@ fn of_image(path: &Path) -> Result<Subject, Failure> {
         ..vm
     };
     Ok((vm, Source::Image(xml)))
+}
+
+/// Domain XML, if it is needed, or why it cannot be told.
+pub(crate) type Xml = Option<Result<String, Failure>>;
+
+/// Domain XML of what is shown, if this form needs it.
+fn xml_beneath(
+    form: Form,
+    inventory: Option<&Inventory>,
+    vm: &Vm,
+    source: &Source,
+    showing: &Showing,
+) -> Xml {
+    let is_needed = match form {
+        Form::Xml => true,
+        Form::Json | Form::Jsonl | Form::Yaml => source.has_more_than(vm),
+        Form::Table | Form::Wide | Form::Name => false,
+    };
+    is_needed.then(|| xml_of(inventory, vm, source, showing))
 }
 
 /// Domain XML of what is shown, its secrets hidden unless they are asked for.
@@ -552,7 +686,7 @@ fn differences(
             all: false,
             ..selection.clone()
         };
-        let entries = look(
+        let entries = look_at_once(
             &inventory,
             &by_file,
             Depth::Whole,
@@ -565,7 +699,7 @@ fn differences(
             .filter_map(|entry| Some((*entry.definition.clone()?, entry)))
             .collect()
     } else {
-        let entries = look(
+        let entries = look_at_once(
             &inventory,
             &by_name,
             Depth::Whole,

@@ -118,9 +118,34 @@ pub fn read_nvram(xml: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
+/// How often a domain's balloon asks the guest for its statistics, in seconds; 0 if it does not.
+#[must_use]
+pub fn read_statistics_period(xml: &str) -> u32 {
+    let document = Document::parse(xml).ok();
+    let period = document.and_then(|document| {
+        let stats = document.root.find("devices/memballoon/stats")?;
+        stats.attribute("period")?.parse().ok()
+    });
+    period.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_balloon_that_asks_for_statistics_tells_how_often() {
+        let of = |balloon: &str| {
+            read_statistics_period(&format!("<domain><devices>{balloon}</devices></domain>"))
+        };
+        assert_eq!(
+            of("<memballoon model='virtio'><stats period='5'/></memballoon>"),
+            5
+        );
+        assert_eq!(of("<memballoon model='virtio'/>"), 0);
+        assert_eq!(of(""), 0);
+        assert_eq!(read_statistics_period("<domain"), 0);
+    }
 
     #[test]
     fn a_snapshot_tells_its_place_in_the_tree_its_memory_and_its_configuration() {

@@ -56,7 +56,7 @@ const OBSERVED_OF_DEVICES: [&str; 28] = [
     "writeRate",
 ];
 /// What is kept of the observed part, since nobody else remembers it.
-const REMEMBERED: [&str; 15] = [
+const REMEMBERED: [&str; 16] = [
     "bootTime",
     "clientIp",
     "consoleCurrentUserName",
@@ -69,6 +69,7 @@ const REMEMBERED: [&str; 15] = [
     "lastStartTime",
     "lastStopTime",
     "lastWatchdogEvent",
+    "memoryBeforeTrim",
     "migratingToVds",
     "runOnce",
     "stopReason",

@@ -16,7 +16,9 @@ mod yaml;
 mod yaml_writer;
 
 pub use difference::{Deviation, Said, deviations};
-pub use libvirt_xml::{VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_volume};
+pub use libvirt_xml::{
+    VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_statistics_period, read_volume,
+};
 pub use metadata::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
 pub use needs::{MovedDisk, NeededFile, Needs, Platform, knows_cpu_model, moved_disks, needs};
 pub use next_run::next_run_changes;

@@ -11,6 +11,7 @@ mod disk;
 pub(crate) mod enumeration;
 mod enums;
 mod interface;
+mod lifecycle;
 #[cfg(test)]
 mod sample;
 mod saved_image;
@@ -28,6 +29,7 @@ pub use device::{LockInfo, SpecParam, VmDevice, VmDeviceId, VmNumaNode, VmPayloa
 pub use disk::{Disk, DiskImage, VmBlockJob};
 pub use enums::*;
 pub use interface::{GraphicsInfo, GraphicsType, VmNetworkInterface, VmNetworkStatistics};
+pub use lifecycle::LifecycleEvent;
 #[cfg(test)]
 pub(crate) use sample::sample;
 pub use saved_image::{SavedImage, Verdict};

@@ -40,6 +40,19 @@ impl MemorySize {
         self.kib.saturating_mul(1024)
     }
 
+    /// Reads a size as it is typed, a whole number with its unit: `512M`, `2 GiB`. Units are those of
+    /// [`MemorySize::parse`]; a number alone is one of MiB, as in definitions.
+    ///
+    /// # Errors
+    /// As [`MemorySize::parse`].
+    pub fn parse_typed(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let end = text.find(|character: char| !character.is_ascii_digit());
+        let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+        let unit = unit.trim_start();
+        Self::parse(number, Some(if unit.is_empty() { "MiB" } else { unit }))
+    }
+
     /// Reads a number and a unit as libvirt does (`<memory unit='...'>`): no unit means KiB, "KB"
     /// is 1000 bytes, "K" and "KiB" are 1024, and what is no whole KiB is rounded up.
     ///
@@ -159,6 +172,21 @@ mod tests {
                 kib,
                 "{number} {unit:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_size_is_typed_with_its_unit_and_without_one_it_is_in_mib() {
+        for (text, kib) in [
+            ("512M", 524_288),
+            ("2 GiB", 2_097_152),
+            ("300", 307_200),
+            ("1024k", 1024),
+        ] {
+            assert_eq!(MemorySize::parse_typed(text).unwrap().kib(), kib, "{text}");
+        }
+        for text in ["", "G", "-1", "1.5G", "12 parsecs"] {
+            assert!(MemorySize::parse_typed(text).is_err(), "{text}");
         }
     }
 

@@ -257,6 +257,12 @@ impl DomainState {
         )
     }
 
+    /// Whether its vCPUs go on.
+    #[must_use]
+    pub const fn is_running(self) -> bool {
+        matches!(self.state, number::RUNNING | number::BLOCKED)
+    }
+
     /// Whether a process of it exists.
     #[must_use]
     pub const fn is_active(self) -> bool {

@@ -50,6 +50,9 @@ entity! {
         /// The image file that it was last hibernated to, until vmlife does something else with it. Not an
         /// oVirt field. Source: metadata.
         pub hibernated_to: Option<PathBuf>,
+        /// The memory that the guest had, in MiB, before `hibernate --trim` shrank it, until it has been given back.
+        /// Not an oVirt field. Source: metadata.
+        pub memory_before_trim: Option<MemorySize>,
         /// When this run of the guest began; hibernation does not end a run. It is absent if others than
         /// vmlife started or restored it: whether that was the same run nobody tells. Source: metadata, else
         /// `ovirt-vm:startTime`.

@@ -1,6 +1,7 @@
 //! Many VMs: workers take them in their order, each over connections of its own, since a daemon serves few requests
 //! of one connection at a time.
 
+use super::budget::Budget;
 use super::{Options, Run};
 use crate::entity::{Vm, VmStatus};
 use crate::interrupt::{Interrupt, within};
@@ -62,6 +63,8 @@ pub(super) struct Phase<'a> {
     pub options: &'a Options,
     pub interrupt: &'a Interrupt,
     pub ear: Ear<'a>,
+    /// The time that all saves share, if it is limited.
+    pub budget: Option<&'a Budget>,
     /// How many are worked on at once.
     pub jobs: usize,
 }
@@ -80,7 +83,11 @@ impl Fleet {
     ) -> Result<Vec<Outcome>, Failure> {
         let vms: Vec<&Vm> = which.iter().map(|one| &self.vms[*one].1.vm).collect();
         let hosts: Vec<usize> = which.iter().map(|one| self.vms[*one].0).collect();
-        let line = Line::new(order(&vms, phase.options.verb)?, hosts, phase.jobs);
+        let line = Line::new(
+            order(&vms, phase.options.verb, phase.budget.is_some())?,
+            hosts,
+            phase.jobs,
+        );
         let (refused, promised) = self.beyond_the_room(which, phase);
         let outcomes: Vec<Mutex<Option<Outcome>>> =
             which.iter().map(|_| Mutex::default()).collect();
@@ -220,6 +227,7 @@ impl<'a> Run<'a> {
             options: phase.options,
             interrupt: phase.interrupt,
             sink: phase.ear,
+            budget: phase.budget,
             gave_up: false,
             reconnected,
             promised: 0,

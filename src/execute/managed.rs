@@ -22,7 +22,8 @@ impl Run<'_> {
             return Err(Failure::new(Kind::State, message)
                 .hint("without --managed its image goes to a file, which brings it back"));
         }
-        let (remarks, _) = self.before_managed_save(machine, vm)?;
+        let (remarks, estimate) = self.before_managed_save(machine, vm)?;
+        let share = self.share(estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = remarks.overridden;
         // libvirt would overwrite it, and leave it incomplete if it does not get to the end.
@@ -32,7 +33,11 @@ impl Run<'_> {
         let result = self.ask_to_save(machine, &subject, move || saved.managed_save(flags))?;
         let Err(error) = result else {
             warnings.extend(remarks.cautions);
-            return self.saved_managed(machine, vm, subject, warnings);
+            let outcome = self.saved_managed(machine, vm, subject, warnings);
+            if let (Ok(outcome), Some(share)) = (&outcome, &share) {
+                share.written(outcome.size_bytes.unwrap_or_default());
+            }
+            return outcome;
         };
         let mut machine = machine.clone();
         if error.is_connection_lost() {
@@ -168,6 +173,7 @@ impl Run<'_> {
             self.take_note(&subject, &mut warnings, move |warnings| {
                 Run::remember_restore(&restored, saved_at, warnings);
             });
+            self.give_back(&subject, machine.id(), None, &mut warnings);
         } else {
             self.take_note(&subject, &mut warnings, move |warnings| {
                 Run::remember_start(&machine, warnings);

@@ -5,9 +5,11 @@
 //! returns is the truth about it; before and after, the VM's state is read anew.
 
 mod beforehand;
+mod budget;
 mod checking;
 mod discard;
 mod fleet;
+mod format;
 mod managed;
 mod remember;
 mod restore;
@@ -15,11 +17,14 @@ mod save;
 mod start;
 mod switch;
 mod together;
+mod trim;
 mod trouble;
 mod watch;
 
 pub(crate) use discard::losses;
 pub use fleet::Fleet;
+pub use format::FormatWish;
+pub use trim::Trim;
 
 use crate::definition::Definition;
 use crate::entity::{Vm, VmStatus};
@@ -32,12 +37,13 @@ use crate::order::order;
 use crate::plan::{Decision, Step, Verb, Wishes, decide_as};
 use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
 use crate::words::quoted;
+use budget::Budget;
 use fleet::{Ear, Phase, heard_by};
 use std::io;
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// What to do, beyond which VMs.
@@ -52,8 +58,12 @@ pub struct Options {
     pub to: Option<PathBuf>,
     /// Whether libvirt is to keep the image itself, as its managed save.
     pub managed: bool,
+    /// How far guests are shrunk before they are hibernated, if they are.
+    pub trim: Option<Trim>,
     /// How images are written and read.
     pub flags: ImageFlags,
+    /// In which format images are written; `None` leaves that to the daemon.
+    pub format: Option<FormatWish>,
     /// Whether a restored image stays, marked as used.
     pub keep: bool,
     /// Whether a new image gets a checksum.
@@ -62,6 +72,9 @@ pub struct Options {
     pub strict: bool,
     /// Whether to say only what would be done.
     pub dry_run: bool,
+    /// The time that all of them have together: the important ones come first, and what would not be done in it is
+    /// not begun.
+    pub within: Option<Duration>,
     /// Whether the VMs go as one.
     pub together: bool,
     /// How many VMs are worked on at once, if that is not left to us.
@@ -79,16 +92,19 @@ pub fn execute(
     sink: &mut (dyn Sink + Send),
 ) -> Result<Report, Failure> {
     let vms: Vec<&Vm> = fleet.vms.iter().map(|(_, entry)| &entry.vm).collect();
-    order(&vms, options.verb)?;
+    order(&vms, options.verb, options.within.is_some())?;
     interrupt.begin();
+    let budget = options.within.map(Budget::new);
     let results = heard_by(sink, |ear| {
         let phase = Phase {
+            budget: budget.as_ref(),
             options,
             interrupt,
             ear,
             jobs: fleet.jobs(options),
         };
         let all: Vec<usize> = (0..fleet.vms.len()).collect();
+        ear.emit(Event::Begun(all.len()));
         if options.together {
             let outcomes = fleet.together(phase)?;
             for outcome in &outcomes {
@@ -114,6 +130,8 @@ struct Run<'a> {
     options: &'a Options,
     interrupt: &'a Interrupt,
     sink: Ear<'a>,
+    /// The time that all saves share.
+    budget: Option<&'a Budget>,
     /// Whether a call was left to itself.
     gave_up: bool,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.
@@ -179,10 +197,17 @@ impl Run<'_> {
                 return Err(Failure::new(Kind::State, format!("{words} (--strict)")));
             }
             Decision::Already(words) => {
-                let status = Some(vm.status());
+                let mut warnings = Vec::new();
+                let restored = if self.options.dry_run {
+                    None
+                } else {
+                    self.make_up_for_trim(vm, &subject, &mut warnings)
+                };
                 return Ok(Outcome {
-                    status,
-                    ..Outcome::done(subject, words)
+                    status: Some(vm.status()),
+                    changed: restored.is_some(),
+                    warnings,
+                    ..Outcome::done(subject, words + restored.as_deref().unwrap_or_default())
                 });
             }
             Decision::Do(step) => step,
@@ -211,10 +236,7 @@ impl Run<'_> {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
             (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
             (Step::Start, None) => self.define_and_start(&entry, subject),
-            (Step::Save, Some(machine)) if self.options.managed => {
-                self.save_managed(machine, vm, subject)
-            }
-            (Step::Save, Some(machine)) => self.save(machine, vm, subject),
+            (Step::Save, Some(machine)) => self.hibernate(machine, vm, &subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
             (Step::Start, Some(machine)) => self.start(machine, vm, subject),
             (Step::Resume, Some(machine)) if verb == Verb::Restore => {
@@ -231,6 +253,11 @@ impl Run<'_> {
         let mut outcome = outcome?;
         if let (Step::Start, Some(_)) = (step, &entry.machine) {
             outcome.warnings.extend(not_as_defined(&entry));
+        }
+        if matches!(step, Step::Resume | Step::WakeUp) {
+            let subject = outcome.vm.clone();
+            let back = self.make_up_for_trim(vm, &subject, &mut outcome.warnings);
+            outcome.message += back.as_deref().unwrap_or_default();
         }
         Ok(Outcome {
             step: Some(step),
@@ -321,10 +348,12 @@ impl Run<'_> {
                 } else {
                     let path = self.destination(id_of(vm)?)?;
                     let earlier = self.replaceable(&path, id_of(vm)?)?;
+                    let mut words = format!("would be hibernated to {}", path.display());
+                    self.writing(&subject, &path)?;
                     if let Some(machine) = machine {
-                        guarded = self.before_save(machine, vm, &path, earlier.as_ref())?;
+                        let judged = self.before_save(machine, vm, &path, earlier.as_ref());
+                        guarded = self.rehearse_trim(machine, vm, &subject, judged, &mut words)?;
                     }
-                    let words = format!("would be hibernated to {}", path.display());
                     image = Some(path);
                     words
                 };
@@ -335,6 +364,7 @@ impl Run<'_> {
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);
                 guarded = self.before_restore(vm, Some(&path), machine)?;
+                self.reading(vm, Some(&path), &mut guarded.0.cautions)?;
                 let words = format!("would be restored from {}", path.display());
                 image = Some(path);
                 words

@@ -10,7 +10,7 @@
 
 use super::Run;
 use crate::definition::{METADATA_NAMESPACE, METADATA_PREFIX, Metadata};
-use crate::entity::{Milliseconds, Vm, VmDynamic};
+use crate::entity::{MemorySize, Milliseconds, Vm, VmDynamic};
 use crate::hypervisor::{HypervisorError, Machine};
 use jiff::Timestamp;
 use std::path::Path;
@@ -53,6 +53,26 @@ impl Run<'_> {
         }
     }
 
+    /// Notes how much memory the guest that runs had before it was shrunk, or that it has it back: in the live
+    /// definition only, which goes into an image with the guest, and not in that which the next boot finds. `false`
+    /// if an element that is not vmlife's stands there.
+    pub(super) fn remember_trim(
+        machine: &Machine,
+        before: Option<MemorySize>,
+    ) -> Result<bool, HypervisorError> {
+        write(machine, false, |dynamic| {
+            dynamic.memory_before_trim = before;
+        })
+    }
+
+    /// That note, if there is one.
+    pub(super) fn trimmed_from(machine: &Machine) -> Result<Option<MemorySize>, HypervisorError> {
+        let found = machine.own_metadata(METADATA_NAMESPACE, false)?;
+        let known = Metadata::recall(found.as_deref());
+        let is_own = known.id == Some(machine.id());
+        Ok(known.memory_before_trim.filter(|_| is_own))
+    }
+
     /// The VM has just been restored. When it was saved is known from its image, else from its metadata.
     pub(super) fn remember_restore(
         machine: &Machine,
@@ -91,6 +111,7 @@ impl Run<'_> {
             dynamic.last_start_time = Some(now);
             dynamic.exit_message = None;
             dynamic.stop_reason = None;
+            dynamic.memory_before_trim = None;
         };
         note(machine, true, started, warnings);
     }
@@ -128,26 +149,11 @@ fn note(
     change: impl Fn(&mut VmDynamic),
     warnings: &mut Vec<String>,
 ) {
-    let write = |config: bool| -> Result<bool, HypervisorError> {
-        let old = machine.own_metadata(METADATA_NAMESPACE, config)?;
-        let new = Metadata::remember(old.as_deref(), |dynamic| {
-            if dynamic.id.is_some_and(|id| id != machine.id()) {
-                // It was copied from another VM, with what is about that.
-                *dynamic = VmDynamic::default();
-            }
+    let write = |config: bool| {
+        write(machine, config, |dynamic| {
             change(dynamic);
-            dynamic.id = Some(machine.id());
             dynamic.domain_id = machine.domain_id().filter(|_| !config);
-        });
-        let Some(new) = new else { return Ok(false) };
-        machine.set_own_metadata(
-            METADATA_NAMESPACE,
-            METADATA_PREFIX,
-            Some(&new),
-            !config,
-            config,
-        )?;
-        Ok(true)
+        })
     };
     let live = if live { write(false) } else { Ok(true) };
     let kept = match machine.is_persistent() {
@@ -166,6 +172,33 @@ fn note(
             "its metadata does not tell the time of this: {error}"
         )),
     }
+}
+
+/// Changes what is remembered, in the persistent definition (`config`) or in the live one. `false` if an element
+/// that is not vmlife's stands there.
+fn write(
+    machine: &Machine,
+    config: bool,
+    change: impl FnOnce(&mut VmDynamic),
+) -> Result<bool, HypervisorError> {
+    let old = machine.own_metadata(METADATA_NAMESPACE, config)?;
+    let new = Metadata::remember(old.as_deref(), |dynamic| {
+        if dynamic.id.is_some_and(|id| id != machine.id()) {
+            // It was copied from another VM, with what is about that.
+            *dynamic = VmDynamic::default();
+        }
+        change(dynamic);
+        dynamic.id = Some(machine.id());
+    });
+    let Some(new) = new else { return Ok(false) };
+    machine.set_own_metadata(
+        METADATA_NAMESPACE,
+        METADATA_PREFIX,
+        Some(&new),
+        !config,
+        config,
+    )?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::watch::{Cancel, Ended, end_loading, left};
 use super::{Run, id_of, path_text, state_words};
-use crate::entity::{DomainState, Verdict, Vm, VmStatus};
-use crate::hypervisor::{HypervisorError, Machine};
+use crate::entity::{DomainState, MemorySize, Verdict, Vm, VmStatus};
+use crate::hypervisor::{HypervisorError, ImageFlags, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
 use crate::interrupt::{cause_word, within};
 use crate::plan::was_cut_off;
@@ -99,6 +99,7 @@ impl Run<'_> {
         let (remarks, _) = self.before_restore(vm, Some(&path), machine)?;
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = [remarks.overridden.as_slice(), &remarks.cautions].concat();
+        let flags = self.reading(vm, Some(&path), &mut warnings)?;
         let image = self.begin(&path, vm, &subject, remarks.overridden, &mut warnings)?;
         let aside = self.set_aside(vm, Some(&path), &mut warnings);
         let was_running = image
@@ -107,7 +108,7 @@ impl Run<'_> {
         // Whether the guest is to run, if that can be told. Then it is loaded first, and let run in a step
         // of its own: until that one it can be given up, and nothing has happened to it or its disks.
         let runs = self.options.flags.running.or(was_running);
-        let mut now = match self.load(&subject, machine, id, &path, runs.is_some()) {
+        let mut now = match self.load(&subject, machine, (id, &path), flags, runs.is_some()) {
             Ok(now) => now,
             Err(unloaded) => {
                 let Unloaded {
@@ -178,6 +179,10 @@ impl Run<'_> {
             .and_then(|marked| marked.image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
         let image = image.map(|marked| marked.image);
+        let recorded = image.as_ref().and_then(trimmed_from);
+        if recorded.is_some() || image.as_ref().is_none_or(was_trimmed) {
+            self.give_back(&subject, id, recorded, &mut warnings);
+        }
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
         Ok(Outcome {
@@ -217,8 +222,8 @@ impl Run<'_> {
         &mut self,
         subject: &VmRef,
         machine: Option<&Machine>,
-        id: Uuid,
-        path: &Path,
+        (id, path): (Uuid, &Path),
+        mut flags: ImageFlags,
         stays: bool,
     ) -> Result<Now, Box<Unloaded>> {
         let unknown = |failure| {
@@ -229,7 +234,6 @@ impl Run<'_> {
             })
         };
         let text = path_text(path).map_err(unknown)?;
-        let mut flags = self.options.flags;
         let mut cancel = Cancel::Impossible;
         if stays {
             flags.running = Some(false);
@@ -574,6 +578,17 @@ impl Run<'_> {
         let marked = self.set_aside(vm, None, warnings);
         leave_behind(marked, warnings);
     }
+}
+
+/// Whether the guest in an image was shrunk before it was saved, by the note that it has itself.
+fn was_trimmed(image: &ImageFile) -> bool {
+    let vm = image.vm.as_ref().and_then(|vm| vm.vm_dynamic.as_ref());
+    vm.is_some_and(|dynamic| dynamic.memory_before_trim.is_some())
+}
+
+/// What it had before, by the record of the image.
+fn trimmed_from(image: &ImageFile) -> Option<MemorySize> {
+    image.record.as_ref()?.memory_before_trim
 }
 
 /// How to go on with a VM that is loaded.

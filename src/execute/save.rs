@@ -1,17 +1,18 @@
 //! Hibernating: where to, the save, and what has become of it.
 
 use super::beforehand::explain;
+use super::budget::Share;
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::{moved_disks, needs, read_nvram};
 use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
-use crate::hypervisor::{HypervisorError, Machine};
+use crate::hypervisor::{HypervisorError, ImageFlags, Machine};
 use crate::image::{
     Claim, DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, reserved_ending,
     writable_disks,
 };
 use crate::interrupt::{cause_word, within};
-use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::report::{Estimate, Failure, Kind, Outcome, VmRef};
 use crate::run::LOOK_LIMIT;
 use crate::words::{quoted, size};
 use jiff::Timestamp;
@@ -31,6 +32,7 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// What is known of a save only while it is done.
 struct Save {
     took: Duration,
+    flags: ImageFlags,
     persistent: Option<bool>,
     claim: Option<Claim>,
     forced: Vec<Forced>,
@@ -46,7 +48,7 @@ struct Told {
     was_ended: bool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Writes the VM's memory to a file, and stops it.
     pub(super) fn save(
         &mut self,
@@ -57,7 +59,9 @@ impl Run<'_> {
         let path = self.destination(machine.id())?;
         let text = path_text(&path)?;
         let earlier = self.replaceable(&path, machine.id())?;
-        let (remarks, _) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        let flags = self.writing(&subject, &path)?;
+        let (remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        let share = self.share(estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
@@ -93,11 +97,12 @@ impl Run<'_> {
             Ok(claim) => claim,
             Err(failure) => return Err(failure.warned(warnings)),
         };
-        let (flags, saved) = (self.options.flags, machine.clone());
+        let saved = machine.clone();
         let began = Instant::now();
         let result = self.ask_to_save(machine, &subject, move || saved.save(&text, flags))?;
         let save = Save {
             took: began.elapsed(),
+            flags,
             persistent,
             claim,
             forced: paused_on_error(vm)
@@ -109,10 +114,17 @@ impl Run<'_> {
         let error = match result {
             Ok(()) => {
                 warnings.extend(remarks.cautions);
-                return self.saved(machine, vm, subject, &path, &save, warnings);
+                let outcome = self.saved(machine, vm, subject, &path, &save, warnings);
+                if let (Ok(outcome), Some(share)) = (&outcome, &share) {
+                    share.written(outcome.size_bytes.unwrap_or_default());
+                }
+                return outcome;
             }
             Err(error) => error,
         };
+        if !error.is_unsupported_image() {
+            warnings.extend(Run::warn_after_failed(flags));
+        }
         if !error.is_connection_lost() {
             return self
                 .not_saved(machine, vm, subject, Some(&path), &error)
@@ -139,6 +151,14 @@ impl Run<'_> {
             None => Err(self.not_saved_and_gone(&path, machine.id(), &error)),
         };
         outcome.map_err(|failure| failure.warned(warnings))
+    }
+
+    /// A share of the time that all saves have together, if that is limited.
+    pub(super) fn share(&self, estimate: Option<&Estimate>) -> Result<Option<Share<'a>>, Failure> {
+        let asked = self.budget.zip(estimate);
+        asked
+            .map(|(budget, estimate)| budget.share(estimate))
+            .transpose()
     }
 
     /// Takes the place of the image, so that nobody else does, and makes sure that the daemon sees the same one.
@@ -398,6 +418,9 @@ impl Run<'_> {
             libvirt_version: versions.map(|(libvirt, _)| libvirt),
             hypervisor_version: versions.map(|(_, hypervisor)| hypervisor),
             seconds: Some(save.took.as_secs_f64()),
+            image_format: image.summary.format.clone(),
+            parallel_channels: save.flags.channels,
+            bypass_cache: Some(save.flags.bypass_cache),
             image: image.identity(),
             checksum: None,
             disks: Some(disks),
@@ -407,6 +430,7 @@ impl Run<'_> {
                 .filter_map(|(target, path)| DiskIdentity::of(target, &path?).ok()?)
                 .collect(),
             next_disks: moved_disks(&then.files, &now.files),
+            memory_before_trim: dynamic.and_then(|dynamic| dynamic.memory_before_trim),
             forced: save.forced.clone(),
             usage: None,
             known_start: None,
@@ -533,7 +557,7 @@ impl Run<'_> {
             }
             if is_incomplete {
                 // Nobody saves the VM now; but who wrote for libvirt may just be coming to his end.
-                let error = image.remove().err()?;
+                let error = image.remove_unfinished().err()?;
                 if began.elapsed() < SETTLING {
                     thread::sleep(GLANCE);
                     continue;

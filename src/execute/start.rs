@@ -163,7 +163,7 @@ impl Run<'_> {
             Some(running) => !running,
             None => starts_paused,
         };
-        let bypass_cache = managed && self.options.flags.bypass_cache;
+        let bypass_cache = managed && self.reading(vm, None, warnings)?.bypass_cache;
         let tried = if managed {
             "restored from libvirt's managed save"
         } else {

@@ -43,6 +43,7 @@ mod code {
     pub(super) const NO_STORAGE_VOL: u32 = 50;
     pub(super) const OPERATION_INVALID: u32 = 55;
     pub(super) const OPERATION_TIMEOUT: u32 = 68;
+    pub(super) const ARGUMENT_UNSUPPORTED: u32 = 74;
     pub(super) const NO_DOMAIN_SNAPSHOT: u32 = 72;
     pub(super) const OPERATION_ABORTED: u32 = 78;
     pub(super) const AUTH_CANCELLED: u32 = 79;
@@ -67,6 +68,33 @@ impl HypervisorError {
                 "libvirt has not answered within {:.0} s",
                 waited.as_secs_f64()
             ),
+        }
+    }
+
+    /// What is said in the place of a call that this machine's own library is too old to have.
+    #[must_use]
+    pub fn no_call(name: &str) -> Self {
+        Self {
+            code: code::NO_SUPPORT,
+            domain: 0,
+            message: format!("libvirt's library on this machine has no {name}"),
+        }
+    }
+
+    /// Whether the daemon does not take how an image is to be written or read: it does not know the parameter or
+    /// the format, lacks the program, or its QEMU cannot do it. All of that it finds before it touches the VM.
+    #[must_use]
+    pub fn is_unsupported_image(&self) -> bool {
+        let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
+        match self.code {
+            code::ARGUMENT_UNSUPPORTED => says(&[
+                "'image_format' not supported",
+                "'parallel.channels' not supported",
+            ]),
+            code::INVALID_ARG => says(&["Parallel save is only supported"]),
+            code::OPERATION_FAILED => says(&["Compression program for", "Invalid image_format"]),
+            code::OPERATION_UNSUPPORTED => says(&["save image format"]),
+            _ => false,
         }
     }
 
@@ -185,6 +213,7 @@ impl HypervisorError {
             code::SYSTEM_ERROR if says(&["Permission denied"]) => Kind::Connection,
             _ if says(&["No space left on device"]) => Kind::Space,
             _ if self.is_incomplete_image() || self.is_no_image() => Kind::Guard,
+            _ if self.is_unsupported_image() => Kind::Usage,
             _ => Kind::Failed,
         }
     }
@@ -194,6 +223,7 @@ impl HypervisorError {
     pub fn kind_of_save(&self) -> Kind {
         let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
         match self.code {
+            _ if self.is_unsupported_image() => Kind::Usage,
             code::NO_SUPPORT | code::OPERATION_UNSUPPORTED => Kind::CannotSave,
             code::OPERATION_INVALID if says(&["domain has active block job"]) => Kind::Busy,
             code::OPERATION_INVALID
@@ -284,6 +314,12 @@ impl HypervisorError {
         let says = |words: &[&str]| words.iter().any(|word| self.message.contains(word));
         match self.kind() {
             Kind::Busy => Some("another job holds the VM: virsh domjobinfo tells about it"),
+            Kind::Usage if says(&["Compression program"]) => Some(
+                "install the program of that format on the daemon's host, or choose another --image-format",
+            ),
+            Kind::Usage => {
+                Some("choose another --image-format; raw can be written by every libvirt")
+            }
             Kind::Space => Some("make room, or name another place with --to"),
             Kind::Connection if self.code == code::OPERATION_DENIED => {
                 Some("this needs a connection that may write")
@@ -461,6 +497,32 @@ mod tests {
             assert!(
                 failure.hint.is_some_and(|hint| hint.contains(rule)),
                 "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_format_that_the_daemon_does_not_take_is_the_users_to_choose_anew() {
+        for (code, message) in [
+            (
+                74,
+                "argument unsupported: parameter 'image_format' not supported",
+            ),
+            (
+                8,
+                "invalid argument: Parallel save is only supported with the 'sparse' save image format",
+            ),
+            (
+                9,
+                "operation failed: Compression program for save image format in configuration file isn't available",
+            ),
+        ] {
+            let failure = error(code, 10, message).save_failure("could not be hibernated");
+            assert_eq!(failure.kind, Kind::Usage, "{message}");
+            assert!(
+                failure
+                    .hint
+                    .is_some_and(|hint| hint.contains("--image-format"))
             );
         }
     }

@@ -4,12 +4,15 @@
 //! function returns, and an error is read on the thread that made the call, before any other call.
 #![allow(unsafe_code)]
 
+use super::notice::Told;
 use super::record::{Control, GuestInterface, Record, Value};
-use crate::entity::{DiskError, DomainState, VmBlockJob, VmBlockJobType};
-use std::ffi::{CStr, CString, c_char, c_int, c_uint};
-use std::mem::ManuallyDrop;
+use crate::entity::{DiskError, DomainState, LifecycleEvent, VmBlockJob, VmBlockJobType};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
+use std::panic::catch_unwind;
 use std::ptr;
+use std::sync::mpsc::Sender;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::domain_snapshot::DomainSnapshot;
@@ -35,6 +38,105 @@ pub(super) fn save(domain: &Domain, path: &str, flags: u32) -> Result<(), Error>
     let result =
         unsafe { sys::virDomainSaveFlags(domain.as_ptr(), path.as_ptr(), ptr::null(), flags) };
     minus_one_is_failure(result).map(drop)
+}
+
+/// A call that takes typed parameters: of a domain, or of a connection.
+type WithParameters<T> = unsafe extern "C" fn(T, sys::virTypedParameterPtr, c_int, c_uint) -> c_int;
+
+/// A function of the library that was loaded, if it is new enough to have it: the program starts with an older
+/// one, too, and so must not name it.
+fn newer(name: &CStr) -> Option<ptr::NonNull<libc::c_void>> {
+    // SAFETY: `name` ends with NUL; libvirt is linked in, so that it stays loaded as long as the process lives.
+    ptr::NonNull::new(unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
+}
+
+/// Whether the library has both of libvirt 8.4's calls that take an image's format.
+pub(super) fn has_image_parameters() -> bool {
+    newer(c"virDomainSaveParams").is_some() && newer(c"virDomainRestoreParams").is_some()
+}
+
+/// How a file of memory is written or read, as virDomainSaveParams and virDomainRestoreParams take it. There is
+/// always a file: without one libvirt up to 11.2 leaves the domain locked.
+fn image_parameters(
+    path: &str,
+    format: Option<&str>,
+    channels: Option<c_int>,
+) -> Result<Parameters, Error> {
+    let texts = [
+        (sys::VIR_DOMAIN_SAVE_PARAM_FILE, Some(path)),
+        (sys::VIR_DOMAIN_SAVE_PARAM_IMAGE_FORMAT, format),
+    ];
+    let mut room = 0;
+    let mut parameters = Parameters::NONE;
+    for (name, text) in texts {
+        let Some(text) = text else { continue };
+        let text = CString::new(text)?;
+        // SAFETY: the three that libvirt changes outlive the call; it copies both strings, which end with NUL.
+        minus_one_is_failure(unsafe {
+            sys::virTypedParamsAddString(
+                &raw mut parameters.first,
+                &raw mut parameters.count,
+                &raw mut room,
+                name.as_ptr(),
+                text.as_ptr(),
+            )
+        })?;
+    }
+    if let Some(channels) = channels {
+        let name = sys::VIR_DOMAIN_SAVE_PARAM_PARALLEL_CHANNELS;
+        // SAFETY: as above.
+        minus_one_is_failure(unsafe {
+            sys::virTypedParamsAddInt(
+                &raw mut parameters.first,
+                &raw mut parameters.count,
+                &raw mut room,
+                name.as_ptr(),
+                channels,
+            )
+        })?;
+    }
+    Ok(parameters)
+}
+
+/// `virDomainSaveParams`: as [`save`], in a format of choice, by several channels. `None` if the library is too
+/// old to have the call.
+pub(super) fn save_as(
+    domain: &Domain,
+    path: &str,
+    format: Option<&str>,
+    channels: Option<c_int>,
+    flags: u32,
+) -> Option<Result<(), Error>> {
+    let found = newer(c"virDomainSaveParams")?;
+    // SAFETY: the function of this name has had this signature since libvirt 8.4.
+    let call: WithParameters<sys::virDomainPtr> = unsafe { std::mem::transmute(found) };
+    Some(image_parameters(path, format, channels).and_then(|given| {
+        // SAFETY: `domain` holds a reference during the call; libvirt only reads the parameters, which
+        // outlive it.
+        let result = unsafe { call(domain.as_ptr(), given.first, given.count, flags) };
+        minus_one_is_failure(result).map(drop)
+    }))
+}
+
+/// `virDomainRestoreParams`: restores from a file by several channels. `None` if the library is too old to have
+/// the call.
+pub(super) fn restore_by(
+    connection: &Connect,
+    path: &str,
+    channels: c_int,
+    flags: u32,
+) -> Option<Result<(), Error>> {
+    let found = newer(c"virDomainRestoreParams")?;
+    // SAFETY: the function of this name has had this signature since libvirt 8.4.
+    let call: WithParameters<sys::virConnectPtr> = unsafe { std::mem::transmute(found) };
+    Some(
+        image_parameters(path, None, Some(channels)).and_then(|given| {
+            // SAFETY: `connection` holds a reference during the call; libvirt only reads the parameters, which
+            // outlive it.
+            let result = unsafe { call(connection.as_ptr(), given.first, given.count, flags) };
+            minus_one_is_failure(result).map(drop)
+        }),
+    )
 }
 
 /// `virDomainAbortJob`: asks the running job to end; the call that started it tells how it ended.
@@ -247,33 +349,24 @@ impl Drop for Statistics {
     }
 }
 
-/// `virConnectGetAllDomainStats`; the wrapper in `virt` leaks the records.
-pub(super) fn all_statistics(
-    connection: &Connect,
+/// `virDomainListGetStats` of domains of one connection, in their order; those that are no more are left out.
+pub(super) fn statistics(
+    domains: &[&Domain],
     groups: u32,
     flags: u32,
 ) -> Result<Vec<(DomainHandle, Record)>, Error> {
+    // libvirt takes an empty list for a mistake of the program's.
+    if domains.is_empty() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: only the call below uses the pointers, while `domains` hold their references.
+    let pointers = domains.iter().map(|domain| unsafe { domain.as_ptr() });
+    let mut pointers: Vec<_> = pointers.chain([ptr::null_mut()]).collect();
     Statistics::of(|list| {
-        // SAFETY: `connection` holds a reference during the call; `list` outlives it.
-        unsafe { sys::virConnectGetAllDomainStats(connection.as_ptr(), groups, list, flags) }
+        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
+        unsafe { sys::virDomainListGetStats(pointers.as_mut_ptr(), groups, list, flags) }
     })?
     .records()
-}
-
-/// `virDomainListGetStats` of one domain; `None` if it is no more.
-pub(super) fn statistics(
-    domain: &Domain,
-    groups: u32,
-    flags: u32,
-) -> Result<Option<Record>, Error> {
-    // SAFETY: only the call below uses the pointer, while `domain` holds a reference.
-    let mut domains = [unsafe { domain.as_ptr() }, ptr::null_mut()];
-    let found = Statistics::of(|list| {
-        // SAFETY: the array ends with NULL, and it and `list` outlive the call.
-        unsafe { sys::virDomainListGetStats(domains.as_mut_ptr(), groups, list, flags) }
-    })?
-    .records()?;
-    Ok(found.into_iter().next().map(|(_, record)| record))
 }
 
 /// `virDomainInterfaceAddresses`; the wrapper in `virt` leaks the interfaces.
@@ -389,6 +482,99 @@ pub(super) fn disk_errors(domain: &Domain) -> Result<Vec<(String, DiskError)>, E
         (target, kind)
     });
     Ok(errors.collect())
+}
+
+/// `virConnectDomainEventRegisterAny`: has all lifecycle events of all domains sent to `listener`.
+pub(super) fn tell_changes(connection: &Connect, listener: Sender<Told>) -> Result<(), Error> {
+    type Changed = unsafe extern "C" fn(
+        sys::virConnectPtr,
+        sys::virDomainPtr,
+        c_int,
+        c_int,
+        *mut c_void,
+    ) -> c_int;
+    type Any = unsafe extern "C" fn(sys::virConnectPtr, sys::virDomainPtr, *mut c_void);
+    // SAFETY: both are pointers to functions. libvirt declares one type for the callbacks of all kinds of
+    // events, and calls each with the arguments of its kind, which are here those of `changed`.
+    let callback = unsafe { mem::transmute::<Changed, Any>(changed) };
+    // SAFETY: `connection` holds a reference during the call; NULL stands for all domains. libvirt hands the
+    // listener to the callback, which takes it for what it is, and at last to `forget`, after which it does not
+    // use it. If the call fails, nobody has it any more: it is not freed then, as some libvirt might have done so.
+    let result = unsafe {
+        sys::virConnectDomainEventRegisterAny(
+            connection.as_ptr(),
+            ptr::null_mut(),
+            sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE.cast_signed(),
+            Some(callback),
+            Box::into_raw(Box::new(listener)).cast(),
+            Some(forget),
+        )
+    };
+    minus_one_is_failure(result).map(drop)
+}
+
+/// `virConnectRegisterCloseCallback`: has the end of the connection sent to `listener`.
+pub(super) fn tell_end(connection: &Connect, listener: Sender<Told>) -> Result<(), Error> {
+    // SAFETY: as with `virConnectDomainEventRegisterAny`.
+    let result = unsafe {
+        sys::virConnectRegisterCloseCallback(
+            connection.as_ptr(),
+            Some(ended),
+            Box::into_raw(Box::new(listener)).cast(),
+            Some(forget),
+        )
+    };
+    minus_one_is_failure(result).map(drop)
+}
+
+/// A `virConnectDomainEventCallback`.
+///
+/// # Safety
+/// The domain is one of libvirt's; `listener` is that of [`tell_changes`].
+unsafe extern "C" fn changed(
+    _: sys::virConnectPtr,
+    domain: sys::virDomainPtr,
+    event: c_int,
+    detail: c_int,
+    listener: *mut c_void,
+) -> c_int {
+    // Nothing may unwind into C.
+    let _ = catch_unwind(|| {
+        // SAFETY: the caller vouches for the domain, whose reference is its own; this takes one of ours.
+        if unsafe { sys::virDomainRef(domain) } < 0 {
+            return;
+        }
+        // SAFETY: the reference is ours since the line above.
+        let domain = DomainHandle::new(unsafe { Domain::from_ptr(domain) });
+        // SAFETY: the caller vouches for it.
+        let listener = unsafe { &*listener.cast::<Sender<Told>>() };
+        // Who does not listen any more has no need of it.
+        let _ = listener.send(Told::Changed(domain, LifecycleEvent { event, detail }));
+    });
+    0
+}
+
+/// A `virConnectCloseFunc`.
+///
+/// # Safety
+/// `listener` is that of [`tell_end`].
+unsafe extern "C" fn ended(_: sys::virConnectPtr, _: c_int, listener: *mut c_void) {
+    // Nothing may unwind into C.
+    let _ = catch_unwind(|| {
+        // SAFETY: the caller vouches for it.
+        let listener = unsafe { &*listener.cast::<Sender<Told>>() };
+        let _ = listener.send(Told::Lost);
+    });
+}
+
+/// A `virFreeCallback`.
+///
+/// # Safety
+/// `listener` is that of a call above, and nobody uses it any more.
+unsafe extern "C" fn forget(listener: *mut c_void) {
+    // SAFETY: the caller vouches that it is a box of ours that was given away once.
+    let listener = unsafe { Box::from_raw(listener.cast::<Sender<Told>>()) };
+    let _ = catch_unwind(|| drop(listener));
 }
 
 /// An object of libvirt's whose release never panics. The wrapper's own `Drop` does when libvirt

@@ -4,10 +4,14 @@
 
 mod error;
 mod ffi;
+mod memory;
+mod notice;
 mod query;
 mod record;
 
 pub use error::HypervisorError;
+pub use memory::GuestMemory;
+pub use notice::{Notice, Notices, listen_always};
 pub use record::{
     AddressSource, BlockInfo, Control, ControlState, GuestGroups, GuestInterface, MachineSnapshot,
     Record, StatisticsGroups, Value, XmlFlags,
@@ -30,6 +34,9 @@ use virt::sys;
 
 /// `VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN`.
 const MIGRATION_IN: i32 = 4;
+
+/// The first libvirt whose daemon takes `image_format` and `parallel.channels`.
+const IMAGE_FORMAT_SINCE: u32 = 11_002_000;
 
 /// How long a domain whose QEMU does not answer may take to tell what libvirt knows by itself.
 const STUCK_LIMIT: Duration = Duration::from_secs(2);
@@ -158,6 +165,17 @@ impl Hypervisor {
         ))
     }
 
+    /// Whether an image's format, and channels, can be asked for: the daemon takes both since libvirt 11.2, and
+    /// this machine's own library has the calls for it since 8.4.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn takes_image_format(&self) -> Result<bool> {
+        Ok(self.is_qemu()
+            && self.connection.lib_version()? >= IMAGE_FORMAT_SINCE
+            && ffi::has_image_parameters())
+    }
+
     /// Whether the daemon still answers, whatever its domains do (`virConnectGetLibVersion`). One that
     /// hangs does not say so: the call waits.
     #[must_use]
@@ -227,12 +245,16 @@ impl Hypervisor {
         told.unwrap_or_else(|| Err(HypervisorError::silence(IMAGE_LIMIT)))
     }
 
-    /// Brings the domain of an image back (`virDomainRestoreFlags`). libvirt leaves the image as it
-    /// is.
+    /// Brings the domain of an image back (`virDomainRestoreFlags`, with channels `virDomainRestoreParams`).
+    /// libvirt leaves the image as it is.
     ///
     /// # Errors
     /// What libvirt says.
     pub fn restore(&self, path: &str, flags: ImageFlags) -> Result<()> {
+        if let Some(channels) = flags.channels {
+            let result = ffi::restore_by(&self.connection, path, channels.into(), flags.bits());
+            return Ok(result.ok_or_else(|| HypervisorError::no_call("virDomainRestoreParams"))??);
+        }
         Ok(self
             .connection
             .restore_domain_flags(path, None, flags.bits())?)
@@ -272,6 +294,11 @@ pub struct ImageFlags {
     pub bypass_cache: bool,
     /// Run on afterwards (`Some(true)`), stay paused (`Some(false)`), or do as before the save.
     pub running: Option<bool>,
+    /// In which of libvirt's formats (`VIR_DOMAIN_SAVE_PARAM_IMAGE_FORMAT`); `None` leaves that to the daemon's
+    /// configuration. Of no use where an image is read.
+    pub format: Option<&'static str>,
+    /// By how many channels at once (`VIR_DOMAIN_SAVE_PARAM_PARALLEL_CHANNELS`). Sparse images only.
+    pub channels: Option<u8>,
 }
 
 impl ImageFlags {
@@ -633,12 +660,17 @@ impl Machine {
             .map(drop)?)
     }
 
-    /// Writes its memory to a new file on the daemon's host and stops it (`virDomainSaveFlags`).
-    /// Returns when all is done.
+    /// Writes its memory to a new file on the daemon's host and stops it (`virDomainSaveFlags`, with a format
+    /// or channels `virDomainSaveParams`). Returns when all is done.
     ///
     /// # Errors
     /// What libvirt says; then the domain is as it was before, unless QEMU died.
     pub fn save(&self, path: &str, flags: ImageFlags) -> Result<()> {
+        if flags.format.is_some() || flags.channels.is_some() {
+            let channels = flags.channels.map(Into::into);
+            let result = ffi::save_as(&self.domain, path, flags.format, channels, flags.bits());
+            return Ok(result.ok_or_else(|| HypervisorError::no_call("virDomainSaveParams"))??);
+        }
         Ok(ffi::save(&self.domain, path, flags.bits())?)
     }
 

@@ -1,6 +1,6 @@
 //! Queries whose answers are passed on as libvirt gives them: records, XML, text.
 
-use super::ffi::{self, Handle};
+use super::ffi::{self, DomainHandle, Handle};
 use super::{
     AddressSource, BlockInfo, Control, GuestGroups, GuestInterface, Hypervisor, HypervisorError,
     Machine, MachineSnapshot, Record, Result, StatisticsGroups, XmlFlags,
@@ -10,24 +10,19 @@ use crate::entity::VmBlockJob;
 use std::ffi::CString;
 use std::path::Path;
 use uuid::Uuid;
+use virt::domain::Domain;
 use virt::domain_snapshot::DomainSnapshot;
 use virt::error::Error;
 use virt::sys;
 
 impl Hypervisor {
-    /// Statistics of all domains in one call (`virConnectGetAllDomainStats`), in no order.
-    ///
-    /// It does not wait for a domain that is busy with a job: what only QEMU could tell is then absent.
-    /// It does wait for a QEMU that is asked and has hung, and all other domains with it; see
-    /// [`StatisticsGroups`].
+    /// All domains, in one call (`virConnectListAllDomains`), in no order.
     ///
     /// # Errors
     /// What libvirt says.
-    pub fn statistics(&self, groups: StatisticsGroups) -> Result<Vec<(Machine, Record)>> {
-        without_waiting(|flags| ffi::all_statistics(&self.connection, groups.0, flags))?
-            .into_iter()
-            .map(|(domain, record)| Ok((Machine::of(domain)?, record)))
-            .collect()
+    pub fn machines(&self) -> Result<Vec<Machine>> {
+        let domains = self.domains_that(0)?;
+        domains.into_iter().map(Machine::of).collect()
     }
 
     /// The domains of which libvirt holds a managed save, in one call (`virConnectListAllDomains`).
@@ -56,10 +51,14 @@ impl Hypervisor {
     }
 
     fn machines_that(&self, are: u32) -> Result<Vec<Uuid>> {
+        let domains = self.domains_that(are)?;
+        domains.iter().map(|domain| Ok(domain.uuid()?)).collect()
+    }
+
+    fn domains_that(&self, are: u32) -> Result<Vec<DomainHandle>> {
         let domains = self.connection.list_all_domains(are)?;
         // All are wrapped before the first can fail, so that no panicking `Drop` is left.
-        let domains: Vec<_> = domains.into_iter().map(Handle::new).collect();
-        domains.iter().map(|domain| Ok(domain.uuid()?)).collect()
+        Ok(domains.into_iter().map(Handle::new).collect())
     }
 
     /// What the daemon's host can do, as XML (`virConnectGetCapabilities`). The first call after the
@@ -142,19 +141,38 @@ impl Hypervisor {
 }
 
 impl Machine {
-    /// Its statistics (`virDomainListGetStats`). It does not wait if the domain is busy with a job, as
-    /// [`Hypervisor::statistics`].
+    /// Statistics of domains of one connection, in one call (`virDomainListGetStats`), in their order; those
+    /// that are no more are left out.
+    ///
+    /// It does not wait for a domain that is busy with a job: what only QEMU could tell is then absent.
+    /// It does wait for a QEMU that is asked and has hung, and all other domains with it; see
+    /// [`StatisticsGroups`].
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn statistics_of(
+        machines: &[Self],
+        groups: StatisticsGroups,
+    ) -> Result<Vec<(Self, Record)>> {
+        let domains: Vec<&Domain> = machines.iter().map(|machine| &**machine.domain).collect();
+        without_waiting(|flags| ffi::statistics(&domains, groups.0, flags))?
+            .into_iter()
+            .map(|(domain, record)| Ok((Self::of(domain)?, record)))
+            .collect()
+    }
+
+    /// Its statistics, as [`Machine::statistics_of`] gives them.
     ///
     /// # Errors
     /// What libvirt says; also that there is no such domain any more.
     pub fn statistics(&self, groups: StatisticsGroups) -> Result<Record> {
+        let found = Self::statistics_of(std::slice::from_ref(self), groups)?;
         // libvirt leaves out what it does not find, where all other calls report it.
-        without_waiting(|flags| ffi::statistics(&self.domain, groups.0, flags))?.ok_or_else(|| {
-            HypervisorError {
-                code: sys::VIR_ERR_NO_DOMAIN,
-                domain: sys::VIR_FROM_DOM,
-                message: format!("Domain not found: {}", self.name),
-            }
+        let record = found.into_iter().next().map(|(_, record)| record);
+        record.ok_or_else(|| HypervisorError {
+            code: sys::VIR_ERR_NO_DOMAIN,
+            domain: sys::VIR_FROM_DOM,
+            message: format!("Domain not found: {}", self.name),
         })
     }
 

@@ -51,6 +51,14 @@ impl Format {
         }
     }
 
+    /// The one of this name.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        (0..)
+            .map_while(Self::from_number)
+            .find(|format| format.word() == word)
+    }
+
     /// Its name, as libvirt's `image_format` has it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -265,6 +273,7 @@ mod tests {
     fn each_format_is_known_by_number_and_by_its_first_bytes() {
         for number in 0..=6 {
             let format = Format::from_number(number).unwrap();
+            assert_eq!(Format::named(format.word()), Some(format));
             assert_eq!(
                 read(&image(COMPLETE, number, format.magic()))
                     .unwrap()

@@ -10,6 +10,7 @@ mod place;
 mod record;
 mod runs;
 mod stream;
+mod target;
 mod user;
 
 pub use checksum::{DAMAGED, checksum};
@@ -23,6 +24,7 @@ pub use place::{
 };
 pub use record::{FileIdentity, Forced, Record, Usage};
 pub use runs::{RunLogs, Since};
+pub use target::Target;
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;

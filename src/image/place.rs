@@ -354,12 +354,16 @@ impl ImageFile {
             libvirt_version: None,
             hypervisor_version: None,
             seconds: None,
+            image_format: None,
+            parallel_channels: None,
+            bypass_cache: None,
             image: self.identity,
             checksum: None,
             disks: None,
             untold_disks: Vec::new(),
             firmware: Vec::new(),
             next_disks: Vec::new(),
+            memory_before_trim: None,
             forced: Vec::new(),
             usage: None,
             known_start: None,
@@ -518,6 +522,20 @@ impl ImageFile {
         fs::remove_file(&self.path)?;
         self.remove_record()?;
         sync_folder(&self.path)
+    }
+
+    /// The same with what is left of a save. QEMU may hold that open as long as it lives, so that it is emptied,
+    /// too: else it would take the room for as long.
+    ///
+    /// # Errors
+    /// As [`ImageFile::remove`].
+    pub fn remove_unfinished(&self) -> io::Result<()> {
+        let file = OpenOptions::new()
+            .write(true)
+            .custom_flags(CAREFUL)
+            .open(&self.path);
+        self.remove()?;
+        file.and_then(|file| file.set_len(0))
     }
 
     /// The VM's UUID, or none's if the image does not tell.

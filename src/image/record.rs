@@ -3,7 +3,7 @@
 use super::user::own_uid;
 use super::{CAREFUL, DiskIdentity};
 use crate::definition::MovedDisk;
-use crate::entity::VmStatus;
+use crate::entity::{MemorySize, VmStatus};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata, OpenOptions};
@@ -54,6 +54,15 @@ pub struct Record {
     /// How long the save took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// How the memory is stored, as the image's header tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_format: Option<String>,
+    /// By how many channels it was written, if by several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parallel_channels: Option<u8>,
+    /// Whether it was written past the page cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bypass_cache: Option<bool>,
     /// Which file this is about. A record whose image has been replaced says nothing of the new one.
     pub image: FileIdentity,
     /// The image's checksum, as [`super::checksum`] gives it, if one was asked for.
@@ -73,6 +82,9 @@ pub struct Record {
     /// Disks that the next boot was to have in other files already when it was saved.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next_disks: Vec<MovedDisk>,
+    /// The memory that the guest had, in MiB, before it was shrunk for the save; it is given back after a restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_before_trim: Option<MemorySize>,
     /// What was done against a guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced: Vec<Forced>,

@@ -57,61 +57,6 @@ pub struct Wishes {
     pub secrets: bool,
 }
 
-/// Fills in all that can be known of these VMs at this depth, and tells what should be known and is not. What
-/// cannot be known stays absent.
-///
-/// # Errors
-/// If the daemon does not answer any more.
-pub fn observe(
-    inventory: &Arc<Inventory>,
-    entries: &mut [Entry],
-    depth: Depth,
-    wishes: Wishes,
-) -> Result<Vec<Gap>, HypervisorError> {
-    let mut gaps = Gaps::default();
-    let running = entries.iter().find(|entry| entry.vm.status().is_active());
-    let host = running.and_then(|entry| gaps.known(&entry.vm, "its host", host(inventory)));
-    let mut observer = Observer {
-        inventory,
-        host: host.flatten(),
-        gaps,
-        apart: None,
-    };
-    if depth == Depth::Whole {
-        look_at_definitions(inventory, entries);
-    }
-    // First, as a VM whose next run is asked for is no longer the one that was measured.
-    observer.gaps.0.extend(measure(inventory, entries, wishes)?);
-    for entry in entries {
-        let Some(machine) = entry.machine.clone() else {
-            continue;
-        };
-        let vm = &mut entry.vm;
-        observer.compare_runs(&machine, vm, wishes);
-        if !wishes.inactive {
-            observer.ask_guest(&machine, vm);
-        }
-        let job = observer.look_at_jobs(&machine, vm);
-        if depth == Depth::Whole {
-            observer.look_at_storage(&machine, vm, wishes);
-        }
-        if !wishes.inactive {
-            observer.look_at_run(vm);
-        }
-        list_disks(vm);
-        let snapshots = observer
-            .gaps
-            .known(vm, "its snapshots", machine.snapshots());
-        if let Some(snapshots) = snapshots {
-            list_snapshots(&snapshots, vm, job);
-        }
-        if wishes.secrets {
-            vm.reveal_secrets();
-        }
-    }
-    unless_lost(inventory, observer.gaps)
-}
-
 /// What these VMs' metadata say in vmlife's namespace and cannot be: it is not read.
 #[must_use]
 pub fn flaws(entries: &[Entry]) -> Vec<String> {
@@ -129,108 +74,11 @@ pub fn flaws(entries: &[Entry]) -> Vec<String> {
         .collect()
 }
 
-/// Fills in the statistics alone, and tells of which VMs there should be some and are none.
-///
-/// # Errors
-/// If the daemon does not answer any more.
-pub fn measure(
-    inventory: &Arc<Inventory>,
-    entries: &mut [Entry],
-    wishes: Wishes,
-) -> Result<Vec<Gap>, HypervisorError> {
-    let began = Instant::now();
-    let before = wishes.sample.map(|apart| {
-        let sample = sample(inventory, entries);
-        thread::sleep(apart.saturating_sub(began.elapsed()));
-        sample.unwrap_or_default()
-    });
-    let ago = began.elapsed();
-    let mut gaps = Gaps::default();
-    let now = match sample(inventory, entries) {
-        Ok(now) => now,
-        Err(why) => {
-            for entry in entries.iter().filter(|entry| entry.machine.is_some()) {
-                gaps.known::<()>(&entry.vm, "its statistics", Err(why.clone()));
-            }
-            return unless_lost(inventory, gaps);
-        }
-    };
-    for entry in entries {
-        let id = entry.machine.as_ref().map(Machine::id);
-        if let Some((id, now)) = id.and_then(|id| Some((id, now.get(&id)?))) {
-            let before = before.as_ref().and_then(|all| all.get(&id));
-            let before = before.map(|record| Before { record, ago });
-            statistics::apply(&mut entry.vm, now, before);
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// Whether libvirt keeps the definitions of these VMs, and starts them with the host: of several in one call
-/// each.
-fn look_at_definitions(inventory: &Inventory, entries: &mut [Entry]) {
-    let hypervisor = &inventory.hypervisor;
-    let set = |ids: Result<Vec<Uuid>, _>| Some(BTreeSet::from_iter(ids.ok()?));
-    let of_several = (entries.len() > 1).then(|| {
-        (
-            set(hypervisor.persistent_machines()),
-            set(hypervisor.machines_with_autostart()),
-        )
-    });
-    for entry in entries {
-        let (Some(machine), Some(dynamic)) = (&entry.machine, &mut entry.vm.vm_dynamic) else {
-            continue;
-        };
-        let is_in = |ids: &Option<BTreeSet<Uuid>>| Some(ids.as_ref()?.contains(&machine.id()));
-        (dynamic.persistent, dynamic.autostart) = match &of_several {
-            Some((persistent, autostart)) => (is_in(persistent), is_in(autostart)),
-            None => (machine.is_persistent().ok(), machine.autostart().ok()),
-        };
-    }
-}
-
-/// What could not be learnt, unless that is because the daemon itself is silent or gone.
-fn unless_lost(inventory: &Arc<Inventory>, gaps: Gaps) -> Result<Vec<Gap>, HypervisorError> {
-    if let Some(sign) = gaps.of_connection() {
-        let hypervisor = Arc::clone(&inventory.hypervisor);
-        let answers = within(HOST_LIMIT, move || {
-            hypervisor.is_alive() && hypervisor.anew().is_ok_and(|other| other.answers())
-        });
-        if answers != Some(true) {
-            return Err(sign.clone());
-        }
-    }
-    Ok(gaps.0)
-}
-
 /// The host's UUID.
 fn host(inventory: &Inventory) -> Result<Option<Uuid>, HypervisorError> {
     let hypervisor = Arc::clone(&inventory.hypervisor);
     let capabilities = answered(HOST_LIMIT, move || hypervisor.apart().capabilities())?;
     Ok(read_host_uuid(&capabilities))
-}
-
-/// The statistics of these VMs: of several in one call.
-fn sample(
-    inventory: &Inventory,
-    entries: &[Entry],
-) -> Result<BTreeMap<Uuid, Record>, HypervisorError> {
-    let all = StatisticsGroups::default();
-    let mut machines = entries.iter().filter_map(|entry| entry.machine.clone());
-    let hypervisor = Arc::clone(&inventory.hypervisor);
-    let found = match (machines.next(), machines.next()) {
-        (None, _) => return Ok(BTreeMap::new()),
-        (Some(machine), None) => answered(STATISTICS_LIMIT, move || {
-            let other = hypervisor.apart().machine_by_id(machine.id())?;
-            let machine = other.unwrap_or(machine);
-            Ok(vec![(machine.clone(), machine.statistics(all)?)])
-        }),
-        _ => answered(STATISTICS_LIMIT, move || hypervisor.apart().statistics(all)),
-    };
-    let found = found?.into_iter();
-    Ok(found
-        .map(|(machine, record)| (machine.id(), record))
-        .collect())
 }
 
 /// An answer of libvirt's that may never come.
@@ -249,15 +97,211 @@ fn agent_answers(vm: &Vm) -> bool {
         })
 }
 
-struct Observer<'a> {
-    inventory: &'a Inventory,
+/// Who looks at VMs, some at a time. What is the same for all of them it asks for once.
+pub struct Observer<'a> {
+    inventory: &'a Arc<Inventory>,
     host: Option<Uuid>,
+    /// Whether the host was asked for.
+    knows_host: bool,
+    kept: Option<Kept>,
+    /// All machines, on a connection that waits for their statistics.
+    measured: Option<BTreeMap<Uuid, Machine>>,
     gaps: Gaps,
     /// A connection for what a QEMU that hangs would not answer.
     apart: Option<Arc<Hypervisor>>,
 }
 
-impl Observer<'_> {
+/// What libvirt does with definitions, as far as it tells.
+struct Kept {
+    /// The VMs whose definitions it keeps.
+    persistent: Option<BTreeSet<Uuid>>,
+    /// The VMs that it starts with the host.
+    autostart: Option<BTreeSet<Uuid>>,
+}
+
+impl<'a> Observer<'a> {
+    /// One who has seen nothing yet.
+    #[must_use]
+    pub fn new(inventory: &'a Arc<Inventory>) -> Self {
+        Self {
+            inventory,
+            host: None,
+            knows_host: false,
+            kept: None,
+            measured: None,
+            gaps: Gaps::default(),
+            apart: None,
+        }
+    }
+
+    /// Fills in all that can be known of these VMs at this depth, and tells what should be known and is not.
+    /// What cannot be known stays absent.
+    ///
+    /// # Errors
+    /// If the daemon does not answer any more.
+    pub fn observe(
+        &mut self,
+        entries: &mut [Entry],
+        depth: Depth,
+        wishes: Wishes,
+    ) -> Result<Vec<Gap>, HypervisorError> {
+        match depth {
+            Depth::Line | Depth::Definition => return Ok(Vec::new()),
+            Depth::Statistics => {
+                self.measure(entries, wishes);
+                return self.gaps();
+            }
+            Depth::Run | Depth::Whole => {}
+        }
+        let running = entries.iter().find(|entry| entry.vm.status().is_active());
+        if let Some(entry) = running.filter(|_| !self.knows_host) {
+            let host = host(self.inventory);
+            self.host = self.gaps.known(&entry.vm, "its host", host).flatten();
+            self.knows_host = true;
+        }
+        if depth == Depth::Whole {
+            self.look_at_definitions(entries);
+        }
+        // First, as a VM whose next run is asked for is no longer the one that was measured.
+        self.measure(entries, wishes);
+        for entry in entries {
+            let Some(machine) = entry.machine.clone() else {
+                continue;
+            };
+            let vm = &mut entry.vm;
+            self.compare_runs(&machine, vm, wishes);
+            if !wishes.inactive {
+                self.ask_guest(&machine, vm);
+            }
+            let job = self.look_at_jobs(&machine, vm);
+            if depth == Depth::Whole {
+                self.look_at_storage(&machine, vm, wishes);
+            }
+            if !wishes.inactive {
+                self.look_at_run(vm);
+            }
+            list_disks(vm);
+            let snapshots = self.gaps.known(vm, "its snapshots", machine.snapshots());
+            if let Some(snapshots) = snapshots {
+                list_snapshots(&snapshots, vm, job);
+            }
+            if wishes.secrets {
+                vm.reveal_secrets();
+            }
+        }
+        self.gaps()
+    }
+
+    /// Fills in the statistics alone.
+    fn measure(&mut self, entries: &mut [Entry], wishes: Wishes) {
+        let began = Instant::now();
+        let before = wishes.sample.map(|apart| {
+            let sample = self.sample(entries);
+            thread::sleep(apart.saturating_sub(began.elapsed()));
+            sample.unwrap_or_default()
+        });
+        let ago = began.elapsed();
+        let now = match self.sample(entries) {
+            Ok(now) => now,
+            Err(why) => {
+                for entry in entries.iter().filter(|entry| entry.machine.is_some()) {
+                    let none: Result<(), _> = Err(why.clone());
+                    self.gaps.known(&entry.vm, "its statistics", none);
+                }
+                return;
+            }
+        };
+        for entry in entries {
+            let id = entry.machine.as_ref().map(Machine::id);
+            if let Some((id, now)) = id.and_then(|id| Some((id, now.get(&id)?))) {
+                let before = before.as_ref().and_then(|all| all.get(&id));
+                let before = before.map(|record| Before { record, ago });
+                statistics::apply(&mut entry.vm, now, before);
+            }
+        }
+    }
+
+    /// The statistics of these VMs: of several in one call.
+    fn sample(&mut self, entries: &[Entry]) -> Result<BTreeMap<Uuid, Record>, HypervisorError> {
+        let all = StatisticsGroups::default();
+        let machines: Vec<_> = entries.iter().filter_map(|it| it.machine.clone()).collect();
+        let hypervisor = Arc::clone(&self.inventory.hypervisor);
+        let found = match machines.as_slice() {
+            [] => return Ok(BTreeMap::new()),
+            [machine] => {
+                let machine = machine.clone();
+                answered(STATISTICS_LIMIT, move || {
+                    let other = hypervisor.apart().machine_by_id(machine.id())?;
+                    let machine = other.unwrap_or(machine);
+                    Ok(vec![(machine.clone(), machine.statistics(all)?)])
+                })
+            }
+            machines => {
+                // It is left to a call that does not come back.
+                let measured = self.measured.take();
+                let ids: Vec<Uuid> = machines.iter().map(Machine::id).collect();
+                answered(STATISTICS_LIMIT, move || {
+                    let measured = if let Some(measured) = measured {
+                        measured
+                    } else {
+                        let machines = hypervisor.apart().machines()?.into_iter();
+                        machines.map(|machine| (machine.id(), machine)).collect()
+                    };
+                    let machines = ids.iter().filter_map(|id| measured.get(id).cloned());
+                    let found = Machine::statistics_of(&machines.collect::<Vec<_>>(), all)?;
+                    Ok((measured, found))
+                })
+                .map(|(measured, found)| {
+                    self.measured = Some(measured);
+                    found
+                })
+            }
+        };
+        let found = found?.into_iter();
+        Ok(found
+            .map(|(machine, record)| (machine.id(), record))
+            .collect())
+    }
+
+    /// Whether libvirt keeps the definitions of these VMs, and starts them with the host: of several in one
+    /// call each.
+    fn look_at_definitions(&mut self, entries: &mut [Entry]) {
+        let hypervisor = &self.inventory.hypervisor;
+        let set = |ids: Result<Vec<Uuid>, _>| Some(BTreeSet::from_iter(ids.ok()?));
+        if entries.len() > 1 && self.kept.is_none() {
+            self.kept = Some(Kept {
+                persistent: set(hypervisor.persistent_machines()),
+                autostart: set(hypervisor.machines_with_autostart()),
+            });
+        }
+        for entry in entries {
+            let (Some(machine), Some(dynamic)) = (&entry.machine, &mut entry.vm.vm_dynamic) else {
+                continue;
+            };
+            let is_in = |ids: &Option<BTreeSet<Uuid>>| Some(ids.as_ref()?.contains(&machine.id()));
+            (dynamic.persistent, dynamic.autostart) = match &self.kept {
+                Some(kept) => (is_in(&kept.persistent), is_in(&kept.autostart)),
+                None => (machine.is_persistent().ok(), machine.autostart().ok()),
+            };
+        }
+    }
+
+    /// What could not be learnt since this was asked last, unless that is because the daemon itself is silent or
+    /// gone.
+    fn gaps(&mut self) -> Result<Vec<Gap>, HypervisorError> {
+        let gaps = std::mem::take(&mut self.gaps);
+        if let Some(sign) = gaps.of_connection() {
+            let hypervisor = Arc::clone(&self.inventory.hypervisor);
+            let answers = within(HOST_LIMIT, move || {
+                hypervisor.is_alive() && hypervisor.anew().is_ok_and(|other| other.answers())
+            });
+            if answers != Some(true) {
+                return Err(sign.clone());
+            }
+        }
+        Ok(gaps.0)
+    }
+
     /// Asks what only the QEMU of a running VM can tell. One that does not answer in time keeps the connection
     /// to itself.
     fn ask_qemu<T: Send + 'static>(

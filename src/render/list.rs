@@ -1,12 +1,15 @@
 //! Lists of VMs: the columns there are, and the lists made of them.
 
-use super::table::table;
-use super::text::{View, image, label_words, state};
+use super::table::{GAP, table};
+use super::text::{View, harmless, image, label_words, state};
 use crate::cli::Form;
 use crate::entity::{DiskImage, GuestAgentStatus, Snapshot, SnapshotType, Vm, VmDynamic};
 use crate::inventory::Depth;
 use crate::report::VmRef;
 use crate::words::size;
+use std::io::{self, Write};
+use std::iter;
+use unicode_width::UnicodeWidthStr;
 
 /// What a list can tell of each VM.
 #[derive(Debug)]
@@ -262,7 +265,7 @@ pub fn columns() -> &'static [Column] {
 pub fn depth(form: Form, columns: &[&'static Column], one: bool) -> Depth {
     match form {
         Form::Name | Form::Xml => Depth::Line,
-        Form::Json | Form::Yaml => Depth::Whole,
+        Form::Json | Form::Jsonl | Form::Yaml => Depth::Whole,
         Form::Table | Form::Wide if is_page(form, columns, one) => Depth::Whole,
         Form::Table | Form::Wide => {
             let needs = chosen(form, columns).into_iter().map(|column| column.needs);
@@ -288,18 +291,81 @@ pub(super) fn chosen(form: Form, columns: &[&'static Column]) -> Vec<&'static Co
         .collect()
 }
 
-/// One line for each VM. What there is nothing to tell of is a dash, so that scripts can count.
-#[must_use]
-pub(super) fn list(vms: &[Vm], columns: &[&'static Column], titled: bool, view: &View) -> String {
-    let header: Vec<&str> = columns.iter().map(|column| column.name).collect();
-    let cell = |vm: &Vm, column: &Column| {
-        let text = (column.cell)(vm, view).filter(|text| !text.is_empty());
-        text.unwrap_or_else(|| "-".to_owned())
-    };
-    let rows = vms
-        .iter()
-        .map(|vm| columns.iter().map(|column| cell(vm, column)).collect());
-    table(&header, titled, rows.collect(), WHOLE, view.width)
+/// One line for each VM, of which nothing else is kept: there can be many. What there is nothing to tell of is
+/// a dash, so that scripts can count.
+pub(super) struct List {
+    columns: Vec<&'static Column>,
+    titled: bool,
+    view: View,
+    /// All cells, each with a line's end behind it, which is in none of them.
+    text: String,
+    /// The widest cell of each column.
+    widths: Vec<usize>,
+}
+
+impl List {
+    pub(super) fn new(columns: Vec<&'static Column>, titled: bool, view: View) -> Self {
+        let header = columns.iter().map(|column| column.name.len());
+        let widths = header.map(|width| if titled { width } else { 0 }).collect();
+        Self {
+            columns,
+            titled,
+            view,
+            text: String::new(),
+            widths,
+        }
+    }
+
+    /// Adds the line of a VM.
+    pub(super) fn add(&mut self, vm: &Vm) {
+        for (column, width) in self.columns.iter().zip(&mut self.widths) {
+            let cell = (column.cell)(vm, &self.view).filter(|cell| !cell.is_empty());
+            let cell = harmless(cell.as_deref().unwrap_or("-"));
+            *width = cell.width().max(*width);
+            self.text.push_str(&cell);
+            self.text.push('\n');
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+        let mut cells = self.text.split_terminator('\n');
+        let columns = self.columns.len();
+        iter::from_fn(move || {
+            let row: Vec<&str> = cells.by_ref().take(columns).collect();
+            (!row.is_empty()).then_some(row)
+        })
+    }
+
+    /// Writes all of it, as it fits the width.
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let gaps = self.widths.len().saturating_sub(1) * GAP;
+        let whole = self.widths.iter().sum::<usize>() + gaps;
+        let header: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        if self.view.width.is_some_and(|width| whole > width.into()) {
+            let rows = self
+                .rows()
+                .map(|row| row.into_iter().map(str::to_owned).collect());
+            let text = table(&header, self.titled, rows.collect(), WHOLE, self.view.width);
+            return out.write_all(text.as_bytes());
+        }
+        for row in self.titled.then_some(header).into_iter().chain(self.rows()) {
+            // No blanks at the end of a line.
+            let last = row
+                .iter()
+                .rposition(|cell| !cell.is_empty())
+                .unwrap_or_default();
+            for (index, (cell, width)) in row.iter().zip(&self.widths).enumerate().take(last + 1) {
+                let blanks = if index == last {
+                    0
+                } else {
+                    width - cell.width() + GAP
+                };
+                write!(out, "{cell}{:blanks$}", "")?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    }
 }
 
 fn dynamic(vm: &Vm) -> Option<&VmDynamic> {
@@ -374,6 +440,18 @@ pub(super) fn job(vm: &Vm) -> Option<String> {
             .flatten(),
         ", ",
     )
+}
+
+/// A whole list.
+#[cfg(test)]
+pub(super) fn list(vms: &[Vm], columns: &[&'static Column], titled: bool, view: &View) -> String {
+    let mut list = List::new(columns.to_vec(), titled, view.clone());
+    for vm in vms {
+        list.add(vm);
+    }
+    let mut text = Vec::new();
+    list.write(&mut text).expect("it can be written");
+    String::from_utf8(text).expect("text")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod images;
 mod list;
 mod page;
 mod progress;
+mod screen;
 mod table;
 mod text;
 
@@ -15,82 +16,240 @@ use crate::definition::to_yaml;
 use crate::entity::Vm;
 use crate::plan::{Step, Verb};
 use crate::report::{
-    Answer, Difference, Differences, Event, Failure, Images, Kind, ListedImage, Outcome, Report,
-    SilentHost, Sink,
+    Answer, Change, Difference, Differences, Event, Failure, Images, Kind, Line, ListedImage,
+    Outcome, OutcomeLine, Report, SilentHost, Sink,
 };
 use crate::words::count;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use list::List;
 use progress::Meter;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use screen::Screen;
 use serde::Serialize;
+use std::env;
+use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use text::{View, harmless, seconds, treacherous};
 
 /// The streams, and how they are to be written.
 pub struct Output {
+    verb: Verb,
+    dry_run: bool,
     form: Form,
     quiet: bool,
     verbose: bool,
     meter: Meter,
+    watched: Watched,
     /// The first thing that went wrong while writing the answer.
     trouble: Option<io::Error>,
+}
+
+/// An answer about VMs that grows: of each only what its form needs is kept.
+pub struct Shown {
+    one: bool,
+    kept: Kept,
+}
+
+/// What is kept until an answer is printed.
+enum Kept {
+    /// Lines; of a single VM that may get a page all of it.
+    List {
+        page: Option<Box<Vm>>,
+        is_page: bool,
+        list: Box<List>,
+    },
+    Vms(Vec<Vm>),
+    Texts(Vec<String>),
+    /// All is printed at once.
+    Nothing,
+}
+
+/// How VMs are watched.
+enum Watched {
+    /// A line for each change, after the list.
+    Lines(Option<Box<List>>),
+    /// A list that is drawn anew.
+    Screen(Box<Screen>),
 }
 
 impl Output {
     /// Looks at where the streams go.
     #[must_use]
-    pub fn new(form: Form, quiet: bool, verbose: bool) -> Self {
+    pub fn new(verb: Verb, dry_run: bool, form: Form, quiet: bool, verbose: bool) -> Self {
         let meter = Meter::new(io::stderr().is_terminal(), quiet);
         Self {
+            verb,
+            dry_run,
             form,
             quiet,
             verbose,
             meter,
+            watched: Watched::Lines(None),
             trouble: None,
         }
     }
 
-    /// Prints VMs: one as a page, several as a list, or in the form that was asked for. A list of
-    /// columns is one also of one VM. `xml` gives a VM's domain XML.
+    /// Begins an answer about VMs: one as a page, several as a list, or in the form that was asked for. A list
+    /// of columns is one also of one VM.
+    #[must_use]
+    pub fn shown(&self, one: bool, showing: &Showing) -> Shown {
+        let is_page = list::is_page(self.form, &showing.columns, one);
+        let kept = match self.form {
+            Form::Table | Form::Wide => Kept::List {
+                page: None,
+                is_page,
+                list: Box::new(List::new(
+                    list::chosen(self.form, &showing.columns),
+                    !showing.no_headers,
+                    view(),
+                )),
+            },
+            Form::Json => Kept::Vms(Vec::new()),
+            Form::Jsonl => Kept::Nothing,
+            Form::Yaml | Form::Xml | Form::Name => Kept::Texts(Vec::new()),
+        };
+        Shown { one, kept }
+    }
+
+    /// Adds a VM to such an answer, with its domain XML if the form needs it.
     ///
     /// # Errors
-    /// What `xml` says.
-    pub fn vms(
+    /// Why there is no XML, if XML is all that is asked for.
+    pub fn show(
         &mut self,
-        vms: &[Vm],
-        one: bool,
-        showing: &Showing,
-        mut xml: impl FnMut(usize) -> Result<String, Failure>,
+        shown: &mut Shown,
+        mut vm: Vm,
+        xml: Option<Result<String, Failure>>,
     ) -> Result<(), Failure> {
-        let text = match self.form {
-            Form::Table | Form::Wide => match vms {
-                [vm] if list::is_page(self.form, &showing.columns, one) => page::page(vm, &view()),
-                vms => {
-                    let columns = list::chosen(self.form, &showing.columns);
-                    list::list(vms, &columns, !showing.no_headers, &view())
+        if self.form == Form::Xml {
+            let xml = xml.transpose()?.unwrap_or_default();
+            if let Kept::Texts(texts) = &mut shown.kept {
+                texts.push(xml);
+            }
+            return Ok(());
+        }
+        match xml {
+            Some(Ok(xml)) => vm.domain_xml = Some(xml),
+            // Of a VM of which only an image is left there is none.
+            Some(Err(failure)) if failure.kind != Kind::NotFound => {
+                self.warning(&failure.to_string());
+            }
+            _ => {}
+        }
+        match &mut shown.kept {
+            Kept::List { page, is_page, .. } if *is_page => {
+                *is_page = false;
+                *page = Some(Box::new(vm));
+            }
+            Kept::List { page, list, .. } => {
+                if let Some(first) = page.take() {
+                    list.add(&first);
                 }
-            },
-            Form::Json => json(&Answer {
-                schema_version: Report::SCHEMA_VERSION,
-                vms,
+                list.add(&vm);
+            }
+            Kept::Vms(vms) => vms.push(vm),
+            Kept::Texts(texts) => texts.push(match self.form {
+                Form::Yaml => to_yaml(&vm),
+                _ => name_line(vm.name()),
             }),
-            Form::Yaml => {
-                let documents: Vec<String> = vms.iter().map(to_yaml).collect();
-                documents.join("---\n")
-            }
-            Form::Xml if one && vms.len() == 1 => xml(0)?,
-            Form::Xml => {
-                let mut all = "<domains>\n".to_owned();
-                for index in 0..vms.len() {
-                    all += &xml(index)?;
-                }
-                all + "</domains>\n"
-            }
-            Form::Name => vms.iter().map(|vm| name_line(vm.name())).collect(),
-        };
-        self.answer(&text);
+            Kept::Nothing => self.line(&vm),
+        }
         Ok(())
+    }
+
+    /// Prints what is not yet printed of such an answer.
+    pub fn end(&mut self, shown: Shown) {
+        match shown.kept {
+            Kept::List { page: Some(vm), .. } => self.answer(&page::page(&vm, &view())),
+            Kept::List { list, .. } => self.write(|out| list.write(out)),
+            Kept::Vms(vms) => self.answer(&json(&Answer {
+                schema_version: Report::SCHEMA_VERSION,
+                vms: &vms,
+            })),
+            Kept::Texts(texts) => {
+                let text = match self.form {
+                    Form::Yaml => texts.join("---\n"),
+                    Form::Xml if !shown.one || texts.len() != 1 => {
+                        format!("<domains>\n{}</domains>\n", texts.concat())
+                    }
+                    _ => texts.concat(),
+                };
+                self.answer(&text);
+            }
+            Kept::Nothing => {}
+        }
+    }
+
+    /// Begins to show VMs and what becomes of them. On a terminal the list is drawn anew, elsewhere each change
+    /// is a line.
+    pub fn watch(&mut self, showing: &Showing) {
+        let columns = list::chosen(self.form, &showing.columns);
+        let titled = !showing.no_headers;
+        self.watched = if self.form == Form::Jsonl {
+            Watched::Lines(None)
+        } else if is_movable() {
+            Watched::Screen(Box::new(Screen::new(columns, titled)))
+        } else {
+            Watched::Lines(Some(Box::new(List::new(columns, titled, view()))))
+        };
+    }
+
+    /// Whether a list is drawn anew whenever something changes.
+    #[must_use]
+    pub fn is_screen(&self) -> bool {
+        matches!(self.watched, Watched::Screen(_))
+    }
+
+    /// Shows a VM that is watched from now on.
+    pub fn found(&mut self, change: &Change, vm: Vm) {
+        match &mut self.watched {
+            Watched::Screen(screen) => screen.put(vm),
+            Watched::Lines(Some(list)) => list.add(&vm),
+            Watched::Lines(None) => self.answer(&json_line(change)),
+        }
+    }
+
+    /// Shows all that was found.
+    pub fn all_found(&mut self) {
+        if let Watched::Lines(list) = &mut self.watched
+            && let Some(list) = list.take()
+        {
+            self.write(|out| list.write(out));
+        }
+        self.draw();
+    }
+
+    /// Shows what has become of a VM; `vm` is how it is now, unless it is gone. What is no news is only drawn.
+    pub fn changed(&mut self, change: &Change, vm: Option<Vm>, is_news: bool) {
+        match &mut self.watched {
+            Watched::Screen(screen) => match vm {
+                Some(vm) => screen.put(vm),
+                None => screen.remove(change.vm.id),
+            },
+            Watched::Lines(_) if !is_news => {}
+            Watched::Lines(_) if self.form == Form::Jsonl => self.answer(&json_line(change)),
+            Watched::Lines(_) => {
+                let line = text::change(change, vm.as_ref(), &view());
+                self.answer(&(line + "\n"));
+            }
+        }
+    }
+
+    /// Draws the list that stays up to date, if there is one.
+    pub fn draw(&mut self) {
+        if let Watched::Screen(screen) = &mut self.watched {
+            let (view, height) = (view(), height());
+            let text = screen.draw(view, height);
+            self.answer(&text);
+        }
+    }
+
+    /// Whether nobody reads the answer any more, so that there is no need for more of it.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.trouble.is_some() || reader_is_gone()
     }
 
     /// Prints a list of images, or in the form that was asked for.
@@ -104,6 +263,7 @@ impl Output {
                 images::list(images, self.form == Form::Wide, titled, &view())
             }
             Form::Json => json(&answer),
+            Form::Jsonl => images.iter().map(|it| json_line(&line_of(it))).collect(),
             Form::Yaml => to_yaml(&answer),
             Form::Name => images
                 .iter()
@@ -124,6 +284,10 @@ impl Output {
         let text = match self.form {
             Form::Table | Form::Wide | Form::Xml => diff::diff(vms, differences, &view()),
             Form::Json => json(&answer),
+            Form::Jsonl => {
+                let lines = differences.iter();
+                lines.map(|it| json_line(&line_of(it))).collect()
+            }
             Form::Yaml => to_yaml(&answer),
             Form::Name => diff::differing(vms, differences).map(name_line).collect(),
         };
@@ -136,7 +300,8 @@ impl Output {
         match self.form {
             Form::Json => self.answer(&json(report)),
             Form::Yaml => self.answer(&to_yaml(report)),
-            Form::Table | Form::Wide | Form::Xml | Form::Name => {}
+            // Each was told when it was over.
+            Form::Table | Form::Wide | Form::Jsonl | Form::Xml | Form::Name => {}
         }
         let all = report.results.len();
         let done = report
@@ -155,15 +320,18 @@ impl Output {
     }
 
     /// Prints why the whole command failed.
-    pub fn failure(&mut self, verb: Verb, failure: Failure) {
+    pub fn failure(&mut self, failure: Failure) {
+        let verb = self.verb;
         Self::error(
             None,
             &failure.message,
             failure.cause.as_deref(),
             failure.hint.as_deref(),
         );
-        if matches!(self.form, Form::Json | Form::Yaml) {
-            self.report(&Report::of_failure(verb, failure));
+        match self.form {
+            Form::Json | Form::Yaml => self.report(&Report::of_failure(verb, failure)),
+            Form::Jsonl => self.answer(&json_line(&Report::of_failure(verb, failure))),
+            Form::Table | Form::Wide | Form::Xml | Form::Name => {}
         }
     }
 
@@ -177,6 +345,9 @@ impl Output {
     /// Says something that is neither the answer nor an error.
     pub fn words(&mut self, words: &str) {
         if !self.quiet {
+            if let Watched::Screen(screen) = &mut self.watched {
+                screen.leave();
+            }
             say(words);
         }
     }
@@ -229,12 +400,20 @@ impl Output {
     }
 
     fn answer(&mut self, text: &str) {
+        self.write(|out| out.write_all(text.as_bytes()));
+    }
+
+    /// One line of JSON.
+    fn line(&mut self, entry: &impl Serialize) {
+        self.answer(&json_line(&line_of(entry)));
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.trouble.is_none() {
-            let mut stdout = io::stdout().lock();
-            self.trouble = stdout
-                .write_all(text.as_bytes())
-                .and_then(|()| stdout.flush())
-                .err();
+            let mut out = BufWriter::new(io::stdout().lock());
+            self.trouble = write(&mut out).and_then(|()| out.flush()).err();
+            // What could not be written is not tried again.
+            let _ = out.into_parts();
         }
     }
 
@@ -255,6 +434,14 @@ impl Output {
     }
 
     fn outcome(&mut self, outcome: &Outcome) {
+        if self.form == Form::Jsonl {
+            self.answer(&json_line(&OutcomeLine {
+                schema_version: Report::SCHEMA_VERSION,
+                verb: self.verb,
+                dry_run: self.dry_run,
+                outcome,
+            }));
+        }
         if outcome.kind == Kind::Done {
             match self.form {
                 Form::Table | Form::Wide => {
@@ -268,7 +455,7 @@ impl Output {
                     self.answer(&format!("{}\n", harmless(&line)));
                 }
                 Form::Name => self.answer(&name_line(&outcome.vm.to_string())),
-                Form::Json | Form::Yaml | Form::Xml => {}
+                Form::Json | Form::Jsonl | Form::Yaml | Form::Xml => {}
             }
         } else {
             let (cause, hint) = (outcome.cause.as_deref(), outcome.hint.as_deref());
@@ -309,7 +496,7 @@ impl Sink for Output {
                     say(&line);
                 }
             }
-            Event::Unchecked(vm, words) => {
+            Event::Unchecked(vm, words) | Event::Chosen(vm, words) => {
                 if self.verbose {
                     say(&format!(
                         "{}: {}",
@@ -319,30 +506,37 @@ impl Sink for Output {
                 }
             }
             Event::Cancelling(vm, words) => {
-                self.meter.clear();
-                self.words(&format!(
-                    "{}: {words} (interrupt again to stop waiting)",
-                    harmless(&vm.to_string())
-                ));
+                let vm = harmless(&vm.to_string());
+                let words = format!("{vm}: {words} (interrupt again to stop waiting)");
+                self.aside(|output| output.words(&words));
             }
             Event::Silent(vm, time) => {
-                self.meter.clear();
-                self.warning(&format!(
-                    "{vm}: libvirt has not answered for {}, and is waited for (interrupt to stop waiting)",
-                    seconds(time.as_secs_f64())
-                ));
+                let time = seconds(time.as_secs_f64());
+                let words = format!(
+                    "{vm}: libvirt has not answered for {time}, and is waited for (interrupt to stop waiting)"
+                );
+                self.aside(|output| output.warning(&words));
             }
             Event::Reconnecting(vm) => {
-                self.meter.clear();
-                self.words(&format!(
-                    "{}: the connection to libvirt is lost; trying again",
-                    harmless(&vm.to_string())
-                ));
+                let vm = harmless(&vm.to_string());
+                let words = format!("{vm}: the connection to libvirt is lost; trying again");
+                self.aside(|output| output.words(&words));
             }
+            Event::Begun(vms) => self.meter.expect(vms),
             Event::Finished(outcome) => {
-                self.meter.clear();
-                self.outcome(outcome);
+                self.meter.end(&outcome.vm);
+                self.aside(|output| output.outcome(outcome));
             }
+        }
+    }
+}
+
+impl Output {
+    /// Prints lines above the bars, if there are any.
+    fn aside(&mut self, print: impl FnOnce(&mut Self)) {
+        match self.meter.bars() {
+            Some(bars) => bars.suspend(|| print(self)),
+            None => print(self),
         }
     }
 }
@@ -366,6 +560,19 @@ fn json(value: &impl Serialize) -> String {
     // Plain data with string keys: this cannot fail.
     let plain = serde_json::to_string_pretty(value).unwrap_or_default();
     escaped(&plain) + "\n"
+}
+
+/// The same in one line.
+fn json_line(value: &impl Serialize) -> String {
+    let plain = serde_json::to_string(value).unwrap_or_default();
+    escaped(&plain) + "\n"
+}
+
+fn line_of<T>(entry: &T) -> Line<'_, T> {
+    Line {
+        schema_version: Report::SCHEMA_VERSION,
+        entry,
+    }
 }
 
 /// JSON of the same value, with which no terminal is steered and no eye misled: beyond ASCII, characters
@@ -392,6 +599,27 @@ fn view() -> View {
         now: Timestamp::now(),
         zone: TimeZone::system(),
     }
+}
+
+/// Whether standard output is a terminal on which the cursor can be moved.
+fn is_movable() -> bool {
+    let is_plain = |kind: OsString| kind.is_empty() || kind == "dumb";
+    io::stdout().is_terminal() && !env::var_os("TERM").is_none_or(is_plain)
+}
+
+/// Whether whoever read standard output has closed it, as far as that can be told without writing.
+fn reader_is_gone() -> bool {
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let found = poll(&mut asked, Some(&Timespec::default()));
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    found.is_ok() && asked[0].revents().intersects(gone)
+}
+
+/// The lines of the terminal.
+fn height() -> u16 {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(24, |(_, height)| height.0)
 }
 
 /// The columns of the terminal; a pipe has no end of them.

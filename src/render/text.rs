@@ -1,14 +1,17 @@
 //! Text from outside, made harmless; sizes, times and states in words.
 
 use crate::entity::{SavedImage, Verdict, Vm, VmStatic, VmStatus};
+use crate::report::Change;
 use crate::words::size;
 use indicatif::HumanDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 use std::time::Duration;
+use unicode_width::UnicodeWidthChar;
 
 /// How, when and where something is looked at.
+#[derive(Clone)]
 pub(super) struct View {
     /// The columns of the terminal; a pipe has no end of them.
     pub(super) width: Option<u16>,
@@ -33,6 +36,12 @@ impl View {
     /// Since when: "2026-03-01 12:00 (2 hours)".
     pub(super) fn since(&self, at: Timestamp) -> String {
         format!("{} ({})", self.clock(at), self.age(at))
+    }
+
+    /// When, to the second: "2026-03-01 12:00:00".
+    pub(super) fn second(&self, at: Timestamp) -> String {
+        let at = at.to_zoned(self.zone.clone());
+        at.strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 
     fn clock(&self, at: Timestamp) -> String {
@@ -77,6 +86,19 @@ pub(super) fn treacherous(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// As much of a line as fits this width.
+#[must_use]
+pub(super) fn cut(line: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (index, character) in line.char_indices() {
+        used += character.width().unwrap_or_default();
+        if used > width {
+            return &line[..index];
+        }
+    }
+    line
+}
+
 /// The status with libvirt's reason: "Paused (user)".
 #[must_use]
 pub(super) fn state(vm: &Vm) -> String {
@@ -101,6 +123,23 @@ pub(super) fn state(vm: &Vm) -> String {
     } else {
         format!("{status} ({reason})")
     }
+}
+
+/// What has become of a VM, in a line: "2026-03-01 12:00:00  web-1  Up -> Paused (user)  suspended (paused)".
+#[must_use]
+pub(super) fn change(change: &Change, vm: Option<&Vm>, view: &View) -> String {
+    let now = vm.map_or_else(|| "gone".to_owned(), state);
+    let became = match change.status_before {
+        before if before == change.status => now,
+        Some(before) => format!("{before} -> {now}"),
+        None => format!("new -> {now}"),
+    };
+    let events = change.events.iter();
+    let events = events.map(|it| format!("{} ({})", it.event, it.detail));
+    let events = events.collect::<Vec<_>>().join(", ");
+    let time = view.second(change.time);
+    let line = format!("{time}  {}  {became}  {events}", change.vm.name);
+    harmless(line.trim_end())
 }
 
 /// An image in a few words: "285.31 MiB, 2 hours old".

@@ -67,6 +67,36 @@ fn what_the_program_prints_in_json_fits_the_schema_of_reports() {
 }
 
 #[test]
+fn what_the_program_prints_in_lines_of_json_fits_the_schema_of_a_line() {
+    let schema = fs::read(project().join("examples/line.schema.json")).expect("the schema");
+    let schema = serde_json::from_slice(&schema).expect("JSON");
+    let options = jsonschema::options().should_validate_formats(true);
+    let validator = options.build(&schema).expect("a schema");
+    let differing = "vmStatic: {name: test, memSizeMb: 77}";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("vm.yaml");
+    fs::write(&file, differing).expect("it can be written");
+    let differences = format!("--diff={}", file.to_str().expect("text"));
+    for words in [
+        ["show"].as_slice(),
+        &["show", "nobody"],
+        &["show", "test", &differences],
+        &["pause", "test"],
+        &["pause", "test", "-n"],
+        &["resume", "test", "--strict"],
+        &["pause", "nobody"],
+    ] {
+        let ran = vmlife(words.iter().copied().chain(["-o", "jsonl"]));
+        assert!(!ran.stdout.is_empty(), "{ran:?}");
+        for line in ran.stdout.lines() {
+            let printed = serde_json::from_str(line).expect("a line is JSON");
+            let flaws: Vec<_> = validator.iter_errors(&printed).collect();
+            assert!(flaws.is_empty(), "{words:?}: {flaws:?}\n{line}");
+        }
+    }
+}
+
+#[test]
 fn readme_tells_every_exit_code_and_both_commands() {
     let readme = fs::read_to_string(project().join("README.md")).expect("README.md");
     let signals = [Kind::Cancelled(1), Kind::Cancelled(15)];

@@ -251,6 +251,33 @@ fn room_is_counted_over_all_of_them_before_the_first() {
 }
 
 #[test]
+fn in_little_time_the_important_ones_are_saved_and_the_others_run_on() {
+    let Some(host) = Session::start() else { return };
+    // Nobody can tell how much of such memory is in use.
+    let xml = "<domain type='qemu'><name>large</name><memory unit='GiB'>8</memory>
+        <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+        <os><type arch='x86_64' machine='pc'>hvm</type></os>
+        <devices><controller type='usb' model='none'/><memballoon model='none'/></devices></domain>";
+    let xml = host.write("large.xml", xml);
+    host.virsh(["define".as_ref(), xml.as_os_str()]);
+    host.virsh(["start", "large"]);
+    boot_empty(&host, "small");
+    note(&host, "small", "<priority>90</priority>");
+    let words = ["hibernate", "--all", "--within", "20s", "-j", "1"];
+    let ran = host.vmlife(words).ends_with(124);
+    assert!(ran.stdout.contains("small is hibernated"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("error: large was not attempted: it may take "),
+        "{ran:?}"
+    );
+    assert_eq!(states(&host, &["large", "small"]), ["running", "shut off"]);
+    host.vmlife(["hibernate", "large", "--within", "10m"])
+        .ends_with(0);
+    host.vmlife(["restore", "--all"]).ends_with(0);
+}
+
+#[test]
 fn a_group_goes_as_one_or_stays() {
     let Some(host) = Session::start() else { return };
     let guests = ["a", "b"].map(|name| Linux::boot(&host, name, 128, ""));

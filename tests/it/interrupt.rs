@@ -93,7 +93,7 @@ fn what_comes_after_a_cancelled_vm_is_not_attempted() {
     // One with enough memory that its save cannot be quicker than the abort.
     let _guest = Linux::boot(&host, "vm", 128, "");
     boot_empty(&host, "zz");
-    let (saving, qemu) = stuck_save(&host, &["zz"]);
+    let (saving, qemu) = stuck_save(&host, &["zz", "-j1"]);
     Process(saving.id()).signal("INT");
     std::thread::sleep(Duration::from_millis(500));
     qemu.signal("CONT");

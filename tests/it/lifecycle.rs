@@ -283,7 +283,9 @@ fn many_vms_end_in_the_order_asked_and_a_failure_of_one_stops_no_other() {
     boot_empty(&host, "b");
     define_empty(&host, "off");
     boot_empty(&host, "a");
-    let ran = host.vmlife(["pause", "b", "off", "a"]).ends_with(3);
+    let ran = host
+        .vmlife(["pause", "b", "off", "a", "-j", "1"])
+        .ends_with(3);
     assert_eq!(ran.stdout, "b is paused\na is paused\n");
     assert_eq!(
         ran.stderr,
@@ -292,7 +294,7 @@ fn many_vms_end_in_the_order_asked_and_a_failure_of_one_stops_no_other() {
     host.vmlife(["resume", "--all"]).ends_with(0);
     let ran = host.vmlife(["hibernate", "--all", "-q"]).succeeds();
     assert_eq!(ran.stdout.lines().count(), 2);
-    host.vmlife(["restore", "?", "--quiet", "-o", "name"])
+    host.vmlife(["restore", "?", "--quiet", "-o", "name", "-j1"])
         .succeeds()
         .says("a\nb\n");
     assert_eq!(host.virsh(["list", "--name"]).lines().count(), 2);

@@ -1,9 +1,9 @@
 //! What a person at a terminal sees, by way of util-linux's `script`, which makes one.
 
-use super::support::guest::Linux;
+use super::support::guest::{Linux, define_empty};
 use super::support::session::Session;
 use super::support::{eventually, vmlife_command};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Runs a command line of the shell on a terminal of this width, and gives all that it shows.
@@ -100,4 +100,42 @@ fn no_name_steers_a_terminal_in_any_form() {
             assert!(!shown.contains(hostile), "{form}: {shown:?}");
         }
     }
+}
+
+#[test]
+fn a_watched_list_is_drawn_anew_where_it_stands() {
+    let Some(host) = Session::start() else { return };
+    define_empty(&host, "vm");
+    let shown = host.path("tmp/shown");
+    let line = format!(
+        "stty cols 60 rows 10; {} show --watch --timeout 60s",
+        host.path("vmlife").display()
+    );
+    let mut watching = host
+        .command("script")
+        .env("TERM", "xterm")
+        .args(["-qefc", &line])
+        .arg(&shown)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("script runs");
+    let read = || std::fs::read_to_string(&shown).unwrap_or_default();
+    let told = |words: &str| eventually(words, || read().contains(words).then(read));
+    assert!(!told("Down").contains("\u{1b}["), "{:?}", read());
+    host.virsh(["start", "vm"]);
+    // The line above the list, the VM's own, and nothing else.
+    assert!(
+        told("Up (booted)").contains("\u{1b}[2A\u{1b}[J"),
+        "{:?}",
+        read()
+    );
+    for number in 0..12 {
+        define_empty(&host, &format!("a{number}"));
+    }
+    let all = told("... of 13 VMs");
+    let last = all.rsplit("\u{1b}[J").next().expect("a drawing");
+    assert_eq!(last.lines().count(), 9, "{last:?}");
+    // `script` passes its own end on.
+    super::support::session::Process(watching.id()).signal("TERM");
+    watching.wait().expect("it ends");
 }

@@ -133,6 +133,15 @@ fn notices(vm: &Vm, view: &View) -> String {
             )),
         );
     }
+    let before = vm.vm_dynamic.as_ref();
+    let before = before.and_then(|dynamic| dynamic.memory_before_trim);
+    facts.add(
+        "trimmed",
+        before.map(|before| {
+            let before = size(before.bytes());
+            format!("from {before} to be hibernated; vmlife gives that back when it restores or resumes it")
+        }),
+    );
     if vm.preview_snapshot {
         facts.add("preview", Some("it runs on a snapshot, for a look"));
     }

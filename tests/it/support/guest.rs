@@ -43,6 +43,38 @@ impl<'a> Linux<'a> {
         }
     }
 
+    /// Boots one whose balloon leaves the second of these sizes of the first to it, in MiB, and that has filled
+    /// so much of that with a disk's pages, which it can drop.
+    pub(crate) fn with_balloon(
+        session: &'a Session,
+        name: &str,
+        (memory, current): (u32, u32),
+        cache: u32,
+    ) -> Self {
+        let disk = session.write(&format!("{name}.img"), "");
+        let file = fs::File::options().write(true).open(&disk);
+        let length = u64::from(cache + 2) << 20;
+        file.and_then(|file| file.set_len(length))
+            .expect("a sparse file");
+        let devices = format!(
+            "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='unsafe'/>
+            <source file='{}'/><target dev='vda' bus='virtio'/></disk><memballoon model='virtio'/>",
+            disk.display()
+        );
+        let xml = Self::xml(session, name, memory, &format!("vmlife.cache={cache}"))
+            .replace("<memballoon model='none'/>", &devices)
+            .replace(
+                "</memory>",
+                &format!("</memory><currentMemory unit='MiB'>{current}</currentMemory>"),
+            );
+        let xml = session.write(&format!("{name}.xml"), xml);
+        session.virsh(["define".as_ref(), xml.as_os_str()]);
+        session.virsh(["start", name]);
+        let guest = Self::defined(session, name);
+        guest.ticks_beyond(0);
+        guest
+    }
+
     /// Runs one that libvirt forgets when it ends.
     pub(crate) fn create(session: &'a Session, name: &str) -> Self {
         let xml = session.write(&format!("{name}.xml"), Self::xml(session, name, 128, ""));
