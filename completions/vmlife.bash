@@ -594,7 +594,7 @@ _vmlife() {
                     return 0
                     ;;
                 --columns)
-                    COMPREPLY=($(compgen -W "NAME STATE ID UUID VCPUS MEMORY IMAGE CPU% MEM% NET% IP HOSTNAME OS AGENT STARTED STOPPED DISKS NETWORKS MAC SNAPSHOTS PRIORITY GROUP LABELS TEMPLATE MACHINE NEXT JOB COMMENT DESCRIPTION" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "NAME STATE ID UUID VCPUS MEMORY IMAGE CPU% MEM% NET% IP HOSTNAME OS AGENT STARTED STOPPED DISKS NETWORKS MAC SNAPSHOTS PRIORITY GROUP LABELS POLICY TEMPLATE MACHINE NEXT JOB COMMENT DESCRIPTION" -- "${cur}"))
                     return 0
                     ;;
                 --sample)

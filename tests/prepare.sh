@@ -35,6 +35,8 @@ need swtpm-tools command -v swtpm_setup
 need libvirt0 test -e /usr/share/libvirt/schemas/domain.rng
 need libxml2-utils command -v xmllint
 need bsdutils command -v script
+need util-linux command -v flock
+need systemd command -v systemd-analyze
 need libfaketime sh -c 'ls /usr/lib/*/faketime/libfaketimeMT.so.1'
 need git command -v git
 need perl-base command -v perl

@@ -43,7 +43,7 @@ const MORE: [&str; 9] = [
 const WHOLE: u16 = 20;
 
 /// All columns there are.
-static COLUMNS: [Column; 29] = [
+static COLUMNS: [Column; 30] = [
     Column {
         name: "NAME",
         help: "The name",
@@ -205,6 +205,15 @@ static COLUMNS: [Column; 29] = [
         help: "What it is chosen by",
         needs: Depth::Definition,
         cell: |vm, _| Some(label_words(&vm.vm_static)).filter(|words| !words.is_empty()),
+    },
+    Column {
+        name: "POLICY",
+        help: "What becomes of it when the host shuts down",
+        needs: Depth::Definition,
+        cell: |vm, _| {
+            let policy = vm.vm_static.host_shutdown_policy;
+            policy.map(|policy| policy.to_string())
+        },
     },
     Column {
         name: "TEMPLATE",

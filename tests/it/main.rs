@@ -19,6 +19,7 @@ mod fleet;
 mod formats;
 mod from_yaml;
 mod guards;
+mod host;
 mod images;
 mod interrupt;
 mod journal;
