@@ -164,6 +164,8 @@ impl<'a> Observer<'a> {
         }
         // First, as a VM whose next run is asked for is no longer the one that was measured.
         self.measure(entries, wishes);
+        // What is asked below has no limits of its own.
+        self.unless_lost()?;
         for entry in entries {
             let Some(machine) = entry.machine.clone() else {
                 continue;
@@ -289,8 +291,13 @@ impl<'a> Observer<'a> {
     /// What could not be learnt since this was asked last, unless that is because the daemon itself is silent or
     /// gone.
     fn gaps(&mut self) -> Result<Vec<Gap>, HypervisorError> {
-        let gaps = std::mem::take(&mut self.gaps);
-        if let Some(sign) = gaps.of_connection() {
+        self.unless_lost()?;
+        Ok(std::mem::take(&mut self.gaps).0)
+    }
+
+    /// Whether the daemon still answers, if what could not be learnt makes that doubtful.
+    fn unless_lost(&self) -> Result<(), HypervisorError> {
+        if let Some(sign) = self.gaps.of_connection() {
             let hypervisor = Arc::clone(&self.inventory.hypervisor);
             let answers = within(HOST_LIMIT, move || {
                 hypervisor.is_alive() && hypervisor.anew().is_ok_and(|other| other.answers())
@@ -299,7 +306,7 @@ impl<'a> Observer<'a> {
                 return Err(sign.clone());
             }
         }
-        Ok(gaps.0)
+        Ok(())
     }
 
     /// Asks what only the QEMU of a running VM can tell. One that does not answer in time keeps the connection

@@ -4,7 +4,11 @@ use super::text::harmless;
 use crate::plan::Step;
 use crate::report::{Progress, VmRef};
 use crate::words::{count, size};
-use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike,
+};
+use std::fmt::Arguments;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 /// Between two lines.
@@ -56,7 +60,10 @@ impl Meter {
         let reader = match (quiet, terminal) {
             (true, _) => Reader::Nobody,
             (false, true) => Reader::Person {
-                bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(15)),
+                bars: MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(
+                    Box::new(Terminal),
+                    15,
+                )),
                 total: None,
             },
             (false, false) => Reader::Log(Instant::now()),
@@ -263,6 +270,70 @@ impl Meter {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The terminal of standard error. When it is gone, nobody is left to draw for, and nothing else is wrong: the library
+/// would give up all else for that.
+#[derive(Debug)]
+struct Terminal;
+
+impl Terminal {
+    #[expect(clippy::unnecessary_wraps, reason = "the library expects it")]
+    fn put(text: Arguments<'_>) -> io::Result<()> {
+        let _ = io::stderr().lock().write_fmt(text);
+        Ok(())
+    }
+
+    fn moves(steps: usize, to: char) -> io::Result<()> {
+        if steps == 0 {
+            return Ok(());
+        }
+        Self::put(format_args!("\x1b[{steps}{to}"))
+    }
+}
+
+impl TermLike for Terminal {
+    fn width(&self) -> u16 {
+        let size = terminal_size::terminal_size_of(io::stderr());
+        size.map_or(80, |(width, _)| width.0)
+    }
+
+    fn height(&self) -> u16 {
+        u16::try_from(height()).unwrap_or(u16::MAX)
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        Self::moves(lines, 'A')
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        Self::moves(lines, 'B')
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        Self::moves(columns, 'C')
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        Self::moves(columns, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        Self::put(format_args!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        Self::put(format_args!("{text}"))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Self::put(format_args!("\r\x1b[2K"))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let _ = io::stderr().lock().flush();
+        Ok(())
+    }
 }
 
 /// The lines of the terminal.
