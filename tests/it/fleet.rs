@@ -499,7 +499,7 @@ fn three_daemons_are_served_at_once_and_one_that_is_killed_stops_no_other() {
 }
 
 #[test]
-fn a_vm_sleeps_on_one_host_and_wakes_on_another_unless_it_runs_there() {
+fn a_vm_sleeps_on_one_host_and_wakes_on_another() {
     let (Some(a), Some(b)) = (Session::start(), Session::start()) else {
         return;
     };
@@ -519,6 +519,10 @@ fn a_vm_sleeps_on_one_host_and_wakes_on_another_unless_it_runs_there() {
     assert_eq!(b.virsh(["domstate", "vm"]), "running");
     assert_eq!(a.virsh(["domstate", "vm"]), "shut off");
     guest.goes_on_after(&before);
+    // Here it is missed, and not booted over what runs there.
+    a.vmlife(["restore", "vm"]).ends_with(4);
+    a.vmlife(["restore", "vm", "--or-start"]).ends_with(7);
+    assert_eq!(a.virsh(["domstate", "vm"]), "shut off");
 }
 
 #[test]
