@@ -25,7 +25,7 @@ const JOBS_AT_MOST: usize = 16;
 /// However many hosts there are.
 const WORKERS_AT_MOST: usize = 128;
 /// Where the images are on a rotating disk.
-const ON_ROTATING_DISK: usize = 2;
+const ON_ROTATING_DISK: usize = 4;
 
 /// VMs on their hosts.
 #[derive(Debug)]
@@ -236,7 +236,17 @@ impl<'a> Run<'a> {
 }
 
 /// Whether a folder, or the one in which it is going to be made, is on a rotating disk, as far as the kernel tells.
+///
+/// To a kernel in a virtual machine all disks seem to rotate.
 fn rotates(folder: &Path) -> bool {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let mut flags = processor
+        .lines()
+        .filter(|line| line.starts_with("flags"))
+        .flat_map(str::split_whitespace);
+    if flags.any(|flag| flag == "hypervisor") {
+        return false;
+    }
     let device = folder
         .ancestors()
         .find_map(|folder| Some(fs::metadata(folder).ok()?.dev()));
