@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const PACE: Duration = Duration::from_secs(5);
 /// The lines of a terminal that are left to what else there is to say.
 const SPARED: usize = 3;
+/// On fewer columns there is no room for a bar.
+const BAR_SINCE: u16 = 90;
 /// The lines of a terminal that does not tell.
 const USUAL: usize = 24;
 
@@ -118,7 +120,7 @@ impl Meter {
             Reader::Person { bars, total } => {
                 if self.all > 1 && total.is_none() {
                     let line = bars.add(ProgressBar::no_length());
-                    line.set_style(style("{msg}"));
+                    line.set_style(style("{wide_msg}"));
                     *total = Some(line);
                 }
                 if shown + SPARED < height() {
@@ -126,7 +128,7 @@ impl Meter {
                         Some(total) => bars.insert_before(total, ProgressBar::no_length()),
                         None => bars.add(ProgressBar::no_length()),
                     };
-                    bar.set_style(style("{prefix} {spinner} {msg}"));
+                    bar.set_style(style("{prefix} {spinner} {wide_msg}"));
                     bar.set_prefix(format!("{}: {what}", harmless(&vm.to_string())));
                     bar.enable_steady_tick(Duration::from_millis(100));
                     task.bar = Some(bar);
@@ -147,13 +149,15 @@ impl Meter {
         let written = format!("{} {done}", size(progress.written));
         if let Some(bar) = &task.bar {
             if progress.passed >= progress.total {
-                bar.set_style(style("{prefix} {spinner} {msg}"));
+                bar.set_style(style("{prefix} {spinner} {wide_msg}"));
                 bar.unset_length();
             } else {
                 if bar.length().is_none() {
-                    bar.set_style(style(
-                        "{prefix} {wide_bar} {percent:>3} %  {msg}, {binary_bytes_per_sec}, ETA {eta}",
-                    ));
+                    bar.set_style(style(if Terminal.width() < BAR_SINCE {
+                        "{prefix} {percent:>3} %  {wide_msg}"
+                    } else {
+                        "{prefix} {wide_bar} {percent:>3} %  {msg}, {binary_bytes_per_sec}, ETA {eta}"
+                    }));
                 }
                 bar.set_length(progress.total);
                 bar.set_position(progress.passed);
