@@ -75,20 +75,22 @@ pub fn order(vms: &[&Vm], verb: Verb, is_urgent: bool) -> Result<Order, Failure>
 
 /// Which of the others each VM depends on.
 fn needs(vms: &[&Vm]) -> Vec<Vec<usize>> {
-    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    // A need is one of the same host.
+    let mut places: HashMap<(Option<&str>, String), Vec<usize>> = HashMap::new();
     for (place, vm) in vms.iter().enumerate() {
         let id = vm.id().map(|id| id.to_string());
         for word in [Some(vm.name().to_owned()), id].into_iter().flatten() {
-            places.entry(word).or_default().push(place);
+            places
+                .entry((vm.host.as_deref(), word))
+                .or_default()
+                .push(place);
         }
     }
     let needs_of = |vm: &&Vm| {
         let words = vm.vm_static.depends_on.iter();
-        let found = words.filter_map(|word| {
-            places
-                .get(word)
-                .or_else(|| places.get(&word.to_lowercase()))
-        });
+        let host = vm.host.as_deref();
+        let at = |word: String| places.get(&(host, word));
+        let found = words.filter_map(|word| at(word.clone()).or_else(|| at(word.to_lowercase())));
         let found: BTreeSet<usize> = found.flatten().copied().collect();
         found.into_iter().collect()
     };

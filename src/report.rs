@@ -647,6 +647,8 @@ pub enum Event<'a> {
     Reconnecting(&'a VmRef),
     /// So many VMs are going to be worked on.
     Begun(usize),
+    /// One thing that was done to a VM is over; there is more to come for it.
+    Over(&'a VmRef),
     /// One VM's part is over.
     Finished(&'a Outcome),
 }

@@ -70,7 +70,17 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     let Options { verb, wishes, .. } = request.options;
     let selected = {
         let (hosts, selection) = (hosts.clone(), request.selection.clone());
-        let look = move || select(&hosts, &selection, verb, wishes, Depth::Definition);
+        let unreached: Vec<String> = silent.iter().map(|host| host.host.clone()).collect();
+        let look = move || {
+            select(
+                &hosts,
+                &unreached,
+                &selection,
+                verb,
+                wishes,
+                Depth::Definition,
+            )
+        };
         let found = in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)?;
         found.map_err(|failure| match silent.first() {
             Some(host) => host.may_have(failure),
@@ -79,6 +89,20 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
     };
     for (place, failure) in selected.silent {
         silent.push(SilentHost::new(hosts[place].host.as_deref(), failure));
+    }
+    if let Some(first) = silent.first().filter(|_| request.options.together) {
+        let message = format!(
+            "none was touched, as they go together: host {} does not answer",
+            first.host
+        );
+        let cause = first
+            .failure
+            .cause
+            .as_ref()
+            .unwrap_or(&first.failure.message);
+        return Err(Failure::new(Kind::Connection, message)
+            .because(cause)
+            .into());
     }
     one_file_for_one_vm(&hosts, &request, selected.entries.len())?;
     if request.asks {
@@ -393,6 +417,8 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--from names one image, which is of one VM"
     } else if request.options.managed && request.options.trim.is_some() {
         "--managed and --trim exclude each other: what starts the VM next would not give its memory back"
+    } else if acting.together && request.options.to.is_some() {
+        "--together and --to exclude each other: the way back leads from the images' own place"
     } else if acting.together && request.options.trim.is_some() {
         "--together and --trim exclude each other: a paused guest gives no memory"
     } else if request.selection.is_empty() && request.from.is_none() {

@@ -143,13 +143,14 @@ struct Look {
 }
 
 /// Finds the VMs that are meant, each once, in the order asked; all of them may be looked at as closely
-/// as a list needs.
+/// as a list needs. `unreached` are the names of hosts that could not be reached.
 ///
 /// # Errors
 /// A word that stands for nothing (with the nearest names), or for VMs on several hosts; a file that is wrong, or
 /// a definition that contradicts libvirt. A host that does not answer is one if it is the only one.
 pub fn select(
     hosts: &[Arc<Inventory>],
+    unreached: &[String],
     selection: &Selection,
     verb: Verb,
     wishes: Wishes,
@@ -164,7 +165,7 @@ pub fn select(
         Depth::Line
     };
     let look = Arc::new(Look {
-        words: read_words(selection, hosts)?,
+        words: read_words(selection, hosts, unreached)?,
         selection: selection.clone(),
         verb,
         wishes,
@@ -192,14 +193,19 @@ pub fn select(
             Err(failure) => return Err(failure),
         }
     }
+    let all_answer = unreached.is_empty() && selected.silent.is_empty();
     let mut unknown = Vec::new();
-    for (number, (_, word)) in words.iter().enumerate() {
+    for (number, (host, word)) in words.iter().enumerate() {
+        if host.as_ref().is_some_and(|host| unreached.contains(host)) {
+            // It is told of the host that it does not answer.
+            continue;
+        }
         let mut of_word = Vec::new();
         for (place, found) in &mut found {
             let entries = std::mem::take(&mut found.of_words[number]);
             of_word.extend(entries.into_iter().map(|entry| (*place, entry)));
         }
-        whose_images_are_seen_twice(&mut of_word, hosts);
+        without_images_of_others(&mut of_word, hosts, all_answer);
         if of_word.is_empty() {
             unknown.push(word);
         }
@@ -213,7 +219,7 @@ pub fn select(
     for (place, found) in found {
         unnamed.extend(found.unnamed.into_iter().map(|entry| (place, entry)));
     }
-    whose_images_are_seen_twice(&mut unnamed, hosts);
+    without_images_of_others(&mut unnamed, hosts, all_answer);
     selected.entries.extend(unnamed);
     let chooses = |(place, entry): &(usize, Entry)| {
         let of_host = &hosts[*place].labels;
@@ -221,8 +227,7 @@ pub fn select(
     };
     selected.entries.retain(chooses);
     let is_named = selection.names() || hosts.iter().any(|host| host.from.is_some());
-    if selected.entries.is_empty() && selection.filters() && !is_named && selected.silent.is_empty()
-    {
+    if selected.entries.is_empty() && selection.filters() && !is_named && all_answer {
         return Err(none_chosen(selection));
     }
     let mut seen = HashSet::new();
@@ -237,17 +242,36 @@ pub fn select(
 }
 
 /// Several daemons see the images in one place. Of a VM that only its image knows on some of them, those are left out
-/// if another one knows it, and all but the first if none does.
-fn whose_images_are_seen_twice(found: &mut Vec<(usize, Entry)>, hosts: &[Arc<Inventory>]) {
+/// if another one knows it, and all but the first if none does. As long as one does not answer, it may be that one's,
+/// and run there: then only the record beside it can tell whose it is.
+fn without_images_of_others(
+    found: &mut Vec<(usize, Entry)>,
+    hosts: &[Arc<Inventory>],
+    all_answer: bool,
+) {
     let folder = |place: usize| hosts[place].place.folder();
     let mut seen = HashSet::new();
     for (place, entry) in found.iter().filter(|(_, entry)| entry.machine.is_some()) {
         seen.insert((folder(*place), entry.vm.id()));
     }
+    let is_certainly_its = |place: usize, entry: &Entry| {
+        let path = entry
+            .vm
+            .saved_images
+            .iter()
+            .find_map(|image| image.path.as_deref());
+        let record = path
+            .and_then(ImageFile::inspect)
+            .and_then(|image| image.record);
+        let uri = record.and_then(|record| record.uri);
+        uri.as_deref() == Some(hosts[place].hypervisor.uri())
+    };
     found.retain(|(place, entry)| {
-        entry.machine.is_some()
-            || entry.vm.saved_images.is_empty()
-            || seen.insert((folder(*place), entry.vm.id()))
+        if entry.machine.is_some() || entry.vm.saved_images.is_empty() {
+            return true;
+        }
+        (all_answer || is_certainly_its(*place, entry))
+            && seen.insert((folder(*place), entry.vm.id()))
     });
 }
 
@@ -383,6 +407,7 @@ pub(crate) fn patterns(globs: &[String]) -> Result<Vec<Pattern>, Failure> {
 fn read_words(
     selection: &Selection,
     hosts: &[Arc<Inventory>],
+    unreached: &[String],
 ) -> Result<Vec<(Option<String>, Word)>, Failure> {
     let numbers = selection.numbers.iter().copied().map(Word::Number);
     let mut words: Vec<(Option<String>, Word)> = numbers.map(|word| (None, word)).collect();
@@ -401,7 +426,10 @@ fn read_words(
             .map(|definition| (None, Word::Definition(Box::new(definition))))
             .collect())
     };
-    let is_host = |name: &str| hosts.iter().any(|host| host.host.as_deref() == Some(name));
+    let is_host = |name: &str| {
+        hosts.iter().any(|host| host.host.as_deref() == Some(name))
+            || unreached.iter().any(|host| host == name)
+    };
     for target in &selection.targets {
         let on_host = target.rsplit_once('/').filter(|(host, _)| is_host(host));
         let (host, target) = on_host.map_or((None, target.as_str()), |(host, target)| {

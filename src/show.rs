@@ -154,7 +154,10 @@ pub(crate) fn show(
             }
             Ok(!output.is_unread())
         };
-        let looked = look(&connected, &of_daemon, looking, showing, interrupt, take);
+        let unreached: Vec<String> = silent.iter().map(|host| host.host.clone()).collect();
+        let looked = look(
+            &connected, &unreached, &of_daemon, looking, showing, interrupt, take,
+        );
         looked.map_err(|failure| match silent.first() {
             Some(host) => host.may_have(failure),
             None => failure,
@@ -386,6 +389,7 @@ const CLOSELY: usize = 50;
 /// it wants more.
 pub(crate) fn look(
     hosts: &[Arc<Inventory>],
+    unreached: &[String],
     selection: &Selection,
     looking: (Depth, Form),
     showing: &Showing,
@@ -396,9 +400,10 @@ pub(crate) fn look(
     // Nobody runs ahead: what is seen is taken before more is looked at.
     let (sender, mut receiver) = mpsc::sync_channel(0);
     let (hosts, selection) = (hosts.to_vec(), selection.clone());
+    let unreached = unreached.to_vec();
     let showing = showing.clone();
     thread::spawn(move || {
-        let looked = look_at_all(&hosts, &selection, looking, &showing, |seen| {
+        let looked = look_at_all(&hosts, &unreached, &selection, looking, &showing, |seen| {
             sender.send(Ok(seen)).is_ok()
         });
         if let Err(failure) = looked {
@@ -432,13 +437,21 @@ fn look_at_once(
     let mut entries = Vec::new();
     let looking = (depth, Form::Table);
     let hosts = [Arc::clone(host)];
-    look(&hosts, selection, looking, showing, interrupt, |seen| {
-        for warning in &seen.warnings {
-            output.warning(warning);
-        }
-        entries.extend(seen.entries.into_iter().map(|(entry, _)| entry));
-        Ok(true)
-    })?;
+    look(
+        &hosts,
+        &[],
+        selection,
+        looking,
+        showing,
+        interrupt,
+        |seen| {
+            for warning in &seen.warnings {
+                output.warning(warning);
+            }
+            entries.extend(seen.entries.into_iter().map(|(entry, _)| entry));
+            Ok(true)
+        },
+    )?;
     Ok(entries)
 }
 
@@ -453,6 +466,7 @@ pub(crate) fn wishes(showing: &Showing) -> observe::Wishes {
 
 fn look_at_all(
     hosts: &[Arc<Inventory>],
+    unreached: &[String],
     selection: &Selection,
     (depth, form): (Depth, Form),
     showing: &Showing,
@@ -492,7 +506,14 @@ fn look_at_all(
         }
     };
     if !selection.all {
-        let selected = select(hosts, selection, Verb::Show, Wishes::default(), depth)?;
+        let selected = select(
+            hosts,
+            unreached,
+            selection,
+            Verb::Show,
+            Wishes::default(),
+            depth,
+        )?;
         for (place, failure) in selected.silent {
             give(silent(place, failure)?);
         }
@@ -525,9 +546,10 @@ fn look_at_all(
     };
     // Several daemons see the images in one place.
     let mut is_its_own = |host: &Inventory, entry: &Entry| {
-        hosts.len() == 1
+        hosts.len() == 1 && unreached.is_empty()
             || entry.machine.is_some()
-            || others.insert((host.place.folder().to_owned(), entry.vm.id()))
+            // It may be that one's which does not answer.
+            || unreached.is_empty() && others.insert((host.place.folder().to_owned(), entry.vm.id()))
     };
     for (place, host) in hosts.iter().enumerate() {
         let batches = match host.batches(depth, size, wanted) {

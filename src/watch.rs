@@ -191,6 +191,7 @@ impl Watcher<'_> {
         let looking = (depth, Form::Table);
         look(
             &[Arc::clone(inventory)],
+            &[],
             selection,
             looking,
             showing,

@@ -2,6 +2,7 @@
 //! of one connection at a time.
 
 use super::budget::Budget;
+use super::trouble::RETURN_LIMIT;
 use super::{Options, Run};
 use crate::entity::{Vm, VmStatus};
 use crate::interrupt::{Interrupt, within};
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// How many VMs of a host are worked on at once for each processor.
 const JOBS_PER_PROCESSOR: usize = 4;
@@ -26,6 +28,9 @@ const JOBS_AT_MOST: usize = 16;
 const WORKERS_AT_MOST: usize = 128;
 /// Where the images are on a rotating disk.
 const ON_ROTATING_DISK: usize = 4;
+
+/// Between two attempts to connect.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// VMs on their hosts.
 #[derive(Debug)]
@@ -67,6 +72,8 @@ pub(super) struct Phase<'a> {
     pub budget: Option<&'a Budget>,
     /// How many are worked on at once.
     pub jobs: usize,
+    /// Whether a daemon was left that does not answer.
+    pub silent: &'a AtomicBool,
 }
 
 impl Fleet {
@@ -106,12 +113,17 @@ impl Fleet {
                     Outcome::failed(VmRef::from(&entry.vm), failure)
                 } else {
                     let resting = locked(&idle[*host]).pop();
-                    let mut run = resting.unwrap_or_else(|| {
+                    // Whose connection was lost meanwhile cannot go on.
+                    let alive = resting.filter(|run| run.gave_up || run.is_connected());
+                    let mut run = alive.unwrap_or_else(|| {
                         let is_first = fresh[*host].swap(false, Ordering::SeqCst);
                         Run::new(&self.hosts[*host], phase, is_first)
                     });
                     run.promised = promised[place];
                     let outcome = run.one(entry);
+                    if run.gave_up {
+                        phase.silent.store(true, Ordering::SeqCst);
+                    }
                     locked(&idle[*host]).push(run);
                     outcome
                 };
@@ -205,12 +217,24 @@ impl Fleet {
 }
 
 impl<'a> Run<'a> {
-    /// A worker's part on a host; all but the first have a connection of their own.
+    /// A worker's part on a host; all but the first have a connection of their own, and so has the first if the one
+    /// there was is lost. The daemon may need a moment.
     fn new(inventory: &Arc<Inventory>, phase: Phase<'a>, is_first: bool) -> Self {
-        let shared = Arc::clone(&inventory.hypervisor);
-        let apart = (!is_first)
-            .then(|| within(CONNECT_LIMIT, move || shared.apart()))
-            .flatten();
+        let began = Instant::now();
+        let needs_none = is_first && inventory.hypervisor.is_alive();
+        let mut apart = None;
+        while !needs_none && apart.is_none() {
+            let shared = Arc::clone(&inventory.hypervisor);
+            apart = within(CONNECT_LIMIT, move || shared.apart());
+            apart = apart.filter(|apart| apart.is_alive());
+            if apart.is_some()
+                || began.elapsed() >= RETURN_LIMIT
+                || phase.interrupt.cause().is_some()
+            {
+                break;
+            }
+            thread::sleep(GLANCE);
+        }
         let apart = apart.filter(|apart| !Arc::ptr_eq(apart, &inventory.hypervisor));
         let reconnected = apart.is_some();
         let inventory = apart.map_or_else(
@@ -232,6 +256,11 @@ impl<'a> Run<'a> {
             reconnected,
             promised: 0,
         }
+    }
+
+    /// Whether its connection still is one.
+    fn is_connected(&self) -> bool {
+        self.inventory.hypervisor.is_alive()
     }
 }
 

@@ -43,6 +43,7 @@ use std::io;
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -95,9 +96,11 @@ pub fn execute(
     order(&vms, options.verb, options.within.is_some())?;
     interrupt.begin();
     let budget = options.within.map(Budget::new);
+    let silent = AtomicBool::new(false);
     let results = heard_by(sink, |ear| {
         let phase = Phase {
             budget: budget.as_ref(),
+            silent: &silent,
             options,
             interrupt,
             ear,

@@ -479,6 +479,10 @@ impl<'a> Run<'a> {
             });
         }
         let words = match &now {
+            // Whether that was its group's doing, its group tells.
+            Ok(vm) if as_before && vm.status() == VmStatus::Paused && self.options.together => {
+                "it is paused".to_owned()
+            }
             Ok(vm) if as_before && vm.status() == VmStatus::Paused => {
                 "it is paused, as before".to_owned()
             }

@@ -6,7 +6,8 @@ use super::fleet::{Fleet, Phase};
 use crate::entity::{Vm, VmStatus};
 use crate::interrupt::Interrupt;
 use crate::plan::{Verb, Wishes};
-use crate::report::{Failure, Kind, Outcome};
+use crate::report::{Event, Failure, Kind, Outcome};
+use std::sync::atomic::Ordering;
 
 /// The members of a group, and what became of them so far.
 struct Group<'a> {
@@ -82,7 +83,9 @@ impl<'a> Group<'a> {
         phase: Phase<'_>,
     ) -> Result<Vec<usize>, Failure> {
         let phase = Phase { options, ..phase };
-        let outcomes = self.fleet.carry_out(which, phase, &|_| {})?;
+        let ear = phase.ear;
+        let ended = |outcome: &Outcome| ear.emit(Event::Over(&outcome.vm));
+        let outcomes = self.fleet.carry_out(which, phase, &ended)?;
         let mut done = Vec::new();
         for (one, outcome) in which.iter().zip(outcomes) {
             if outcome.kind == Kind::Done && outcome.changed {
@@ -123,6 +126,9 @@ impl<'a> Group<'a> {
         if self.all_are_well() {
             return Ok(());
         }
+        if self.is_silent() {
+            return Ok(());
+        }
         let ends = self.outcomes.clone();
         let back = self.restore_paused(&saved)?;
         let awake: Vec<usize> = paused
@@ -143,20 +149,24 @@ impl<'a> Group<'a> {
             let was_running = image.and_then(|image| image.was_running).unwrap_or(true);
             options.flags.running.unwrap_or(was_running)
         };
-        let (awake, asleep): (Vec<usize>, Vec<usize>) = moved.iter().copied().partition(runs);
+        let awake: Vec<usize> = moved.iter().copied().filter(runs).collect();
         let mut paused = options.clone();
         paused.flags.running = Some(false);
         let phase = self.phase;
         let loaded = self.go(moved, &paused, phase)?;
         if !self.all_are_well() {
+            if self.is_silent() {
+                return Ok(());
+            }
             let ends = self.outcomes.clone();
-            for (members, runs) in [(awake, true), (asleep, false)] {
-                let members: Vec<usize> = members
-                    .into_iter()
-                    .filter(|one| loaded.contains(one))
-                    .collect();
+            for one in loaded {
+                // Each as its image was.
+                let image = self.vm(one).restorable_image();
                 let mut again = only(Verb::Hibernate, &options);
-                again.flags.running = Some(runs);
+                again.flags.running = Some(awake.contains(&one));
+                again.managed = image.is_some_and(|image| image.managed);
+                again.checksum = image.is_some_and(|image| image.checksum.is_some());
+                let members = [one];
                 let phase = self.back(self.phase.jobs);
                 self.go(&members, &again, phase)?;
             }
@@ -188,6 +198,9 @@ impl<'a> Group<'a> {
         let phase = self.at_once(moved);
         let done = self.go(moved, &options, phase)?;
         if !self.all_are_well() {
+            if self.is_silent() {
+                return Ok(());
+            }
             let ends = self.outcomes.clone();
             let phase = self.back(done.len());
             self.go(&done, &only(back, &options), phase)?;
@@ -201,6 +214,24 @@ impl<'a> Group<'a> {
         paused.flags.running = Some(false);
         let phase = self.back(self.phase.jobs);
         self.go(saved, &paused, phase)
+    }
+
+    /// Whether a daemon does not answer any more: then nobody is brought back, which would wait for it once more. It
+    /// is told of those that had gone well.
+    fn is_silent(&mut self) -> bool {
+        if !self.phase.silent.load(Ordering::SeqCst) {
+            return false;
+        }
+        for outcome in &mut self.outcomes {
+            if outcome.kind == Kind::Done && outcome.changed {
+                outcome.kind = Kind::Connection;
+                outcome.message +=
+                    ", and was not brought back with its group, as libvirt does not answer";
+                outcome.hint =
+                    Some("vmlife show tells where each of them is when it does".to_owned());
+            }
+        }
+        true
     }
 
     /// What takes but a moment is done to all of them at once.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// How long a daemon is waited for that has gone away. One that is restarted comes back sooner.
-const RETURN_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const RETURN_LIMIT: Duration = Duration::from_secs(20);
 /// How long it may take until it has picked up its VMs again.
 const PICK_UP_LIMIT: Duration = Duration::from_secs(60);
 /// Between two looks.

@@ -93,6 +93,7 @@ impl<'a> From<Event<'a>> for EventLine<'a> {
                 ..Self::about("silent", vm)
             },
             Event::Reconnecting(vm) => Self::about("reconnecting", vm),
+            Event::Over(vm) => Self::about("over", vm),
             Event::Finished(outcome) => Self {
                 outcome: Some(outcome),
                 ..Self::about("finished", &outcome.vm)

@@ -551,6 +551,7 @@ impl Sink for Output {
                 self.aside(|output| output.words(&words));
             }
             Event::Begun(vms) => self.meter.expect(vms),
+            Event::Over(vm) => self.meter.pass(vm),
             Event::Finished(outcome) => {
                 self.meter.end(&outcome.vm);
                 self.aside(|output| output.outcome(outcome));

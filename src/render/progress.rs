@@ -109,6 +109,7 @@ impl Meter {
     }
 
     fn start(&mut self, vm: &VmRef, what: &'static str) {
+        self.pass(vm);
         let shown = self.tasks.iter().filter(|task| task.bar.is_some()).count();
         let mut task = Task {
             vm: vm.clone(),
@@ -237,6 +238,14 @@ impl Meter {
     /// One VM's part is over.
     pub(super) fn end(&mut self, vm: &VmRef) {
         self.over += 1;
+        self.pass(vm);
+        if self.tasks.is_empty() && self.over >= self.all {
+            self.clear();
+        }
+    }
+
+    /// One thing that was done to a VM is over.
+    pub(super) fn pass(&mut self, vm: &VmRef) {
         let Some(place) = self.tasks.iter().position(|task| task.vm == *vm) else {
             return;
         };
@@ -246,11 +255,7 @@ impl Meter {
             bar.finish_and_clear();
             bars.remove(&bar);
         }
-        if self.tasks.is_empty() && self.over >= self.all {
-            self.clear();
-        } else {
-            self.tell_total();
-        }
+        self.tell_total();
     }
 
     /// Nothing is under way any more.

@@ -378,6 +378,48 @@ fn a_group_of_which_one_fails_on_the_way_is_brought_back() {
     assert_eq!(host.images(), [""; 0], "{ran:#?}");
 }
 
+#[test]
+fn a_group_whose_daemon_is_killed_on_the_way_and_comes_back_is_brought_back() {
+    let Some(host) = Session::start() else { return };
+    let small = Linux::boot(&host, "small", 128, "");
+    let large = Linux::boot(&host, "large", 384, "vmlife.random=256");
+    let before = [small.last_tick(), large.last_tick()];
+    let words = ["hibernate", "small", "large", "--together", "-j2"];
+    let saving = spawn(&host, &words);
+    let image = host.image(&large.id());
+    let writer = eventually("the large one is being written", || writer_below(&image));
+    writer.signal("STOP");
+    eventually("the small one is saved", || {
+        (host.virsh(["domstate", "small"]) == "shut off").then_some(())
+    });
+    host.kill_daemon();
+    writer.signal("CONT");
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    host.start_daemon();
+    let ran = end_of(saving);
+    if ran.code == 0 {
+        host.vmlife(["restore", "small", "large", "--together"])
+            .ends_with(0);
+    } else {
+        assert_eq!(ran.code, 10, "{ran:?}");
+        assert!(
+            ran.stderr
+                .contains("error: small is as it was, since large failed"),
+            "{ran:?}"
+        );
+    }
+    assert_eq!(
+        states(&host, &["small", "large"]),
+        ["running"; 2],
+        "{ran:?}"
+    );
+    small.goes_on_after(&before[0]);
+    large.goes_on_after(&before[1]);
+    assert_eq!(host.images(), [""; 0], "{ran:?}");
+    host.vmlife(["hibernate", "small", "--together", "--to", "/tmp/x/"])
+        .refuses(2, "--together and --to exclude each other");
+}
+
 /// A list of hosts that each are a daemon of their own.
 fn hosts_file(first: &Session, others: &[(&str, &Path)]) -> String {
     let mut text = "hosts:\n".to_owned();
@@ -496,6 +538,33 @@ fn three_daemons_are_served_at_once_and_one_that_is_killed_stops_no_other() {
         "there is no VM 'guest' on the hosts that answer; b does not",
     );
     b.start_daemon();
+}
+
+#[test]
+fn what_sleeps_on_a_host_that_is_away_is_not_woken_up_on_another_that_sees_its_image() {
+    let (Some(a), Some(c)) = (Session::start(), Session::start()) else {
+        return;
+    };
+    let hosts = hosts_file(&a, &[("a", a.folder()), ("c", c.folder())]);
+    boot_empty(&a, "only");
+    boot_empty(&c, "web");
+    let vmlife = |words: &[&str]| a.vmlife(words.iter().chain(&["--hosts", &hosts]));
+    vmlife(&["hibernate", "c/web"]).ends_with(0);
+    c.kill_daemon();
+    let ran = vmlife(&["restore", "--all"]).ends_with(10);
+    let away = "error: host c: its VMs are left out:";
+    assert!(ran.stderr.contains(away), "{ran:?}");
+    let listed = vmlife(&["show", "-o", "name"]).ends_with(10);
+    assert_eq!(listed.stdout, "a/only\n");
+    // Nor is anybody else held up who is named beside it, unless they go together.
+    let ran = vmlife(&["pause", "c/web", "a/only"]).ends_with(3);
+    assert!(ran.stdout.contains("a/only is paused"), "{ran:?}");
+    vmlife(&["resume", "*", "--together"])
+        .refuses(10, "none was touched, as they go together: host c");
+    assert_eq!(a.virsh(["domstate", "only"]), "paused");
+    c.start_daemon();
+    vmlife(&["restore", "c/web"]).ends_with(0);
+    assert_eq!(c.virsh(["domstate", "web"]), "running");
 }
 
 #[test]
