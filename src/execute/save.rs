@@ -518,15 +518,17 @@ impl<'a> Run<'a> {
     }
 
     /// Of a save that came to nothing libvirt leaves the VM as it was to be restored, not as it was: running with
-    /// `--running`, and paused with `--paused`. Gives whether something was done about that.
+    /// `--running`, and paused with `--paused`. It also tries only once to let it run again. Gives whether something was done about that.
     fn put_back(&self, machine: &Machine, before: VmStatus, now: VmStatus) -> bool {
         let machine = machine.clone();
         let done = match (self.options.flags.running, before, now) {
             (Some(true), VmStatus::Paused, VmStatus::Up) => {
                 within(LOOK_LIMIT, move || machine.suspend())
             }
-            // Its pause still has the save for a reason, which is over if no job goes on.
-            (Some(false), VmStatus::Up, VmStatus::Paused | VmStatus::SavingState) => {
+            // Its pause still has the save for a reason, which is over if no job goes on: libvirt could not let it run
+            // again, or was not to.
+            (Some(false), VmStatus::Up, VmStatus::Paused)
+            | (_, VmStatus::Up, VmStatus::SavingState) => {
                 within(LOOK_LIMIT, move || match machine.job() {
                     Ok(None) => machine.resume(),
                     other => other.map(drop),
