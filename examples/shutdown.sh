@@ -13,8 +13,9 @@ seconds=${1:-60}
 runs() { virsh -q list --uuid | grep -qx "$1"; }
 
 status=0
+# Whatever connect is set to for vmlife, the VMs are those of virsh's libvirt.
 for vm in $(virsh -q list --uuid); do
-    vmlife hibernate "$vm" --timeout "${seconds}s" && continue
+    vmlife hibernate "$vm" --no-connect --timeout "${seconds}s" && continue
     virsh -q shutdown "$vm"
     left=$seconds
     while runs "$vm" && [ "$left" -gt 0 ]; do

@@ -1,7 +1,15 @@
-//! The command line, declared; what it means is decided elsewhere.
+//! The command line, declared; what it means is decided elsewhere. Of an option's words the first paragraph is what
+//! `-h` tells, in a line; all of them are told by `--help` and the manual.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "help shows the words as they stand here"
+)]
 
 use crate::entity::MemorySize;
-use crate::render::{Column, columns};
+use crate::field::Field;
+use crate::help;
+use crate::render::{Column, Filter, SortKey, column, columns};
 use clap::builder::{
     NonEmptyStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser,
 };
@@ -10,22 +18,20 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Hibernate, restore, pause, resume and show libvirt virtual machines without losing one.
+/// Hibernate, restore, pause, resume and show libvirt VMs without losing one.
 #[derive(Debug, Parser)]
 #[command(
     name = "vmlife",
     version,
     propagate_version = true,
     subcommand_required = true,
-    arg_required_else_help = true
-)]
-#[command(
-    after_help = "A TARGET is a VM's name, UUID or quoted glob ('web-*'), or a definition file in YAML \
-    or libvirt XML\n(it contains a / or ends in .yaml, .yml or .xml; - is standard input).\n\n\
-    Exit status: 0 done or already so, 1 failed, 2 usage or bad file, 3 some done and some failed,\n\
-    4 no such VM or image, 5 its state forbids it, 6 it cannot be saved, 7 refused by a guard,\n\
-    8 not enough space, 9 busy, 10 no connection or permission, 124 time limit,\n\
-    129, 130, 143 cancelled by HUP, INT, TERM."
+    arg_required_else_help = true,
+    max_term_width = 100,
+    help_template = help::TEMPLATE,
+    before_help = help::VMLIFE.in_lines(usize::MAX),
+    before_long_help = help::VMLIFE.in_full(),
+    after_help = "More: vmlife VERB -h, vmlife VERB --help, man vmlife-VERB, man vmlife-virsh",
+    after_long_help = help::VMLIFE.explained()
 )]
 pub struct Cli {
     /// What to do.
@@ -39,64 +45,123 @@ pub struct Cli {
 /// What goes for every verb.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every verb")]
+#[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Common {
-    /// The libvirt to talk to.
+    /// The libvirt to talk to; several times: several hosts
+    ///
+    /// Such as qemu:///system or qemu+ssh://root@host/system. Without it libvirt's own rules choose:
+    /// LIBVIRT_DEFAULT_URI, else uri_default of libvirt.conf, else what it finds. Of several hosts the VMs are called
+    /// host/name.
     #[arg(
         short,
         long,
         global = true,
         value_name = "URI",
-        value_parser = NonEmptyStringValueParser::new(),
-        help = "The libvirt to talk to (several: on several hosts); without it libvirt's own rules choose \
-            (LIBVIRT_DEFAULT_URI ...)"
+        value_parser = NonEmptyStringValueParser::new()
     )]
     pub connect: Vec<String>,
     /// A file in YAML that lists hosts: name, uri, labels
     #[arg(long, global = true, value_name = "FILE")]
     pub hosts: Option<PathBuf>,
-    /// How the answer is written
+    /// Print table, wide, json, jsonl, yaml, xml or name
     #[arg(
         short,
         long,
         global = true,
         value_enum,
         default_value_t,
-        value_name = "FORM"
+        value_name = "FORM",
+        hide_possible_values = true,
+        hide_default_value = true,
+        long_help = with_words("How the answer is written on standard output:", words_of::<Form>())
     )]
     pub output: Form,
-    /// How progress is told on standard error
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    /// Tell progress as auto, plain, json or none
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        hide_possible_values = true,
+        hide_short_help = true,
+        hide_default_value = true,
+        long_help = with_words("How progress is told on standard error:", words_of::<ProgressForm>())
+    )]
     pub progress: ProgressForm,
+    /// Colour states: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true,
+        hide_short_help = true,
+        hide_default_value = true,
+        long_help = with_words(
+            "Whether states have colours; NO_COLOR, CLICOLOR_FORCE and TERM are heeded:",
+            words_of::<Color>()
+        )
+    )]
+    pub color: Color,
     /// Only the answer and errors: no words, no progress
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Say what is being done
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Give up after this time (such as 90s or 10m): a hibernation is cancelled
-    #[arg(long, global = true, value_name = "TIME", value_parser = parse_time)]
+    /// Give up after a time such as 90s, 10m or 1h30m
+    ///
+    /// A hibernation or restore that is not done by then is cancelled, as by Ctrl-C: the VM is as it was before. The
+    /// exit status is 124.
+    #[arg(long, global = true, value_name = "TIME", value_parser = parse_limit)]
     pub timeout: Option<Duration>,
+    /// Never ask anything
+    ///
+    /// As where there is no terminal: what would be asked is refused (status 2), unless --yes says it beforehand.
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_input: bool,
+    /// Heed no file of settings
+    ///
+    /// Neither the user's nor the system's (see CONFIGURATION in the manual).
+    #[arg(long, global = true)]
+    pub no_config: bool,
 }
 
 /// Which VMs.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Which VMs")]
 pub struct Targets {
-    /// Names, UUIDs, quoted globs, or definition files
-    #[arg(value_name = "TARGET", value_parser = NonEmptyStringValueParser::new())]
+    /// Names, UUIDs, globs ('web-*'), definition files
+    ///
+    /// A glob has to be quoted, so that the shell leaves it alone. A word is a definition file, in YAML or libvirt's
+    /// XML, if it contains a / or ends in .yaml, .yml or .xml; - is standard input. Every word is resolved before the
+    /// first VM is touched.
+    #[arg(value_name = "TARGET", display_order = 0, value_parser = NonEmptyStringValueParser::new())]
     pub targets: Vec<String>,
-    /// A definition file that names VMs (may be given several times)
+    /// A definition file that names VMs
+    ///
+    /// May be given several times, and may have any name.
     #[arg(short, long = "file", value_name = "DEFINITION", value_parser = NonEmptyStringValueParser::new())]
     pub files: Vec<String>,
-    /// A running VM by its domain id, which changes at every start
+    /// A running VM by its number, libvirt's domain id
+    ///
+    /// It is another one at every start, so that a script had better use the name or UUID.
     #[arg(long = "id", value_name = "NUMBER")]
     pub numbers: Vec<u32>,
     /// Leave out the VMs whose name matches
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
-    /// Only VMs with this label (several: with all of them); alone it means all that have it
+    /// Only VMs with this label; alone: all that have it
+    ///
+    /// Given several times, it means the VMs with all of these labels. A VM gets its labels in its definition: labels:
+    /// { tier: web }.
     #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_parser = parse_label)]
     pub labels: Vec<(String, String)>,
-    /// Only VMs whose group's name (vmGroupName) matches; alone it means all of them
+    /// Only VMs whose group matches; alone: all of them
+    ///
+    /// The group is vmGroupName of the VM's definition.
     #[arg(long = "group", value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     pub groups: Vec<String>,
 }
@@ -105,35 +170,112 @@ pub struct Targets {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Acting {
-    /// Which VMs.
-    #[command(flatten)]
-    pub targets: Targets,
     /// All VMs that this can be done to
-    #[arg(long)]
+    #[arg(long, help_heading = "Which VMs")]
     pub all: bool,
     /// Only say what would be done
+    ///
+    /// All guards are asked, and no VM is touched.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
     /// Refuse (exit status 5) what is already so
+    ///
+    /// Without it that is a success, which changes nothing.
     #[arg(long)]
     pub strict: bool,
-    /// All of them as one, so that none finds another one missing: if one fails, none is changed
+    /// All of them as one: if one fails, none is changed
+    ///
+    /// So that no member of a cluster finds another one missing: all are paused before the first is saved, and none
+    /// runs before the last is restored.
     #[arg(long)]
     pub together: bool,
     /// How many VMs are worked on at once
-    #[arg(
-        short,
-        long,
-        value_name = "NUMBER",
-        help = "How many VMs are worked on at once; without it as many as processors and disk can do"
-    )]
+    ///
+    /// Without it as many as processors and disk can do.
+    #[arg(short, long, value_name = "NUMBER")]
     pub jobs: Option<NonZeroU8>,
+    /// What is run around each VM.
+    #[command(flatten)]
+    pub hooks: HookArgs,
+    /// Which VMs. Their heading would go on for what comes after it.
+    #[command(flatten)]
+    pub targets: Targets,
+}
+
+/// What is run around what is done to a VM.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Hooks")]
+pub struct HookArgs {
+    /// A command to run before each VM is touched
+    ///
+    /// For a shell. It tells by its exit status whether the VM may be touched. What it finds in its environment stands
+    /// in the manual.
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
+    pub pre: Vec<String>,
+    /// A command to run after each VM was touched
+    ///
+    /// For a shell. If it fails, that is a warning only.
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmptyStringValueParser::new())]
+    pub post: Vec<String>,
+    /// How long a hook may take
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "60s")]
+    pub hook_limit: Duration,
+    /// Run none of the hooks' folder
+    ///
+    /// That is /etc/vmlife/hooks.d, for session connections $XDG_CONFIG_HOME/vmlife/hooks.d.
+    #[arg(long)]
+    pub no_hooks: bool,
+}
+
+/// How guests wake up.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Waking up")]
+pub struct WakingArgs {
+    /// Leave the guest's clock alone
+    ///
+    /// Else its agent sets it, which is told, and nothing fails for it.
+    #[arg(long)]
+    pub no_clock: bool,
+    /// Wait until the guest is there (agent, ip)
+    #[arg(
+        long,
+        hide_possible_values = true,
+        hide_default_value = true,
+        long_help = with_words("Wait until the guest is there; without a word until its agent answers:", words_of::<WaitFor>()),
+        value_enum,
+        value_name = "FOR",
+        num_args = 0..=1,
+        // Else it would swallow the TARGET behind it.
+        require_equals = true,
+        default_value_t,
+        default_missing_value = "agent"
+    )]
+    pub wait: WaitFor,
+    /// How long each VM is waited for
+    ///
+    /// What has not come then makes the exit status 124, and the VM runs on.
+    #[arg(long, value_name = "TIME", value_parser = parse_limit, default_value = "2m")]
+    pub wait_limit: Duration,
+}
+
+/// What of a guest is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum WaitFor {
+    /// That its agent answers
+    Agent,
+    /// That it has an IP address, by a lease, its agent or the host's ARP table
+    Ip,
+    /// For nothing
+    #[default]
+    None,
 }
 
 /// How an image is written or read.
 #[derive(Debug, Args)]
 pub struct Image {
-    /// Let the VM run when it is restored, whatever it did before
+    /// Let the VM run when it is restored
+    ///
+    /// Whatever it did before. Without this and --paused it comes back as it was.
     #[arg(long, conflicts_with = "paused")]
     pub running: bool,
     /// Let the VM stay paused when it is restored
@@ -142,7 +284,9 @@ pub struct Image {
     /// Go round the page cache of the daemon's host
     #[arg(long)]
     pub bypass_cache: bool,
-    /// Use so many threads of QEMU at once (1 to 255); for sparse images only (libvirt 11.2)
+    /// Use N threads of QEMU; for sparse images only
+    ///
+    /// 1 to 255. It needs libvirt 11.2. Any number reads what any wrote.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub parallel_channels: Option<u8>,
 }
@@ -150,11 +294,11 @@ pub struct Image {
 /// In which format an image is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ImageFormat {
-    /// The fastest that this libvirt, its QEMU and the file system support
+    /// The fastest that libvirt, QEMU and the file system support
     Auto,
     /// As it is
     Raw,
-    /// Each page at its place, zero pages as holes; past the page cache
+    /// Each page at its place, zeros as holes; past the page cache
     Sparse,
     /// Compressed by gzip
     Gzip,
@@ -172,53 +316,115 @@ pub enum ImageFormat {
 #[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
 pub struct Showing {
-    /// A list of these columns, separated by commas
+    /// A list of these, such as NAME,STATE,IP
     #[arg(
         long,
         value_name = "COLUMNS",
         value_delimiter = ',',
         ignore_case = true,
-        value_parser = column_parser()
+        value_parser = column_parser(),
+        hide_possible_values = true,
+        long_help = with_words("A list of these columns, separated by commas:", column_words())
     )]
     pub columns: Vec<&'static Column>,
     /// Leave out the line above a list
     #[arg(long)]
     pub no_headers: bool,
-    /// Look twice, so far apart (100ms to 1h), and show also rates: CPU, disks, network
+    /// Sort by columns or fields
+    ///
+    /// They are separated by commas; -COLUMN has the greatest first. What is not known comes last.
+    #[arg(
+        long,
+        value_name = "COLUMNS",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        value_parser = SortKey::parse
+    )]
+    pub sort_by: Vec<SortKey>,
+    /// Sort the other way round
+    #[arg(long, requires = "sort_by")]
+    pub reverse: bool,
+    /// Only VMs that are so (STATE=Up)
+    ///
+    /// Several: all of it. KEY is a column or a field such as vmDynamic.status, VALUE a glob whatever its case; also
+    /// KEY!=VALUE and, of numbers, sizes and times, KEY>VALUE, >=, <, <=.
+    #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = Filter::parse)]
+    pub filters: Vec<Filter>,
+    /// Print this field alone
+    ///
+    /// A line for each VM; several fields are apart by tabs. show NAME FIELD does so, too.
+    #[arg(long = "field", value_name = "FIELD", value_parser = Field::parse)]
+    pub fields: Vec<Field>,
+    /// Print the state; 0 if it runs, else 3
+    ///
+    /// Of several VMs the states, a line each, and 0 if all of them run. With -q nothing is printed.
+    #[arg(long, conflicts_with_all = [
+        "columns", "sort_by", "fields", "diff", "images", "verify", "watch", "sample"
+    ])]
+    pub exit_state: bool,
+    /// Show the answer with PAGER, or less
+    ///
+    /// If it goes to a terminal.
+    #[arg(long, conflicts_with = "watch")]
+    pub pager: bool,
+    /// Look twice, so far apart, and show rates, too
+    ///
+    /// 100ms to 1h. Rates are those of CPU, disks and network.
     #[arg(long, value_name = "TIME", value_parser = parse_sample)]
     pub sample: Option<Duration>,
-    /// What the next start will find, and the state; nothing of what runs now
+    /// What the next start finds, and the state
+    ///
+    /// Nothing is shown of what runs now. With -o yaml that is the form of a definition to keep.
     #[arg(long, conflicts_with = "migratable")]
     pub inactive: bool,
-    /// The form that can move to another host
+    /// The form of the XML that can move to another host
     #[arg(long)]
     pub migratable: bool,
-    /// Only what differs from a definition: FILE's, else the one that names the VM
+    /// Only what differs from a definition
+    ///
+    /// FILE's, else the one that names the VM. If there is a difference the exit status is 1.
     #[arg(
         long,
         value_name = "FILE",
         // Else it would swallow the TARGET behind it.
         require_equals = true,
-        conflicts_with = "columns",
+        conflicts_with_all = ["columns", "sort_by", "filters", "fields"],
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub diff: Option<Option<String>>,
-    /// List images, without a daemon: those in the folders that are named, else in the image place
+    /// List images: what is asleep, since when, how big
+    ///
+    /// No daemon is asked. TARGETs are folders then; without one it is the image place.
     #[arg(long, conflicts_with_all = [
-        "columns", "sample", "inactive", "migratable", "diff", "security_info", "files", "numbers"
+        "columns", "sort_by", "filters", "fields", "sample", "inactive", "migratable", "diff", "security_info",
+        "files", "numbers"
     ])]
     pub images: bool,
-    /// Read images, and compare them with their checksums; a damaged one makes the exit status 7
+    /// Read images, and compare them with their checksums
+    ///
+    /// A damaged one makes the exit status 7.
     #[arg(long, conflicts_with = "diff")]
     pub verify: bool,
-    /// Show the list, and then what changes in it, as libvirt tells it, until Ctrl-C or --timeout
+    /// Show the list, and then what changes in it
+    ///
+    /// As libvirt tells it, until Ctrl-C or --timeout.
     #[arg(long, conflicts_with_all = [
-        "sample", "inactive", "migratable", "diff", "images", "verify", "security_info"
+        "sample", "inactive", "migratable", "diff", "images", "verify", "security_info", "sort_by", "fields"
     ])]
     pub watch: bool,
-    /// Show passwords, keys and scripts, too; needs a connection that may do anything
+    /// Show passwords, keys and scripts, too
+    ///
+    /// It needs a connection that may do anything.
     #[arg(long)]
     pub security_info: bool,
+    /// List what options are set to, and where
+    ///
+    /// By a file, by a variable of the environment, or built in. No daemon is asked.
+    #[arg(long, conflicts_with_all = [
+        "targets", "files", "numbers", "exclude", "labels", "groups", "columns", "sample", "inactive", "migratable",
+        "diff", "images", "verify", "watch", "security_info"
+    ])]
+    pub config: bool,
 }
 
 impl Showing {
@@ -234,121 +440,224 @@ impl Showing {
             Some("--diff has no form in XML")
         } else if self.images && form == Form::Xml {
             Some("--images has no form in XML; vmlife show -o xml FILE prints what an image holds")
+        } else if self.config && form == Form::Xml {
+            Some("--config has no form in XML")
+        } else if !self.sort_by.is_empty() && form == Form::Jsonl {
+            Some(
+                "-o jsonl prints each VM as soon as it is there, before all are known to be sorted; -o json sorts",
+            )
+        } else if (self.exit_state || !self.fields.is_empty()) && form != Form::Table {
+            Some("a FIELD and --exit-state are printed as they are, in no form of -o")
+        } else if !self.fields.is_empty() && !self.columns.is_empty() {
+            Some("--columns make a list, which a FIELD is not")
         } else {
             None
         }
     }
 }
 
+/// The words that an option takes.
+fn words_of<T: ValueEnum + 'static>() -> impl Iterator<Item = PossibleValue> {
+    T::value_variants()
+        .iter()
+        .filter_map(ValueEnum::to_possible_value)
+}
+
+fn column_words() -> impl Iterator<Item = PossibleValue> {
+    let word = |column: &Column| PossibleValue::new(column.name).help(column.help);
+    columns().iter().map(word)
+}
+
+/// What an option means, and each word that it takes. clap's own list of them would take a line of `-h` and more.
+fn with_words(meaning: &str, words: impl Iterator<Item = PossibleValue>) -> String {
+    let words: Vec<PossibleValue> = words.collect();
+    let width = words.iter().map(|word| word.get_name().len()).max();
+    let width = width.unwrap_or_default();
+    let line = |word: &PossibleValue| {
+        let help = word.get_help().map(ToString::to_string);
+        format!(
+            "\n  {:<width$}  {}",
+            word.get_name(),
+            help.unwrap_or_default()
+        )
+    };
+    format!("{meaning}\n{}", words.iter().map(line).collect::<String>())
+}
+
 /// A column by its name, whatever its case; the help lists them.
 fn column_parser() -> impl TypedValueParser<Value = &'static Column> {
-    let values = columns()
-        .iter()
-        .map(|column| PossibleValue::new(column.name).help(column.help));
-    PossibleValuesParser::new(values).try_map(|name| {
-        let found = columns()
-            .iter()
-            .find(|column| column.name.eq_ignore_ascii_case(&name));
-        found.ok_or("there is no such column")
-    })
+    PossibleValuesParser::new(column_words())
+        .try_map(|name| column(&name).ok_or("there is no such column"))
 }
+
+/// How many examples of a verb `-h` tells.
+const SHORT: usize = 4;
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write the memory of VMs to files, and stop them
-    #[command(alias = "save")]
+    #[command(
+        alias = "save",
+        help_template = help::TEMPLATE,
+        before_help = help::HIBERNATE.in_lines(SHORT),
+        before_long_help = help::HIBERNATE.in_full(),
+        after_long_help = help::HIBERNATE.explained()
+    )]
     Hibernate {
-        /// Which VMs.
-        #[command(flatten)]
-        acting: Acting,
-        /// Where the image goes.
-        #[arg(
-            long,
-            value_name = "FILE|DIR",
-            help = "The image's file, or a folder for it, instead of the image place (that is VMLIFE_IMAGES, \
-                else /var/lib/vmlife/images, for session connections $XDG_STATE_HOME/vmlife/images)"
-        )]
+        /// Write the image to this file or folder
+        ///
+        /// In a folder it is called UUID.vmsave. Without it the image goes to the image place: the folder that
+        /// VMLIFE_IMAGES names, else /var/lib/vmlife/images, for session connections
+        /// $XDG_STATE_HOME/vmlife/images. An image that lies elsewhere is restored by restore --from.
+        #[arg(long, value_name = "FILE|DIR")]
         to: Option<PathBuf>,
-        /// Let libvirt keep the image itself: whatever starts the VM next then restores it
+        /// Let libvirt keep the image (virsh managedsave)
+        ///
+        /// Whatever starts the VM next then restores it.
         #[arg(long, conflicts_with_all = ["to", "image_format", "parallel_channels"])]
         managed: bool,
-        /// How far the guests are shrunk first.
+        /// Shrink the guest's memory first: a small image
+        ///
+        /// By its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin. A restore gives
+        /// all back.
         #[arg(
             long,
             value_name = "SIZE",
             // Else it would swallow the TARGET behind it.
             require_equals = true,
-            value_parser = MemorySize::parse_typed,
-            help = "Shrink the guest's memory first by its balloon, to SIZE (such as 512M) or, without it, to what \
-                the guest uses and a margin; a restore gives all back"
+            value_parser = MemorySize::parse_typed
         )]
         trim: Option<Option<MemorySize>>,
-        /// In which format, instead of the daemon's own choice (libvirt 11.2)
-        #[arg(long, value_enum, value_name = "FORMAT")]
+        /// auto, raw, sparse, gzip, bzip2, xz, lzop or zstd
+        #[arg(
+            long,
+            value_enum,
+            value_name = "FORMAT",
+            hide_possible_values = true,
+            long_help = with_words(
+                "In which format the image is written, instead of the daemon's own choice. It needs libvirt 11.2:",
+                words_of::<ImageFormat>()
+            )
+        )]
         image_format: Option<ImageFormat>,
         /// How the image is written.
         #[command(flatten)]
         image: Image,
-        /// Read the image back, and note its checksum: a restore then finds whatever has changed in it
+        /// Read the image back, and note its checksum
+        ///
+        /// A restore then finds whatever has changed in the image, before the VM is touched.
         #[arg(long)]
         checksum: bool,
-        /// Save also against what a guard says, such as a VM that paused on an error of a disk
+        /// Save even against what a guard says
+        ///
+        /// Such as a VM that paused on an error of a disk. What is overridden is told, and recorded.
         #[arg(long)]
         force: bool,
-        /// So much time (such as 5m) for all of them: the important ones first, and none that would not be done in it
-        #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "together")]
+        /// A budget for all: the important ones first
+        ///
+        /// Such as 5m. None is begun that would not be done in it; what did not fit runs on, and makes the exit status
+        /// 124.
+        #[arg(long, value_name = "TIME", value_parser = parse_limit, conflicts_with = "together")]
         within: Option<Duration>,
-    },
-    /// Bring hibernated VMs back exactly where they were
-    Restore {
+        /// Have the guest's agent lock its desktops first
+        ///
+        /// By loginctl lock-sessions. Where it cannot, that is told, and the VM is hibernated all the same.
+        #[arg(long, conflicts_with = "together")]
+        lock_desktop: bool,
         /// Which VMs.
         #[command(flatten)]
         acting: Acting,
-        /// An image that lies elsewhere; it tells itself whose it is
+    },
+    /// Bring hibernated VMs back exactly where they were
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::RESTORE.in_lines(SHORT),
+        before_long_help = help::RESTORE.in_full(),
+        after_long_help = help::RESTORE.explained()
+    )]
+    Restore {
+        /// Restore this image; it tells itself whose it is
+        ///
+        /// One that lies elsewhere than in the image place, such as virsh save's.
         #[arg(long, value_name = "FILE")]
         from: Option<PathBuf>,
         /// How the image is read.
         #[command(flatten)]
         image: Image,
         /// Leave the image there, marked as used
+        ///
+        /// Without it the image is removed when the VM is back, as its disks move on.
         #[arg(long)]
         keep: bool,
-        /// Boot a VM that has no image; one that libvirt does not know is defined first
+        /// Boot a VM that has no image
+        ///
+        /// One that libvirt does not know is defined first, if the TARGET is a definition.
         #[arg(long)]
         or_start: bool,
-        /// Restore also against what a guard says: an image that was used, is stale (old memory over newer disks), or damaged
+        /// Restore even against what a guard says
+        ///
+        /// Such as that the image was used, or is stale: old memory over newer disks destroys file systems.
         #[arg(long)]
         force: bool,
-        /// Restore nothing, but give the image up: it is removed, and what is in it is lost
+        /// Restore nothing: give the image up
+        ///
+        /// It is removed, and what is in it is lost. It asks at a terminal; elsewhere it needs --yes.
         #[arg(long, conflicts_with_all = ["all", "keep", "or_start", "force", "running", "paused", "bypass_cache", "parallel_channels"])]
         discard: bool,
         /// Do not ask before an image is given up
         #[arg(long, requires = "discard")]
         yes: bool,
+        /// Which VMs.
+        #[command(flatten)]
+        acting: Acting,
+        /// How the guests wake up: the last, as what follows would stand below its heading.
+        #[command(flatten)]
+        waking: WakingArgs,
     },
     /// Freeze VMs: no CPU, no I/O, the memory stays allocated
+    #[command(
+        help_template = help::TEMPLATE,
+        before_help = help::PAUSE.in_lines(SHORT),
+        before_long_help = help::PAUSE.in_full(),
+        after_long_help = help::PAUSE.explained()
+    )]
     Pause {
         /// Which VMs.
         #[command(flatten)]
         acting: Acting,
     },
     /// Let paused VMs go on, and wake those that sleep
-    #[command(alias = "unpause")]
+    #[command(
+        alias = "unpause",
+        help_template = help::TEMPLATE,
+        before_help = help::RESUME.in_lines(SHORT),
+        before_long_help = help::RESUME.in_full(),
+        after_long_help = help::RESUME.explained()
+    )]
     Resume {
         /// Which VMs.
         #[command(flatten)]
         acting: Acting,
+        /// How the guests wake up.
+        #[command(flatten)]
+        waking: WakingArgs,
     },
     /// List VMs, or describe one
-    #[command(alias = "info")]
+    #[command(
+        alias = "info",
+        help_template = help::TEMPLATE,
+        before_help = help::SHOW.in_lines(SHORT),
+        before_long_help = help::SHOW.in_full(),
+        after_long_help = help::SHOW.explained()
+    )]
     Show {
-        /// Which VMs.
-        #[command(flatten)]
-        targets: Targets,
         /// What of them.
         #[command(flatten)]
         showing: Showing,
+        /// Which VMs.
+        #[command(flatten)]
+        targets: Targets,
     },
     /// Means two things, and so is none of ours.
     #[command(hide = true)]
@@ -367,10 +676,22 @@ pub enum ProgressForm {
     Auto,
     /// A line now and then
     Plain,
-    /// For programs: a line of JSON for each event, and for all other words
+    /// For programs: a line of JSON for each event and other words
     Json,
     /// Not at all
     None,
+}
+
+/// When an answer has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that can do it
+    #[default]
+    Auto,
+    /// Also in a pipe
+    Always,
+    /// Not at all
+    Never,
 }
 
 /// The forms of an answer.
@@ -383,9 +704,9 @@ pub enum Form {
     Wide,
     /// For programs
     Json,
-    /// For programs, a line of JSON for each VM as soon as it is there
+    /// For programs: a line of JSON for each VM, once it is there
     Jsonl,
-    /// For programs and people; of show: definitions that load again
+    /// For both; of show: definitions that load again
     Yaml,
     /// libvirt's own XML (show only)
     Xml,
@@ -408,6 +729,14 @@ fn parse_sample(text: &str) -> Result<Duration, String> {
     } else {
         Err("a sample takes 100ms to 1h".to_owned())
     }
+}
+
+fn parse_limit(text: &str) -> Result<Duration, String> {
+    let time = parse_time(text)?;
+    if time.is_zero() {
+        return Err("a time limit of 0 leaves no time for anything".to_owned());
+    }
+    Ok(time)
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -29,16 +29,27 @@ struct File {
 }
 
 /// The hosts that are meant: all that are named, or the one that libvirt chooses. If there are several, each has a
-/// name.
+/// name. A word is a URI, or the name of a host that is `known`, or a glob that matches such names.
 ///
 /// # Errors
 /// A file that is wrong, or names that are not told apart.
-pub fn hosts(uris: &[String], file: Option<&Path>) -> Result<Vec<Host>, Failure> {
-    let of_uri = |uri: &String| Host {
-        uri: Some(uri.clone()),
-        ..Host::default()
-    };
-    let mut hosts: Vec<Host> = uris.iter().map(of_uri).collect();
+pub fn hosts(words: &[String], file: Option<&Path>, known: &[Host]) -> Result<Vec<Host>, Failure> {
+    let mut hosts: Vec<Host> = Vec::new();
+    for word in words {
+        let named = named(word, known);
+        if named.is_empty() {
+            hosts.push(Host {
+                uri: Some(word.clone()),
+                ..Host::default()
+            });
+        }
+        // Named twice, it is still one.
+        for host in named {
+            if !hosts.contains(host) {
+                hosts.push(host.clone());
+            }
+        }
+    }
     if let Some(file) = file {
         hosts.extend(read(file)?);
     } else if hosts.is_empty() {
@@ -64,26 +75,52 @@ pub fn hosts(uris: &[String], file: Option<&Path>) -> Result<Vec<Host>, Failure>
     Ok(hosts)
 }
 
+/// The known hosts that a word means.
+fn named<'a>(word: &str, known: &'a [Host]) -> Vec<&'a Host> {
+    let those = |is_meant: &dyn Fn(&str) -> bool| -> Vec<&'a Host> {
+        let names = |host: &&Host| host.name.as_deref().is_some_and(is_meant);
+        known.iter().filter(names).collect()
+    };
+    let found = those(&|name| name == word);
+    // A URI has a slash, which no name has.
+    match glob::Pattern::new(word) {
+        Ok(pattern) if found.is_empty() && !word.contains('/') => {
+            those(&|name| pattern.matches(name))
+        }
+        _ => found,
+    }
+}
+
 fn read(file: &Path) -> Result<Vec<Host>, Failure> {
     let wrong = |why: &dyn ToString| {
         let message = format!("the list of hosts {} cannot be read", file.display());
         Failure::new(Kind::Usage, message).because(&why.to_string())
     };
     let text = fs::read_to_string(file).map_err(|error| wrong(&error))?;
-    let File { hosts } = from_yaml(&text).map_err(|error| wrong(&error))?;
-    for host in &hosts {
-        let name = host.name.as_deref().unwrap_or_default();
-        if name.is_empty() || name.contains('/') {
-            return Err(wrong(&"each host needs a name, in which there is no slash"));
-        }
-        if host.uri.as_deref().unwrap_or_default().is_empty() {
-            return Err(wrong(&format!("the host {} needs a uri", quoted(name))));
-        }
-    }
+    let name = file.to_string_lossy();
+    let File { hosts } = from_yaml(&name, &text).map_err(|error| wrong(&error))?;
+    check(&hosts).map_err(|flaw| wrong(&flaw))?;
     if hosts.is_empty() {
         return Err(wrong(&"there is no host in it"));
     }
     Ok(hosts)
+}
+
+/// Whether each host of a list has what it is found by.
+///
+/// # Errors
+/// What one lacks.
+pub(crate) fn check(hosts: &[Host]) -> Result<(), String> {
+    for host in hosts {
+        let name = host.name.as_deref().unwrap_or_default();
+        if name.is_empty() || name.contains('/') {
+            return Err("each host needs a name, in which there is no slash".to_owned());
+        }
+        if host.uri.as_deref().unwrap_or_default().is_empty() {
+            return Err(format!("the host {} needs a uri", quoted(name)));
+        }
+    }
+    Ok(())
 }
 
 /// What a host is called that has no name: as its URI does, if that says so.
@@ -108,15 +145,15 @@ mod tests {
 
     #[test]
     fn the_only_host_needs_no_name_and_several_have_one() {
-        assert_eq!(hosts(&[], None).unwrap(), [Host::default()]);
-        let one = hosts(&uris(&["qemu:///system"]), None).unwrap();
+        assert_eq!(hosts(&[], None, &[]).unwrap(), [Host::default()]);
+        let one = hosts(&uris(&["qemu:///system"]), None, &[]).unwrap();
         assert_eq!((one[0].name.as_deref(), one.len()), (None, 1));
         let three = [
             "qemu+ssh://root@a.example/system",
             "qemu+tls://b/system",
             "qemu:///system",
         ];
-        let three = hosts(&uris(&three), None).unwrap();
+        let three = hosts(&uris(&three), None, &[]).unwrap();
         let names: Vec<_> = three
             .iter()
             .map(|host| host.name.as_deref().unwrap())
@@ -125,10 +162,11 @@ mod tests {
         let alike = hosts(
             &uris(&["qemu+ssh://a/system", "qemu+ssh://a/session"]),
             None,
+            &[],
         )
         .unwrap();
         assert_eq!(alike[1].name.as_deref(), Some("qemu+ssh://a/session"));
-        assert!(hosts(&uris(&["x", "x"]), None).is_err());
+        assert!(hosts(&uris(&["x", "x"]), None, &[]).is_err());
     }
 
     #[test]
@@ -137,7 +175,7 @@ mod tests {
         let file = folder.path().join("hosts.yaml");
         let read = |text: &str| {
             fs::write(&file, text).unwrap();
-            hosts(&[], Some(&file))
+            hosts(&[], Some(&file), &[])
         };
         let found = read(
             "hosts:\n- {name: a, uri: 'qemu+ssh://a/system', labels: {site: north}}\n- {name: b, uri: 'qemu:///system'}\n",
@@ -152,7 +190,7 @@ mod tests {
             ("hosts:\n- {uri: x}", "needs a name"),
             (
                 "hosts:\n- {name: a, uri: x, lables: {}}",
-                "unknown field `lables`",
+                "hosts.yaml:2:21: 'lables' is not known here; did you mean 'labels'?",
             ),
             ("a", "invalid type"),
         ] {

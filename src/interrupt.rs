@@ -133,17 +133,19 @@ impl Interrupt {
     }
 }
 
-/// Runs something that may block for ever, on a thread of its own, and waits for it no longer than this.
+/// Runs something that may block for ever, on a thread of its own, and waits for it no longer than this. Also where
+/// the system has no thread left for it there is no answer.
 #[must_use]
 pub fn within<T: Send + 'static>(
     limit: Duration,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    let spawned = thread::Builder::new().spawn(move || {
         // Nobody listens if the limit has passed.
         let _ = sender.send(call());
     });
+    spawned.ok()?;
     receiver.recv_timeout(limit).ok()
 }
 

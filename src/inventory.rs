@@ -3,9 +3,9 @@
 use crate::definition::{Definition, METADATA_NAMESPACE, Metadata, read_domain};
 use crate::entity::{DomainState, OriginType, SavedImage, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{Access, Hypervisor, HypervisorError, Machine, Record, StatisticsGroups};
-use crate::image::{ImageFile, ImagePlace, RunLogs, is_forbidden};
+use crate::image::{ImageFile, ImagePlace, RunLogs, Since, is_forbidden};
 use crate::interrupt::within;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
@@ -21,6 +21,9 @@ use uuid::Uuid;
 pub(crate) const BATCH: usize = 200;
 /// How long a list waits for each QEMU to tell of its VM.
 const LIST_LIMIT: Duration = Duration::from_secs(5);
+/// How long after QEMU's end a hibernation is noted in the metadata, where nobody knows when its run began: its image
+/// is flushed before that.
+const NOTED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// A connection, and the place for images that goes with it.
 #[derive(Clone, Debug)]
@@ -37,6 +40,8 @@ pub struct Inventory {
     pub logs: Option<RunLogs>,
     /// An image that the user named, instead of the one in its place.
     pub from: Option<PathBuf>,
+    /// Where the hooks lie that go with this connection, on this machine.
+    pub hooks: Option<PathBuf>,
     /// What the host is called, if there are several.
     pub host: Option<String>,
     /// What its VMs are chosen by, beside their own labels.
@@ -46,6 +51,8 @@ pub struct Inventory {
 /// How closely VMs are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
+    /// No further than a decision needs: name, state, images. No QEMU is asked.
+    State,
     /// As far as a usual line in a list tells: name, state, size, images. However many VMs there are,
     /// libvirt is asked a few times only.
     Line,
@@ -80,6 +87,7 @@ impl Inventory {
             managed: None,
             runs: None,
             logs: None,
+            hooks: None,
             from,
             host: None,
             labels: BTreeMap::new(),
@@ -183,6 +191,17 @@ impl Inventory {
         Ok(entries)
     }
 
+    /// The VM without the note that it is paused for its group, if its vCPUs have run since that was written.
+    fn still_waiting(machine: &Machine, mut vm: Vm) -> Result<Vm, HypervisorError> {
+        if let Some(dynamic) = &mut vm.vm_dynamic
+            && dynamic.waits_for_group()
+        {
+            let ran = machine.vcpu_time()?;
+            dynamic.paused_for_group = dynamic.paused_for_group.filter(|then| Some(*then) == ran);
+        }
+        Ok(vm)
+    }
+
     /// Of which VMs there may be images.
     fn files(&self) -> Result<Files, HypervisorError> {
         let managed = self.hypervisor.machines_with_managed_save()?;
@@ -212,14 +231,17 @@ impl Inventory {
         let managed = managed.then(|| self.managed_image(machine.name(), id));
         let images = file.into_iter().chain(managed).collect();
         let vm = match depth {
+            Depth::State => machine
+                .observe_state(record, images)
+                .map(|vm| with_note(&machine, vm)),
             Depth::Line => machine
                 .observe_line(record, images)
                 .map(|vm| with_note(&machine, vm)),
             _ => machine.observe_record(record, images),
         };
-        match vm {
+        match vm.and_then(|vm| Self::still_waiting(&machine, self.of_this_run(&machine, vm))) {
             Ok(vm) => Ok(Some(Entry {
-                vm: self.of_this_run(&machine, vm),
+                vm,
                 machine: Some(machine),
                 definition: None,
             })),
@@ -246,6 +268,17 @@ impl Inventory {
     /// # Errors
     /// What libvirt says.
     pub fn observe(&self, machine: &Machine) -> Result<Vm, HypervisorError> {
+        let look = || machine.observe(self.images_of(machine)?);
+        let mut vm = look()?;
+        let mut images = vm.saved_images.iter();
+        if !vm.status().is_active() && images.any(|image| image.verdict == Verdict::Incomplete) {
+            // A save may have come to its end between the look at the image and that at the VM.
+            vm = look()?;
+        }
+        Self::still_waiting(machine, self.of_this_run(machine, vm))
+    }
+
+    fn images_of(&self, machine: &Machine) -> Result<Vec<SavedImage>, HypervisorError> {
         let mut images: Vec<SavedImage> = self
             .file_image(machine.id(), Some(machine.name()))
             .into_iter()
@@ -253,8 +286,7 @@ impl Inventory {
         if machine.has_managed_save()? {
             images.push(self.managed_image(machine.name(), machine.id()));
         }
-        let vm = machine.observe(images)?;
-        Ok(self.of_this_run(machine, vm))
+        Ok(images)
     }
 
     /// The VM without the times of other runs than the one it is in or, if it sleeps, has slept since. Its
@@ -266,6 +298,7 @@ impl Inventory {
             vm.saved_images.push(missing);
             return vm;
         }
+        let given_up = self.given_up(&vm);
         let status = vm.status();
         let is_ovirts = vm.vm_static.origin == Some(OriginType::Ovirt);
         let saved_at = vm.restorable_image().and_then(|image| image.saved_at);
@@ -284,6 +317,7 @@ impl Inventory {
         if is_other {
             dynamic.forget_runs();
         }
+        dynamic.image_given_up = given_up;
         if status == VmStatus::Suspended {
             dynamic.last_stop_time = saved_at.or(dynamic.last_stop_time);
         }
@@ -291,20 +325,35 @@ impl Inventory {
     }
 
     /// The image that a VM was hibernated to by the note in its metadata, if it is off, nobody knows that it has
-    /// run since, and no image is where it belongs.
+    /// run since, and that image is not where it belongs. Whatever else lies there does not hide it, but for a
+    /// managed save that was written later: then the VM has run since.
     fn missing_image(&self, vm: &Vm) -> Option<SavedImage> {
         let dynamic = vm.vm_dynamic.as_ref()?;
         let may_sleep = dynamic.status_reason == "unknown" || dynamic.was_saved();
-        if vm.status() != VmStatus::Down || !vm.saved_images.is_empty() || !may_sleep {
+        if vm.status() != VmStatus::Down || !may_sleep {
             return None;
         }
-        let path = dynamic.hibernated_to.clone()?;
-        let where_now = if self.looks_at(&path) && path.exists() {
-            "which is not its place"
-        } else {
-            "which is not there now"
+        let (path, at) = (dynamic.hibernated_to.clone()?, dynamic.last_stop_time?);
+        let same = |other: &PathBuf| {
+            let real = |path: &Path| self.looks_at(path).then(|| fs::canonicalize(path).ok());
+            *other == path
+                || real(other)
+                    .flatten()
+                    .is_some_and(|other| real(&path).flatten() == Some(other))
         };
-        let at = dynamic.last_stop_time?;
+        let knows_better = |image: &SavedImage| match &image.path {
+            Some(other) => same(other),
+            None => image.saved_at.is_none_or(|saved_at| saved_at > at),
+        };
+        if vm.saved_images.iter().any(knows_better) {
+            return None;
+        }
+        let file = self.looks_at(&path).then(|| fs::metadata(&path).ok());
+        let size_bytes = file.flatten().map(|file| file.len());
+        let where_now = match size_bytes {
+            Some(_) => "which is not its place",
+            None => "which is not there now",
+        };
         Some(SavedImage {
             verdict: Verdict::Missing,
             flaw: Some(format!(
@@ -313,8 +362,23 @@ impl Inventory {
             )),
             path: Some(path),
             saved_at: Some(at),
+            size_bytes,
             ..SavedImage::default()
         })
+    }
+
+    /// When the image was given up that the VM was hibernated to, if it has not run since by libvirt's log.
+    fn given_up(&self, vm: &Vm) -> Option<Timestamp> {
+        let dynamic = vm
+            .vm_dynamic
+            .as_ref()
+            .filter(|dynamic| dynamic.was_saved())?;
+        let (given_up, stopped) = (dynamic.image_given_up?, dynamic.last_stop_time?);
+        let logs = self.logs.as_ref().filter(|_| self.reads_images())?;
+        let began = dynamic.last_start_time.filter(|began| *began < stopped);
+        let saved = (began.unwrap_or(stopped - NOTED_WITHIN), stopped);
+        let since = logs.since(&[vm.name()], vm.id()?, saved);
+        (since == Since::NotStarted && given_up >= stopped).then_some(given_up)
     }
 
     /// When the QEMU of a VM was started, if that can be seen. A daemon that is restarted leaves the note
@@ -477,8 +541,8 @@ impl Batches<'_> {
     /// none of them is asked.
     fn records(&mut self, batch: &[Machine]) -> Result<Vec<(Machine, Record)>, HypervisorError> {
         let state = StatisticsGroups::STATE;
-        if self.depth > Depth::Line {
-            // The definitions tell the rest.
+        if self.depth != Depth::Line {
+            // The definitions tell the rest, if it is wanted.
             return Machine::statistics_of(batch, state);
         }
         if self.apart.is_none() {
@@ -538,18 +602,20 @@ fn place_of(entry: &Entry) -> (&str, Option<Uuid>) {
     (entry.vm.name(), entry.vm.id())
 }
 
-/// Adds to what a list tells the note of the image of a VM that libvirt has saved, and which has none: of few
-/// others it would be missed, and it costs a call.
+/// Adds to what a list tells the note of the image of a VM that is off, and which libvirt has saved, or of which
+/// there is another image: of few others it would be missed, and it costs a call.
 fn with_note(machine: &Machine, mut vm: Vm) -> Vm {
     if let Some(dynamic) = &mut vm.vm_dynamic
-        && dynamic.was_saved()
-        && vm.saved_images.is_empty()
+        && dynamic.status == VmStatus::Down
+        && (dynamic.was_saved() || !vm.saved_images.is_empty())
     {
         let found = machine.own_metadata(METADATA_NAMESPACE, true);
         let noted = Metadata::recall(found.ok().flatten().as_deref());
         if noted.id == Some(machine.id()) && noted.last_stop_time >= noted.last_start_time {
             dynamic.hibernated_to = noted.hibernated_to;
             dynamic.last_stop_time = noted.last_stop_time;
+            dynamic.last_start_time = noted.last_start_time;
+            dynamic.image_given_up = noted.image_given_up;
         }
     }
     vm

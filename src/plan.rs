@@ -157,15 +157,18 @@ pub fn decide(verb: Verb, vm: &Vm, wishes: Wishes) -> Decision {
 }
 
 /// Decides as [`decide`] does, where it was said whether the guest is to run afterwards: then a VM that was
-/// loaded and waits is no riddle.
+/// loaded and waits, or was left by a save, is no riddle.
 #[must_use]
 pub fn decide_as(verb: Verb, vm: &Vm, wishes: Wishes, running: Option<bool>) -> Decision {
     match (verb, running) {
-        (Verb::Hibernate, Some(_)) if was_cut_off(vm) || waits_untold(vm) => {
+        (Verb::Hibernate, Some(_)) if was_cut_off(vm) || waits_untold(vm) || was_left(vm) => {
             Decision::Do(Step::Save)
         }
-        (Verb::Restore, Some(true)) if waits_untold(vm) => Decision::Do(Step::Resume),
-        (Verb::Restore, Some(false)) if waits_untold(vm) && !was_cut_off(vm) => {
+        (Verb::Restore, Some(true)) if waits_untold(vm) || was_left(vm) => {
+            Decision::Do(Step::Resume)
+        }
+        (Verb::Restore, Some(false)) if waits_for_group(vm) => already("is already there, paused"),
+        (Verb::Restore, Some(false)) if was_left(vm) || waits_untold(vm) && !was_cut_off(vm) => {
             already("is already there, paused")
         }
         _ => decide(verb, vm, wishes),
@@ -218,6 +221,8 @@ fn decide_pause(vm: &Vm) -> Decision {
             Decision::Do(Step::Suspend)
         }
         S::Paused => match pause_of(vm) {
+            // On request from now on.
+            Pause::OnRequest if waits_for_group(vm) => Decision::Do(Step::Suspend),
             Pause::OnRequest => already("is already paused"),
             Pause::OnError(error) => already(format!("is already paused, on an error: {error}")),
             Pause::Asleep => {
@@ -274,6 +279,10 @@ fn decide_hibernate(vm: &Vm, wishes: Wishes) -> Decision {
                 "vmlife resume {} lets it run; --running or --paused says how it is to come back",
                 quoted(vm.name())
             )),
+        S::Paused if !wishes.force && was_left(vm) => refuse(Verb::Hibernate, vm, LEFT).hint_at(format!(
+            "vmlife resume {} lets it run; --running or --paused says how it is to come back",
+            quoted(vm.name())
+        )),
         S::Paused => match pause_of(vm) {
             Pause::OnRequest => Decision::Do(Step::Save),
             Pause::OnError(_) if wishes.force => Decision::Do(Step::Save),
@@ -310,11 +319,13 @@ fn decide_restore(vm: &Vm, wishes: Wishes) -> Decision {
             _ => Decision::Do(Step::Restore),
         },
         S::Up | S::PoweringUp | S::RebootInProgress | S::PoweringDown => already("already runs"),
-        S::Paused if was_cut_off(vm) => Decision::Do(Step::Resume),
+        S::Paused if was_cut_off(vm) || waits_for_group(vm) => Decision::Do(Step::Resume),
         S::Paused if waits_untold(vm) => refuse(Verb::Restore, vm, WAITS).hint_at(format!(
             "vmlife resume {} lets it run; restore --from FILE finishes that of an image that lies elsewhere",
             quoted(vm.name())
         )),
+        S::Paused if was_left(vm) => refuse(Verb::Restore, vm, LEFT)
+            .hint_at(format!("vmlife resume {} lets it run", quoted(vm.name()))),
         S::Paused => already("is already there, paused"),
         S::Down => match vm.saved_images.first() {
             Some(image) => decide_flawed(vm, image, wishes),
@@ -348,6 +359,8 @@ const CUT_OFF: &str = "an earlier restore loaded it, and was cut off before it l
 /// Why nothing is done to a VM that waits, and nobody knows for what.
 const WAITS: &str = "it was loaded from an image and waits, paused: by somebody else, or by an earlier \
                      restore that was cut off";
+/// Why a VM that libvirt left paused is not taken for one that somebody paused.
+const LEFT: &str = "a save of it failed, and libvirt could not let its guest run again";
 
 /// Whether an earlier restore loaded it, and was cut off before it let the guest run: its image is marked
 /// still, and libvirt's reason for the pause says that nobody has let it run since.
@@ -366,22 +379,46 @@ fn waits_untold(vm: &Vm) -> bool {
 
 /// Whether its memory was loaded from an image, and its guest has not run since, by libvirt's reason for the
 /// pause.
-fn is_loaded(vm: &Vm) -> bool {
+pub(crate) fn is_loaded(vm: &Vm) -> bool {
     let dynamic = vm.vm_dynamic.as_ref();
     vm.status() == VmStatus::Paused
         && dynamic.is_some_and(|dynamic| dynamic.status_reason == "migrating")
 }
 
+/// Whether it stands still although its guest is to run: an earlier command did not get to its end, or libvirt could
+/// not let it run again.
+pub(crate) fn was_to_run(vm: &Vm) -> bool {
+    was_cut_off(vm) || was_left(vm) || waits_for_group(vm)
+}
+
+/// The image that it was hibernated to by vmlife's own note, and which is not where it belongs.
+fn missing_image(vm: &Vm) -> Option<&SavedImage> {
+    let mut images = vm.saved_images.iter();
+    images.find(|image| image.verdict == Verdict::Missing)
+}
+
+pub(crate) fn waits_for_group(vm: &Vm) -> bool {
+    vm.vm_dynamic
+        .as_ref()
+        .is_some_and(VmDynamic::waits_for_group)
+}
+
+fn was_left(vm: &Vm) -> bool {
+    vm.vm_dynamic
+        .as_ref()
+        .is_some_and(VmDynamic::is_left_by_save)
+}
+
+/// Whether libvirt remembers that it saved the VM, and its image was not given up since.
 fn was_saved(vm: &Vm) -> bool {
-    vm.vm_dynamic.as_ref().is_some_and(VmDynamic::was_saved)
+    let is_lost = |dynamic: &VmDynamic| dynamic.was_saved() && dynamic.image_given_up.is_none();
+    vm.vm_dynamic.as_ref().is_some_and(is_lost)
 }
 
 /// Boots, unless libvirt or we remember that the VM was saved: then its memory lies somewhere else, perhaps in a
 /// folder that is not mounted yet, and booting would leave that behind.
 fn start_unless_saved(vm: &Vm, wishes: Wishes) -> Decision {
-    let mut images = vm.saved_images.iter();
-    let missing = images.find(|image| image.verdict == Verdict::Missing);
-    let why = match missing.and_then(|image| image.flaw.as_deref()) {
+    let why = match missing_image(vm).and_then(|image| image.flaw.as_deref()) {
         Some(flaw) => flaw,
         None if was_saved(vm) => "libvirt saved it, and its image lies somewhere else",
         None => return Decision::Do(Step::Start),
@@ -426,6 +463,11 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
     } else {
         Step::Restore
     };
+    if let Some(missing) = missing_image(vm).filter(|missing| *missing != image)
+        && let Some(decision) = decide_beside(vm, image, missing, wishes)
+    {
+        return decision;
+    }
     match image.verdict {
         Verdict::Good => Decision::Do(restore),
         Verdict::Used | Verdict::Doubtful | Verdict::Stale | Verdict::Untrusted if wishes.force => {
@@ -471,6 +513,41 @@ fn decide_flawed(vm: &Vm, image: &SavedImage, wishes: Wishes) -> Decision {
         ),
         Verdict::Unreadable => failure(Kind::Connection, "run vmlife as the user who owns it"),
     }
+}
+
+/// Another image lies there than the one that the VM was hibernated to: neither is its memory lost, nor is it of use
+/// to boot it. `None` if that one is wanted all the same.
+fn decide_beside(
+    vm: &Vm,
+    image: &SavedImage,
+    missing: &SavedImage,
+    wishes: Wishes,
+) -> Option<Decision> {
+    use Verdict as V;
+    match image.verdict {
+        V::Good => return None,
+        V::Used | V::Incomplete if wishes.or_start => return Some(start_unless_saved(vm, wishes)),
+        V::Used | V::Doubtful | V::Stale | V::Untrusted if wishes.force => return None,
+        _ => {}
+    }
+    let words = |image: &SavedImage| image.flaw.clone().unwrap_or_default();
+    let path = |image: &SavedImage| match &image.path {
+        Some(path) => path.display().to_string(),
+        None => "libvirt's managed save".to_owned(),
+    };
+    let message = format!(
+        "cannot be restored from {}: {}; {}",
+        path(image),
+        words(image),
+        words(missing)
+    );
+    let hint = format!(
+        "vmlife restore --from {}; if that image is lost, restore --discard has it no longer missed",
+        quoted(&path(missing))
+    );
+    Some(Decision::Refuse(
+        Failure::new(Kind::Guard, message).hint(hint),
+    ))
 }
 
 fn already(words: impl Into<String>) -> Decision {
@@ -627,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_loaded_and_waits_is_let_run_only_where_it_is_known_that_it_should() {
+    fn what_waits_is_let_run_only_where_it_is_known_that_it_should() {
         let mut untold = vm(VmStatus::Paused);
         untold.vm_dynamic.as_mut().unwrap().status_reason = "migrating".to_owned();
         let mut cut_off = untold.clone();
@@ -637,10 +714,17 @@ mod tests {
         }];
         let mut on_purpose = untold.clone();
         on_purpose.vm_dynamic.as_mut().unwrap().last_start_time = Some(jiff::Timestamp::UNIX_EPOCH);
+        let mut left = untold.clone();
+        left.vm_dynamic.as_mut().unwrap().status_reason = "saving".to_owned();
         //                           restore: plain, --running, --paused        hibernate: the same, --force
         for (vm, restore, hibernate) in [
             (
                 &untold,
+                ["5", "Resume", "already"],
+                ["5", "Save", "Save", "Save"],
+            ),
+            (
+                &left,
                 ["5", "Resume", "already"],
                 ["5", "Save", "Save", "Save"],
             ),
@@ -757,6 +841,44 @@ mod tests {
                 ..Wishes::default()
             };
             assert_eq!(answer(&decide(Verb::Restore, &vm, wishes)), "7");
+        }
+    }
+
+    #[test]
+    fn no_other_image_hides_one_that_is_missing() {
+        let wishes = |force, or_start| Wishes {
+            force,
+            or_start,
+            discard: false,
+        };
+        let all = [
+            wishes(false, false),
+            wishes(false, true),
+            wishes(true, false),
+            wishes(true, true),
+        ];
+        //                      plain, --or-start, --force, both
+        for (verdict, answers) in [
+            (Verdict::Used, ["7", "7", "Restore", "Start"]),
+            (Verdict::Incomplete, ["7", "7", "7", "Start"]),
+            (Verdict::Doubtful, ["7", "7", "Restore", "Restore"]),
+            (Verdict::Damaged, ["7", "7", "7", "7"]),
+            (Verdict::Foreign, ["7", "7", "7", "7"]),
+        ] {
+            let missing = SavedImage {
+                path: Some("/other/x.vmsave".into()),
+                flaw: Some("it is in /other/x.vmsave".to_owned()),
+                ..image(Verdict::Missing, false)
+            };
+            let mut vm = vm(VmStatus::Down);
+            vm.saved_images = vec![image(verdict, false), missing];
+            for (wishes, expected) in all.into_iter().zip(answers) {
+                let decision = decide(Verb::Restore, &vm, wishes);
+                assert_eq!(answer(&decision), expected, "{verdict:?} {wishes:?}");
+                if let Decision::Refuse(failure) = decision {
+                    assert!(failure.message.contains("/other/x.vmsave"), "{failure:?}");
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::entity::{SavedImage, Vm, VmStatus};
 use crate::plan::{Step, Verb};
-use crate::words::size;
+use crate::words::{size, time};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::fmt::{self, Display};
@@ -21,6 +21,8 @@ pub enum Kind {
     Usage,
     /// A VM is otherwise than its definition says (`show --diff`).
     Differs,
+    /// Not all VMs run (`show --exit-state`).
+    NotRunning,
     /// Some VMs were done and some failed, or they failed in different ways.
     Mixed,
     /// No such VM, no such image, or nothing that matches.
@@ -61,14 +63,15 @@ impl Kind {
         Self::Cancelled(2),
     ];
 
-    /// The exit code. The same table stands in README.
+    /// The exit code.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::Failed | Self::Differs => 1,
             Self::Usage => 2,
-            Self::Mixed => 3,
+            // As systemctl says it.
+            Self::Mixed | Self::NotRunning => 3,
             Self::NotFound => 4,
             Self::State => 5,
             Self::CannotSave => 6,
@@ -81,6 +84,32 @@ impl Kind {
         }
     }
 
+    /// What the exit code means, for help and manual. The same words stand in README.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done, or already so",
+            Self::Failed | Self::Differs => "any other failure; show --diff found differences",
+            Self::Usage => "usage, or a bad file",
+            Self::Mixed | Self::NotRunning => {
+                "some done and some failed, or failed in different ways; show --exit-state: not running"
+            }
+            Self::NotFound => "no such VM or image, no match",
+            Self::State => "the VM's state forbids it",
+            Self::CannotSave => "the VM cannot be saved (a device, the driver)",
+            Self::Guard => {
+                "refused by a guard: image used, stale, damaged, foreign; would overwrite"
+            }
+            Self::Space => "not enough space",
+            Self::Busy => "busy: a job or another vmlife holds the VM",
+            Self::Connection => "no connection, or no permission",
+            Self::TimedOut => "time limit; with --wait the VM is back, and its guest has not come",
+            Self::Cancelled(1) => "cancelled by HUP",
+            Self::Cancelled(15) => "cancelled by TERM",
+            Self::Cancelled(_) => "cancelled by INT",
+        }
+    }
+
     /// The kind's name in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -89,6 +118,7 @@ impl Kind {
             Self::Failed => "failed",
             Self::Usage => "usage",
             Self::Differs => "differs",
+            Self::NotRunning => "notRunning",
             Self::Mixed => "mixed",
             Self::NotFound => "notFound",
             Self::State => "state",
@@ -275,6 +305,9 @@ pub struct Outcome {
     /// What a dry run expects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<Estimate>,
+    /// The guest's clock, if the guest goes on after it stood still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<Clock>,
     /// A sentence that says it all, without the VM's name.
     pub message: String,
     /// Words of the one who refused.
@@ -306,12 +339,20 @@ impl Outcome {
             size_bytes: None,
             seconds: None,
             estimate: None,
+            clock: None,
             message: message.into(),
             cause: None,
             libvirt_error: None,
             hint: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// The same, with what else there is to know.
+    #[must_use]
+    pub fn warned(mut self, warnings: Vec<String>) -> Self {
+        self.warnings.extend(warnings);
+        self
     }
 
     /// A bad end.
@@ -402,6 +443,79 @@ impl Display for Estimate {
             write!(f, "; about {seconds:.1} s, as its save took")
         } else {
             write!(f, "; about {seconds:.1} s if the disk does {rate} in each")
+        }
+    }
+}
+
+/// The clock of a guest that goes on after it stood still. It stood still as well, so that it is behind then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Clock {
+    /// Whether it was set, through the guest's agent.
+    pub set: bool,
+    /// How long the guest slept: so far its clock is behind if nobody sets it. Absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slept_seconds: Option<f64>,
+    /// How far it was ahead of the host's before it was set, as the agent told it; below 0 if it was behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_before_seconds: Option<f64>,
+    /// How far it is ahead now, read back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift_seconds: Option<f64>,
+    /// Whether the guest had an agent that was connected before, if that is known.
+    #[serde(skip)]
+    pub had_agent: Option<bool>,
+}
+
+impl Clock {
+    /// A clock that is no further off than this, in seconds, is right: asking the agent takes a moment, and the
+    /// hardware's clock tells whole seconds.
+    pub const NEAR: f64 = 1.0;
+
+    /// The clock of a guest that was saved at this time, if that is known.
+    #[must_use]
+    pub fn since(saved_at: Option<Timestamp>) -> Self {
+        let slept = saved_at.map(|at| Timestamp::now().duration_since(at).as_secs_f64());
+        Self {
+            slept_seconds: slept.filter(|slept| *slept >= 0.0),
+            ..Self::default()
+        }
+    }
+
+    /// Whether it is known to be right.
+    #[must_use]
+    pub fn is_right(&self) -> bool {
+        let drift = self.drift_seconds.or(self.drift_before_seconds);
+        drift.is_some_and(|drift| drift.abs() <= Self::NEAR)
+    }
+}
+
+impl Display for Clock {
+    /// What is worth saying of it, for the end of a sentence: "its clock was 2h 3m behind, and is set".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let off = |drift: f64| {
+            let side = if drift < 0.0 { "behind" } else { "ahead" };
+            format!("{} {side}", time(drift.abs()))
+        };
+        match (self.set, self.drift_before_seconds, self.slept_seconds) {
+            (true, Some(before), _) => write!(f, "its clock was {}, and is set", off(before))?,
+            (true, None, _) => f.write_str("its clock is set")?,
+            (false, _, _) if self.is_right() => {}
+            (false, Some(drift), _) => write!(f, "its clock is {}", off(drift))?,
+            (false, None, Some(slept)) if slept <= Self::NEAR => {}
+            (false, None, Some(slept)) => {
+                write!(
+                    f,
+                    "its clock is about {} behind, unless the guest sets it",
+                    time(slept)
+                )?;
+            }
+            (false, None, None) => f.write_str("its clock stood still meanwhile")?,
+        }
+        match self.drift_seconds.filter(|_| self.set && !self.is_right()) {
+            Some(drift) => write!(f, ", but {}", off(drift)),
+            None => Ok(()),
         }
     }
 }
@@ -596,6 +710,84 @@ pub struct ListedImage {
     pub image: SavedImage,
 }
 
+/// What `show` answers when it lists settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Settings<'a> {
+    /// Grows when the meaning of a field changes.
+    pub schema_version: u32,
+    /// The settings.
+    pub settings: &'a [Setting],
+}
+
+/// What an option is when a command line does not say it, and what else can be set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Setting {
+    /// The setting's name: the option's without its dashes.
+    pub name: String,
+    /// The verb that it is so for; absent if it is so for all that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<Verb>,
+    /// The values, of which most settings have one; none if nothing is set.
+    pub values: Vec<String>,
+    /// Where they come from.
+    pub source: SettingSource,
+}
+
+impl Setting {
+    /// The name, with the verb's if it is about one.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        match self.verb {
+            Some(verb) => format!("{}.{}", verb.word(), self.name),
+            None => self.name.clone(),
+        }
+    }
+}
+
+/// Where the value of a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum SettingSource {
+    /// The command line.
+    CommandLine,
+    /// A variable of the environment.
+    Environment {
+        /// Its name.
+        variable: String,
+    },
+    /// A file.
+    File {
+        /// Its path.
+        file: String,
+        /// The line of the value, counted from 1.
+        line: usize,
+        /// The column of the value, counted from 1.
+        column: usize,
+    },
+    /// vmlife itself, or libvirt.
+    BuiltIn,
+}
+
+impl Display for SettingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine => f.write_str("command line"),
+            Self::Environment { variable } => write!(f, "environment {variable}"),
+            Self::File { file, line, .. } => write!(f, "{file}:{line}"),
+            Self::BuiltIn => f.write_str("built in"),
+        }
+    }
+}
+
 /// What `show` answers when it compares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -647,6 +839,10 @@ pub enum Event<'a> {
     Reconnecting(&'a VmRef),
     /// So many VMs are going to be worked on.
     Begun(usize),
+    /// It is where it should be, and its guest is waited for: until this is so.
+    Waiting(&'a VmRef, &'a str),
+    /// A hook said this.
+    Hook(&'a VmRef, &'a str),
     /// One thing that was done to a VM is over; there is more to come for it.
     Over(&'a VmRef),
     /// One VM's part is over.

@@ -1,21 +1,32 @@
 //! The way from words to an exit status: open, select, execute, render.
 
-use crate::cli::{Acting, Cli, Command, Form, Image, ImageFormat, Targets};
-use crate::execute::{Fleet, FormatWish, Options, Trim, execute, losses};
-use crate::hosts::{Host, hosts};
-use crate::hypervisor::{Access, Hypervisor, ImageFlags};
-use crate::image::{Format, ImagePlace, RunLogs, managed_folder, run_folder};
+use crate::cli::{
+    Acting, Cli, Command, Common, Form, Image, ImageFormat, ProgressForm, Targets, WaitFor,
+    WakingArgs,
+};
+use crate::config::{CommandLine, Settled, Sources, Unread, list, settle, slips};
+use crate::entity::Secret;
+use crate::execute::{Fleet, FormatWish, Options, Trim, Until, Wait, execute, losses};
+use crate::hooks::{Hooks, hooks_folder};
+use crate::hosts::Host;
+use crate::hypervisor::{
+    Access, Hypervisor, ImageFlags, OLDEST_LIBVIRT, VIRT_CRATE, library_version,
+};
+use crate::image::{Format, ImagePlace, RunLogs, is_session, managed_folder, run_folder};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
 use crate::plan::{Decision, Verb, Wishes, decide};
-use crate::render::Output;
+use crate::render::{self, Output};
 use crate::report::{Event, Failure, Kind, Report, SilentHost, Sink};
 use crate::select::{Selection, select};
 use crate::show::show;
+use crate::virsh;
 use crate::words::count;
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,12 +40,19 @@ pub(crate) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs a command line, prints what it has to say, and tells how it ended.
 #[must_use]
-pub fn run(cli: &Cli) -> Kind {
+pub fn run(line: &CommandLine) -> Kind {
+    let sources = Sources::of(&variable, line.cli().common.no_config);
+    let settled = settle(line, &sources, goes);
+    let cli = settled.as_ref().map_or(line.cli(), |settled| &settled.cli);
     let common = &cli.common;
     let verb = verb_of(&cli.command);
     let dry_run = acting_of(&cli.command).is_some_and(|acting| acting.dry_run);
     let mut output = Output::new(verb, dry_run, common);
-    let kind = attempt(cli, &mut output).unwrap_or_else(|error| {
+    let ended = match &settled {
+        Ok(settled) => attempt(line, &sources, settled, &mut output),
+        Err(failure) => Err(failure.clone().into()),
+    };
+    let kind = ended.unwrap_or_else(|error| {
         // What is no failure of ours has its causes in a chain.
         let failure = error.downcast::<Failure>().unwrap_or_else(|error| {
             let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
@@ -51,22 +69,88 @@ pub fn run(cli: &Cli) -> Kind {
     }
 }
 
-fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
+/// Prints why there is no command, in the form that was asked for: a mistake, or the help or the version.
+#[must_use]
+pub fn refuse(unread: &Unread) -> Kind {
+    if unread.asks_version() {
+        return version();
+    }
+    if !unread.is_mistake() {
+        return render::told(unread.print());
+    }
+    let advice = unread.no_verb().and_then(virsh::advice);
+    let is_for_programs = |common: &Common| {
+        let is_form = matches!(common.output, Form::Json | Form::Jsonl | Form::Yaml);
+        is_form || common.progress == ProgressForm::Json
+    };
+    let manner = unread.manner();
+    match manner.filter(|common| advice.is_some() || is_for_programs(common)) {
+        Some(common) => {
+            let mut output = Output::new(unread.verb(), false, &common);
+            output.failure(advice.unwrap_or_else(|| unread.failure()));
+            // What cannot be written either changes nothing.
+            let _ = output.finish();
+        }
+        None => drop(unread.print()),
+    }
+    Kind::Usage
+}
+
+/// Prints which version this is, and which libvirt it works with.
+fn version() -> Kind {
+    let libvirt = library_version().unwrap_or_else(|| "not known".to_owned());
+    let lines = [
+        format!("vmlife {}", env!("CARGO_PKG_VERSION")),
+        format!(
+            "libvirt {libvirt} here; built for {OLDEST_LIBVIRT} and newer, by the crate virt {VIRT_CRATE}"
+        ),
+    ];
+    render::version(&lines)
+}
+
+/// What is set for a verb where nothing else is said; where that is wrong, nothing is.
+pub(crate) fn settings_of(verb: Verb) -> Option<Settled> {
+    let line = CommandLine::read(["vmlife", verb.word()].map(OsString::from)).ok()?;
+    let settled = |sources| settle(&line, &sources, |_| Ok(())).ok();
+    settled(Sources::of(&variable, false)).or_else(|| settled(Sources::of(&|_| None, true)))
+}
+
+/// Whether a command line makes sense, as far as that can be told without looking.
+fn goes(cli: &Cli) -> Result<(), Failure> {
+    request(cli).map(drop)
+}
+
+fn attempt(
+    line: &CommandLine,
+    sources: &Sources<'_>,
+    settled: &Settled,
+    output: &mut Output,
+) -> anyhow::Result<Kind> {
+    let cli = &settled.cli;
     let request = request(cli)?;
-    if [cli.common.timeout, request.options.within].contains(&Some(Duration::ZERO)) {
-        return Err(
-            Failure::new(Kind::Usage, "a time limit of 0 leaves no time for anything").into(),
-        );
+    if let Command::Show { showing, .. } = &cli.command
+        && showing.config
+    {
+        for slip in slips(line, env::vars_os().map(|(name, _)| name)) {
+            output.warning(&slip);
+        }
+        output.settings(&list(line, sources, goes)?, !showing.no_headers);
+        return Ok(Kind::Done);
+    }
+    for words in &settled.gave_way {
+        output.log(words);
     }
     let limits = [cli.common.timeout, request.options.within];
     let limit = limits.into_iter().flatten().min();
     let interrupt = Interrupt::install(limit).context("signals cannot be caught")?;
     if let Command::Show { showing, .. } = &cli.command {
-        let connect = || open_all(cli, &request, &interrupt);
+        let connect = || open_all(settled, &request, &interrupt);
         let selection = &request.selection;
-        return Ok(show(cli, selection, showing, &interrupt, connect, output)?);
+        return Ok(show(
+            settled, selection, showing, &interrupt, connect, output,
+        )?);
     }
-    let (hosts, mut silent) = open_all(cli, &request, &interrupt)?;
+    let (hosts, mut silent) = open_all(settled, &request, &interrupt)?;
     let Options { verb, wishes, .. } = request.options;
     let selected = {
         let (hosts, selection) = (hosts.clone(), request.selection.clone());
@@ -103,6 +187,9 @@ fn attempt(cli: &Cli, output: &mut Output) -> anyhow::Result<Kind> {
         return Err(Failure::new(Kind::Connection, message)
             .because(cause)
             .into());
+    }
+    for words in &selected.left_out {
+        output.words(words);
     }
     one_file_for_one_vm(&hosts, &request, selected.entries.len())?;
     if request.asks {
@@ -149,7 +236,7 @@ impl Sink for Recorder<'_> {
         let mut hosts = self.hosts.iter();
         let host = hosts.find(|host| host.host == outcome.vm.host);
         let uri = host.map_or("", |host| host.hypervisor.uri());
-        let entry = journal::Entry::of(self.options.verb, uri, outcome);
+        let entry = journal::Entry::of(self.options.verb, &Secret::hide_in_uri(uri), outcome);
         if let Some(entry) = entry.filter(|_| !self.options.dry_run)
             && !self.journal.note(&entry)
         {
@@ -257,19 +344,20 @@ fn acting_of(command: &Command) -> Option<&Acting> {
         Command::Hibernate { acting, .. }
         | Command::Restore { acting, .. }
         | Command::Pause { acting }
-        | Command::Resume { acting } => Some(acting),
+        | Command::Resume { acting, .. } => Some(acting),
         Command::Show { .. } | Command::Suspend { .. } => None,
     }
 }
 
 fn request(cli: &Cli) -> Result<Request, Failure> {
     let verb = verb_of(&cli.command);
+    if let Command::Show { showing, .. } = &cli.command
+        && let Some(problem) = showing.problem(cli.common.output)
+    {
+        return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
+    }
     if let Command::Suspend { .. } = &cli.command {
-        return Err(
-            Failure::new(Kind::Usage, "'suspend' means two things").hint(
-                "vmlife pause freezes a VM in memory; vmlife hibernate writes its memory to disk",
-            ),
-        );
+        return Err(virsh::two_things());
     }
     let acting = acting_of(&cli.command);
     let mut request = Request {
@@ -299,7 +387,12 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             dry_run: acting.is_some_and(|acting| acting.dry_run),
             within: None,
             together: acting.is_some_and(|acting| acting.together),
+            for_group: false,
             jobs: acting.and_then(|acting| acting.jobs),
+            hooks: acting.map(hooks).unwrap_or_default(),
+            lock_desktop: false,
+            clock: false,
+            wait: None,
         },
         from: None,
         asks: false,
@@ -314,9 +407,11 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             checksum,
             force,
             within,
+            lock_desktop,
             ..
         } => {
             request.options.within = *within;
+            request.options.lock_desktop = *lock_desktop;
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
             request.options.managed = *managed;
@@ -333,8 +428,10 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             force,
             discard,
             yes,
+            waking,
             ..
         } => {
+            wake(waking, &mut request.options);
             request.asks = *discard && !*yes && !request.options.dry_run;
             request.from = from.as_deref().map(whole_path).transpose()?;
             request.options.flags = image_flags(image);
@@ -345,12 +442,36 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
                 discard: *discard,
             };
         }
+        Command::Resume { waking, .. } => wake(waking, &mut request.options),
         _ => {}
     }
     if let Some(acting) = acting {
         check(acting, &request, cli.common.output)?;
     }
     Ok(request)
+}
+
+fn hooks(acting: &Acting) -> Hooks {
+    let hooks = acting.hooks.clone();
+    Hooks {
+        pre: hooks.pre,
+        post: hooks.post,
+        limit: hooks.hook_limit,
+        without_folder: hooks.no_hooks,
+    }
+}
+
+fn wake(waking: &WakingArgs, options: &mut Options) {
+    let until = match waking.wait {
+        WaitFor::Agent => Some(Until::Agent),
+        WaitFor::Ip => Some(Until::Address),
+        WaitFor::None => None,
+    };
+    options.clock = !waking.no_clock;
+    options.wait = until.map(|until| Wait {
+        until,
+        limit: waking.wait_limit,
+    });
 }
 
 fn selection(targets: &Targets, all: bool) -> Selection {
@@ -391,7 +512,7 @@ fn format_wish(format: ImageFormat) -> FormatWish {
     })
 }
 
-fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn whole_path(path: &Path) -> Result<PathBuf, Failure> {
     if path.to_str().is_none() {
         let message = format!("the path {} is not text in UTF-8", path.display());
         return Err(Failure::new(Kind::Usage, message));
@@ -443,14 +564,22 @@ fn channels_problem(options: &Options) -> Option<&'static str> {
 
 /// Opens the hosts that are meant, all at once. Of several those that cannot be reached are told.
 pub(crate) fn open_all(
-    cli: &Cli,
+    settled: &Settled,
     request: &Request,
     interrupt: &Interrupt,
 ) -> Result<(Vec<Arc<Inventory>>, Vec<SilentHost>), Failure> {
-    let wanted = hosts(&cli.common.connect, cli.common.hosts.as_deref())?;
+    let mut wanted = settled.hosts(request.options.verb)?;
+    // Who restores must know whose the images in a shared place are.
+    if request.options.verb != Verb::Restore {
+        let names: Vec<String> = wanted.iter().filter_map(|host| host.name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let is_passed_by = |name: &String| request.selection.passes_by(name, &names);
+        wanted.retain(|host| !host.name.as_ref().is_some_and(is_passed_by));
+    }
     if wanted.len() == 1 {
         let only = wanted.into_iter().next().unwrap_or_default();
-        return Ok((vec![Arc::new(open(only, request, interrupt)?)], Vec::new()));
+        let only = open(only, settled, request, interrupt)?;
+        return Ok((vec![Arc::new(only)], Vec::new()));
     }
     if request.from.is_some() && wanted.len() > 1 {
         return Err(Failure::new(
@@ -461,7 +590,7 @@ pub(crate) fn open_all(
     let opened: Vec<_> = thread::scope(|scope| {
         let one = |host: Host| {
             let name = host.name.clone();
-            scope.spawn(move || (name, open(host, request, interrupt)))
+            scope.spawn(move || (name, open(host, settled, request, interrupt)))
         };
         let opening: Vec<_> = wanted.into_iter().map(one).collect();
         let opened = opening.into_iter().map(thread::ScopedJoinHandle::join);
@@ -496,15 +625,21 @@ pub(crate) fn open_all(
 }
 
 /// Opens one host.
-fn open(host: Host, request: &Request, interrupt: &Interrupt) -> Result<Inventory, Failure> {
+fn open(
+    host: Host,
+    settled: &Settled,
+    request: &Request,
+    interrupt: &Interrupt,
+) -> Result<Inventory, Failure> {
     let access = match request.options.verb {
         Verb::Show => Access::ReadOnly,
         _ => Access::ReadWrite,
     };
     let uri = host.uri;
-    let whom = uri
-        .as_ref()
-        .map_or_else(|| "libvirt".to_owned(), |uri| format!("libvirt at {uri}"));
+    let whom = uri.as_ref().map_or_else(
+        || "libvirt".to_owned(),
+        |uri| format!("libvirt at {}", Secret::hide_in_uri(uri)),
+    );
     let silence = format!("{whom} has not answered");
     let opened = in_time(interrupt, CONNECT_LIMIT, &silence, move || {
         Hypervisor::open(uri.as_deref(), access)
@@ -516,6 +651,24 @@ fn open(host: Host, request: &Request, interrupt: &Interrupt) -> Result<Inventor
             ..failure
         }
     })?;
+    inventory(
+        hypervisor,
+        host.name,
+        host.labels,
+        request.from.clone(),
+        settled,
+    )
+}
+
+/// What there is behind a connection to a host.
+pub(crate) fn inventory(
+    hypervisor: Hypervisor,
+    host: Option<String>,
+    labels: BTreeMap<String, String>,
+    from: Option<PathBuf>,
+    settled: &Settled,
+) -> Result<Inventory, Failure> {
+    let variable = |name: &str| settled.variable(name);
     let place = ImagePlace::of_connection(hypervisor.uri(), variable)
         .map_err(|error| Failure::new(Kind::Usage, error.to_string()))?;
     let managed = managed_folder(hypervisor.uri(), variable);
@@ -525,17 +678,18 @@ fn open(host: Host, request: &Request, interrupt: &Interrupt) -> Result<Inventor
         managed,
         runs,
         logs,
-        host: host.name,
-        labels: host.labels,
-        ..Inventory::new(hypervisor, place, request.from.clone())
+        hooks: hooks_folder(is_session(hypervisor.uri()), variable),
+        host,
+        labels,
+        ..Inventory::new(hypervisor, place, from)
     })
 }
 
-/// A variable of the environment that names a place.
-pub(crate) fn variable(name: &str) -> Option<PathBuf> {
+/// A variable of the environment.
+fn variable(name: &str) -> Option<OsString> {
     match name {
         // Where the variable is missing, the user's entry in the system's list tells.
-        "HOME" => env::home_dir(),
-        name => env::var_os(name).map(PathBuf::from),
+        "HOME" => env::home_dir().map(PathBuf::into_os_string),
+        name => env::var_os(name),
     }
 }

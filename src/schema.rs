@@ -5,6 +5,7 @@
 use crate::entity::Vm;
 use crate::report::{
     Answer, Change, Difference, Differences, Images, Line, ListedImage, OutcomeLine, Report,
+    Setting, Settings,
 };
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -83,11 +84,12 @@ fn report() -> Value {
     let shown = one_of(SchemaGenerator::subschema_for::<Answer<'_>>);
     let listed = one_of(SchemaGenerator::subschema_for::<Images<'_>>);
     let compared = one_of(SchemaGenerator::subschema_for::<Differences<'_>>);
+    let set = one_of(SchemaGenerator::subschema_for::<Settings<'_>>);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vmlife: what -o json prints",
-        "description": "The report of a verb that acts, the answer of show, the images that it lists, or the differences that it found.",
-        "oneOf": [acted, shown, listed, compared],
+        "description": "The report of a verb that acts, the answer of show, the images or settings that it lists, or the differences that it found.",
+        "oneOf": [acted, shown, listed, compared, set],
         "$defs": generator.take_definitions(true),
     });
     tidy(&mut schema, &Contract::Written);
@@ -104,13 +106,14 @@ fn line() -> Value {
     let shown = one_of(SchemaGenerator::subschema_for::<Line<'_, Vm>>);
     let listed = one_of(SchemaGenerator::subschema_for::<Line<'_, ListedImage>>);
     let compared = one_of(SchemaGenerator::subschema_for::<Line<'_, Difference>>);
+    let set = one_of(SchemaGenerator::subschema_for::<Line<'_, Setting>>);
     let changed = one_of(SchemaGenerator::subschema_for::<Change>);
     let failed = one_of(SchemaGenerator::subschema_for::<Report>);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "vmlife: a line of what -o jsonl prints",
-        "description": "What became of a VM, a VM that is shown, an image that is listed, a difference that was found, or a change that was watched; at last the report of a command that failed as a whole.",
-        "oneOf": [acted, shown, listed, compared, changed, failed],
+        "description": "What became of a VM, a VM that is shown, an image or setting that is listed, a difference that was found, or a change that was watched; at last the report of a command that failed as a whole.",
+        "oneOf": [acted, shown, listed, compared, set, changed, failed],
         "$defs": generator.take_definitions(true),
     });
     tidy(&mut schema, &Contract::Written);
@@ -464,7 +467,9 @@ mod tests {
         for folder in ["examples", "tests/corpus/yaml"] {
             for entry in fs::read_dir(project().join(folder)).into_iter().flatten() {
                 let path = entry.expect("an entry").path();
-                if path.extension().is_none_or(|ending| ending != "yaml") {
+                if path.extension().is_none_or(|ending| ending != "yaml")
+                    || path.ends_with("config.yaml")
+                {
                     continue;
                 }
                 let text = fs::read_to_string(&path).expect("text");

@@ -1,7 +1,8 @@
 //! From words to VMs. Every word is resolved before the first VM is touched.
 
 use crate::definition::{self, Definition, read_domain};
-use crate::entity::{Verdict, Vm, VmStatus};
+use crate::entity::{Secret, Verdict, Vm, VmStatus};
+use crate::field::Field;
 use crate::hypervisor::HypervisorError;
 use crate::image::ImageFile;
 use crate::interrupt::within;
@@ -57,8 +58,31 @@ impl Selection {
         !(self.labels.is_empty() && self.groups.is_empty())
     }
 
+    /// Whether this is the name of a host whose VMs alone may be meant: each word names its host, and this one is not
+    /// among those. It need not be asked then, nor answer.
+    #[must_use]
+    pub fn passes_by(&self, host: &str, hosts: &[&str]) -> bool {
+        let names_other = |word: &String| {
+            let of = word.rsplit_once('/').map(|(of, _)| of);
+            of.is_some_and(|of| of != host && hosts.contains(&of))
+        };
+        let is_field = |word: &String| word.contains('.') && Field::is_like(word);
+        let [first, rest @ ..] = self.targets.as_slice() else {
+            return false;
+        };
+        let is_more = self.all || self.filters();
+        let is_more = is_more || !(self.files.is_empty() && self.numbers.is_empty());
+        let mut rest = rest.iter();
+        !is_more && names_other(first) && rest.all(|word| names_other(word) || is_field(word))
+    }
+
     /// Whether labels and groups choose this one.
-    fn chooses(&self, vm: &Vm, of_host: &BTreeMap<String, String>, groups: &[Pattern]) -> bool {
+    pub(crate) fn chooses(
+        &self,
+        vm: &Vm,
+        of_host: &BTreeMap<String, String>,
+        groups: &[Pattern],
+    ) -> bool {
         let configured = &vm.vm_static;
         let has = |(key, value): &(String, String)| {
             let own = configured.labels.get(key).or_else(|| of_host.get(key));
@@ -90,10 +114,14 @@ impl Display for Word {
 }
 
 impl Word {
+    /// Whether it may stand for several VMs of a host.
+    fn is_pattern(&self) -> bool {
+        matches!(self, Self::Name(name) if is_glob(name))
+    }
+
     /// A word that names one VM may not be found on several hosts: which one is meant would be a guess.
     fn is_of_one(&self, found: &[(usize, Entry)]) -> Result<(), Failure> {
-        let is_pattern = matches!(self, Self::Name(name) if is_glob(name));
-        if found.len() < 2 || is_pattern {
+        if found.len() < 2 || self.is_pattern() {
             return Ok(());
         }
         let is_known = |entry: &Entry| entry.machine.is_some() || !entry.vm.saved_images.is_empty();
@@ -122,6 +150,8 @@ pub struct Selected {
     pub entries: Vec<(usize, Entry)>,
     /// The places of hosts that did not answer, and why.
     pub silent: Vec<(usize, Failure)>,
+    /// Words about VMs that were named one by one, and are left out for their labels or group.
+    pub left_out: Vec<String>,
 }
 
 /// What one host has of what is meant.
@@ -130,6 +160,8 @@ struct Found {
     of_words: Vec<Vec<Entry>>,
     /// What is meant without being named.
     unnamed: Vec<Entry>,
+    /// What `--all` does not mean, as there is nothing to do to it.
+    rest: Vec<Entry>,
 }
 
 /// What is looked for, and how closely.
@@ -162,7 +194,7 @@ pub fn select(
     let least = if selection.filters() {
         Depth::Definition
     } else {
-        Depth::Line
+        Depth::State
     };
     let look = Arc::new(Look {
         words: read_words(selection, hosts, unreached)?,
@@ -194,7 +226,8 @@ pub fn select(
         }
     }
     let all_answer = unreached.is_empty() && selected.silent.is_empty();
-    let mut unknown = Vec::new();
+    let silent: Vec<usize> = selected.silent.iter().map(|(place, _)| *place).collect();
+    let (mut unknown, mut named) = (Vec::new(), Vec::new());
     for (number, (host, word)) in words.iter().enumerate() {
         if host.as_ref().is_some_and(|host| unreached.contains(host)) {
             // It is told of the host that it does not answer.
@@ -205,74 +238,131 @@ pub fn select(
             let entries = std::mem::take(&mut found.of_words[number]);
             of_word.extend(entries.into_iter().map(|entry| (*place, entry)));
         }
-        without_images_of_others(&mut of_word, hosts, all_answer);
+        without_images_of_others(&mut of_word, hosts, &silent, all_answer);
         if of_word.is_empty() {
             unknown.push(word);
         }
         word.is_of_one(&of_word)?;
+        if !word.is_pattern() {
+            named.extend(
+                of_word
+                    .iter()
+                    .map(|(place, entry)| (*place, VmRef::from(&entry.vm))),
+            );
+        }
         selected.entries.extend(of_word);
     }
     if !unknown.is_empty() {
         return Err(not_found(hosts, &unknown, &selected.silent)?);
     }
-    let mut unnamed = Vec::new();
+    let (mut unnamed, mut rest) = (Vec::new(), Vec::new());
     for (place, found) in found {
-        unnamed.extend(found.unnamed.into_iter().map(|entry| (place, entry)));
+        let on_host = |entry| (place, entry);
+        unnamed.extend(found.unnamed.into_iter().map(on_host));
+        rest.extend(found.rest.into_iter().map(on_host));
     }
-    without_images_of_others(&mut unnamed, hosts, all_answer);
+    without_images_of_others(&mut unnamed, hosts, &silent, all_answer);
+    if verb == Verb::Restore {
+        selected
+            .left_out
+            .extend(without_images_from_elsewhere(&mut unnamed, hosts));
+    }
     selected.entries.extend(unnamed);
     let chooses = |(place, entry): &(usize, Entry)| {
         let of_host = &hosts[*place].labels;
         selection.chooses(&entry.vm, of_host, &groups)
     };
+    let is_any = !selected.entries.is_empty();
     selected.entries.retain(chooses);
-    let is_named = selection.names() || hosts.iter().any(|host| host.from.is_some());
-    if selected.entries.is_empty() && selection.filters() && !is_named && all_answer {
-        return Err(none_chosen(selection));
+    let is_none_chosen = selected.entries.is_empty() && !rest.iter().any(chooses);
+    if is_none_chosen && selection.filters() && (is_any || !selection.names()) && all_answer {
+        return Err(none_chosen(selection, selection.names()));
     }
+    named.retain(|(place, vm)| {
+        let mut chosen = selected.entries.iter();
+        !chosen.any(|(of, entry)| of == place && VmRef::from(&entry.vm) == *vm)
+    });
+    for (_, vm) in named {
+        let words = format!("{vm} is left out: it has not {}", wanted_words(selection));
+        selected.left_out.push(words);
+    }
+    without_excluded(&mut selected.entries, &exclude);
+    Ok(selected)
+}
+
+/// Leaves out what is excluded, and what was found more than once.
+fn without_excluded(entries: &mut Vec<(usize, Entry)>, exclude: &[Pattern]) {
     let mut seen = HashSet::new();
-    selected.entries.retain(|(place, entry)| {
+    entries.retain(|(place, entry)| {
         let excluded = exclude
             .iter()
             .any(|pattern| pattern.matches(entry.vm.name()));
         let is_new = seen.insert((*place, entry.vm.id(), entry.vm.name().to_owned()));
         is_new && !excluded
     });
-    Ok(selected)
 }
 
 /// Several daemons see the images in one place. Of a VM that only its image knows on some of them, those are left out
-/// if another one knows it, and all but the first if none does. As long as one does not answer, it may be that one's,
-/// and run there: then only the record beside it can tell whose it is.
+/// if another one knows it, whatever it does there, and all but the first if none does. As long as one does not answer,
+/// it may be that one's, and run there: then only the record beside it can tell whose it is.
 fn without_images_of_others(
     found: &mut Vec<(usize, Entry)>,
     hosts: &[Arc<Inventory>],
+    silent: &[usize],
     all_answer: bool,
 ) {
     let folder = |place: usize| hosts[place].place.folder();
     let mut seen = HashSet::new();
-    for (place, entry) in found.iter().filter(|(_, entry)| entry.machine.is_some()) {
-        seen.insert((folder(*place), entry.vm.id()));
-    }
-    let is_certainly_its = |place: usize, entry: &Entry| {
-        let path = entry
-            .vm
-            .saved_images
-            .iter()
-            .find_map(|image| image.path.as_deref());
-        let record = path
-            .and_then(ImageFile::inspect)
-            .and_then(|image| image.record);
-        let uri = record.and_then(|record| record.uri);
-        uri.as_deref() == Some(hosts[place].hypervisor.uri())
-    };
     found.retain(|(place, entry)| {
         if entry.machine.is_some() || entry.vm.saved_images.is_empty() {
             return true;
         }
-        (all_answer || is_certainly_its(*place, entry))
-            && seen.insert((folder(*place), entry.vm.id()))
+        let others = (0..hosts.len()).filter(|other| {
+            other != place && !silent.contains(other) && folder(*other) == folder(*place)
+        });
+        let mut is_sure = all_answer;
+        for other in others {
+            let (hypervisor, id) = (Arc::clone(&hosts[other].hypervisor), entry.vm.id());
+            let known = id.map(|id| within(HOST_LIMIT, move || hypervisor.machine_by_id(id)));
+            match known {
+                Some(Some(Ok(Some(_)))) => return false,
+                Some(Some(Ok(None))) | None => {}
+                Some(_) => is_sure = false,
+            }
+        }
+        let is_its = saved_from(entry).as_deref() == Some(hosts[*place].hypervisor.uri());
+        (is_sure || is_its) && seen.insert((folder(*place), entry.vm.id()))
     });
+}
+
+/// Leaves out those that nobody has named, that only an image knows, and whose image was saved by another daemon: that one
+/// may know them. Gives what is to be said of that.
+fn without_images_from_elsewhere(
+    unnamed: &mut Vec<(usize, Entry)>,
+    hosts: &[Arc<Inventory>],
+) -> Vec<String> {
+    let mut left_out = Vec::new();
+    unnamed.retain(|(place, entry)| {
+        let host = &hosts[*place];
+        // Who names the image has named it.
+        let is_unnamed = host.from.is_none() && entry.machine.is_none();
+        let from = saved_from(entry).filter(|_| is_unnamed);
+        let Some(from) = from.filter(|from| from != host.hypervisor.uri()) else {
+            return true;
+        };
+        let from = Secret::hide_in_uri(&from);
+        let vm = VmRef::from(&entry.vm);
+        left_out.push(format!("{vm} is left out: it was hibernated from {from}"));
+        false
+    });
+    left_out
+}
+
+/// The connection that the image of a VM was saved by, if its record tells.
+fn saved_from(entry: &Entry) -> Option<String> {
+    let mut images = entry.vm.saved_images.iter();
+    let path = images.find_map(|image| image.path.as_deref())?;
+    ImageFile::inspect(path)?.record?.uri
 }
 
 /// Asks all hosts at once.
@@ -297,7 +387,7 @@ fn on_each<T: Send>(hosts: &[Arc<Inventory>], ask: impl Fn(&Arc<Inventory>) -> T
 fn find(inventory: &Arc<Inventory>, look: &Look) -> Result<Found, Failure> {
     let selection = &look.selection;
     let (verb, wishes, depth) = (look.verb, look.wishes, look.depth);
-    let mut unnamed = Vec::new();
+    let (mut unnamed, mut rest) = (Vec::new(), Vec::new());
     if let Some(path) = &inventory.from {
         let owner = owner_of_image(inventory, path)?;
         if selection.is_empty() {
@@ -319,19 +409,31 @@ fn find(inventory: &Arc<Inventory>, look: &Look) -> Result<Found, Failure> {
             .list(depth, |_| true)
             .map_err(|error| listing_failed(&error))?;
         let is_meant = |entry: &Entry| !selection.all || is_among_all(verb, &entry.vm, wishes);
-        unnamed.extend(all.into_iter().filter(is_meant));
+        let (meant, others) = all.into_iter().partition::<Vec<_>, _>(is_meant);
+        unnamed.extend(meant);
+        rest = others;
     }
-    Ok(Found { of_words, unnamed })
+    Ok(Found {
+        of_words,
+        unnamed,
+        rest,
+    })
 }
 
-/// No VM has these labels, and is in these groups.
-fn none_chosen(selection: &Selection) -> Failure {
+/// The labels and groups that are asked for.
+fn wanted_words(selection: &Selection) -> String {
     let labels = selection.labels.iter();
     let labels = labels.map(|(key, value)| format!("the label {key}={value}"));
     let groups = selection.groups.iter();
     let groups = groups.map(|group| format!("the group '{group}'"));
     let wanted: Vec<String> = labels.chain(groups).collect();
-    let message = format!("no VM has {}", wanted.join(" and "));
+    wanted.join(" and ")
+}
+
+/// No VM has these labels, and is in these groups; `named`: none of those that were named.
+fn none_chosen(selection: &Selection, named: bool) -> Failure {
+    let which = if named { "VM that is named" } else { "VM" };
+    let message = format!("no {which} has {}", wanted_words(selection));
     Failure::new(Kind::NotFound, message)
         .hint("vmlife show --columns NAME,LABELS,GROUP lists what they have")
 }
@@ -351,10 +453,11 @@ fn is_among_all(verb: Verb, vm: &Vm, wishes: Wishes) -> bool {
                 Verb::Restore => vm.status() == VmStatus::Paused,
                 _ => false,
             },
-            Kind::Guard => vm
-                .saved_images
-                .iter()
-                .all(|image| image.verdict != Verdict::Used),
+            // What was left behind is no loss, unless the memory is missing.
+            Kind::Guard => {
+                let is = |verdict| vm.saved_images.iter().any(|image| image.verdict == verdict);
+                is(Verdict::Missing) || !is(Verdict::Used)
+            }
             _ => true,
         },
     }

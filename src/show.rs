@@ -1,9 +1,10 @@
 //! The verb that only looks: VMs of a daemon, definitions and images without one, and where they differ.
 
-use crate::cli::{Cli, Form, Showing};
+use crate::cli::{Form, Showing};
+use crate::config::Settled;
 use crate::definition::{self, Definition, Deviation, redact};
 use crate::entity::{SavedImage, Secret, Verdict, Vm, VmStatus};
-use crate::hosts::hosts;
+use crate::field::Field;
 use crate::hypervisor::{Machine, XmlFlags};
 use crate::image::{ImageFile, ImagePlace, RunLogs, begins_as_image};
 use crate::interrupt::{Interrupt, cause_word};
@@ -11,11 +12,11 @@ use crate::inventory::{BATCH, Depth, Entry, Inventory, absent};
 use crate::observe::{self, Observer};
 use crate::payload;
 use crate::plan::{Verb, Wishes};
-use crate::render::{self, Output, Shown};
+use crate::render::{self, Filter, Output, Shown};
 use crate::report::{
     Difference, Event, Failure, Kind, ListedImage, Progress, SilentHost, Sink, VmRef,
 };
-use crate::run::{LOOK_LIMIT, in_time, variable};
+use crate::run::{LOOK_LIMIT, in_time};
 use crate::select::{Selection, is_file_name, listing_failed, patterns, select};
 use crate::watch::watch;
 use std::collections::HashSet;
@@ -69,18 +70,15 @@ impl Source {
 /// # Errors
 /// What is in the way of it.
 pub(crate) fn show(
-    cli: &Cli,
+    settled: &Settled,
     selection: &Selection,
     showing: &Showing,
     interrupt: &Interrupt,
-    connect: impl Fn() -> Result<(Vec<Arc<Inventory>>, Vec<SilentHost>), Failure>,
+    connect: impl Fn() -> Result<Connected, Failure>,
     output: &mut Output,
 ) -> Result<Kind, Failure> {
-    let form = cli.common.output;
-    if let Some(problem) = showing.problem(form) {
-        return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
-    }
-    let hosts = hosts(&cli.common.connect, cli.common.hosts.as_deref())?;
+    let form = settled.cli.common.output;
+    let hosts = settled.hosts(Verb::Show)?;
     if hosts.len() > 1 && (showing.watch || showing.images || showing.diff.is_some()) {
         let message = "--watch, --images and --diff are about one host";
         return Err(Failure::new(Kind::Usage, message).hint("name one host with -c"));
@@ -90,7 +88,8 @@ pub(crate) fn show(
         return watch(selection, showing, form, interrupt, connect_one, output);
     }
     if showing.images {
-        return images(cli, selection, showing, interrupt, output);
+        let uri = hosts.first().and_then(|host| host.uri.as_deref());
+        return images(settled, uri, selection, showing, interrupt, output);
     }
     if let Some(file) = &showing.diff {
         return differences(
@@ -102,6 +101,17 @@ pub(crate) fn show(
             output,
         );
     }
+    let (mut showing, mut selection) = (showing.clone(), selection.clone());
+    leave_pages_alone(settled, &selection, &mut showing);
+    let connected = read_fields(&mut selection, &mut showing, interrupt, &connect)?;
+    let form = form_beside_fields(settled, &mut showing, output);
+    if let Some(problem) = showing.problem(form) {
+        return Err(Failure::new(Kind::Usage, problem).hint("vmlife show --help"));
+    }
+    let (showing, selection) = (&showing, &selection);
+    if showing.pager {
+        output.page(interrupt);
+    }
     let is_on_host = |target: &str| {
         let named = target.rsplit_once('/').map(|(host, _)| host);
         named.is_some() && hosts.iter().any(|host| host.name.as_deref() == named)
@@ -111,15 +121,7 @@ pub(crate) fn show(
         .iter()
         .cloned()
         .partition(|target| is_file_name(target) && !is_on_host(target));
-    let mut subjects: Vec<Subject> = Vec::new();
-    for file in &files {
-        subjects.extend(of_file(file)?);
-    }
-    let mut warnings: Vec<String> = subjects.iter().flat_map(|it| it.1.warnings()).collect();
-    warnings.dedup();
-    for warning in &warnings {
-        output.warning(warning);
-    }
+    let subjects = of_files(&files, output)?;
     let named = !selection.all;
     let of_daemon = Selection {
         targets: words,
@@ -130,18 +132,29 @@ pub(crate) fn show(
         interrupt,
         shown: output.shown(named, showing),
         kind: Kind::Done,
+        count: 0,
     };
-    for (vm, source) in subjects {
-        let xml = xml_beneath(form, None, &vm, &source, showing);
+    let is_wanted = render::sieve(showing);
+    // What tells XML as a part of a VM tells that field, too.
+    let xml_form = if showing.fields.iter().any(Field::is_xml) {
+        Form::Json
+    } else {
+        form
+    };
+    for (vm, source) in subjects.into_iter().filter(|(vm, _)| is_wanted(vm)) {
+        let xml = xml_beneath(xml_form, None, &vm, &source, showing);
         answer.add(vm, &source, xml, output)?;
     }
     if files.is_empty() || !of_daemon.is_empty() {
-        let (connected, silent) = connect()?;
+        let (connected, silent) = match connected {
+            Some(connected) => connected,
+            None => connect()?,
+        };
         for host in &silent {
             answer.miss(host, output);
         }
-        let depth = render::depth(form, &showing.columns, named);
-        let looking = (depth, form);
+        let depth = render::depth(form, showing, named);
+        let looking = (depth, xml_form);
         let take = |seen: Seen| {
             for host in &seen.silent {
                 answer.miss(host, output);
@@ -165,9 +178,115 @@ pub(crate) fn show(
         // Closing the connection would wait for a daemon that may never answer; the process ends now.
         std::mem::forget(connected);
     }
-    let kind = answer.kind;
-    output.end(answer.shown);
-    Ok(kind)
+    answer.end(output)
+}
+
+/// What is connected to, and what could not be.
+type Connected = (Vec<Arc<Inventory>>, Vec<SilentHost>);
+
+/// Whether one VM, image or definition is named, and no more.
+fn is_about_one(selection: &Selection) -> bool {
+    let is_name = |word: &String| !word.contains(['*', '?', '[']);
+    let words = selection.targets.iter().chain(&selection.files);
+    let is_plain = !selection.all && !selection.filters() && words.clone().all(is_name);
+    is_plain && words.count() + selection.numbers.len() == 1
+}
+
+/// What is set for lists, and no option of the command line's own, does not make one of a page.
+fn leave_pages_alone(settled: &Settled, selection: &Selection, showing: &mut Showing) {
+    if !is_about_one(selection) {
+        return;
+    }
+    if settled.origin("columns").is_some() {
+        showing.columns.clear();
+    }
+    if settled.origin("sort_by").is_some() {
+        showing.sort_by.clear();
+    }
+}
+
+/// Takes fields from the words that name VMs, unless a VM is called so: what was connected to for that is given back.
+fn read_fields(
+    selection: &mut Selection,
+    showing: &mut Showing,
+    interrupt: &Interrupt,
+    connect: impl Fn() -> Result<Connected, Failure>,
+) -> Result<Option<Connected>, Failure> {
+    if showing.exit_state {
+        showing.fields.extend(Field::parse("vmDynamic.status"));
+    }
+    let mut without = selection.clone();
+    let fields = take_fields(&mut without);
+    if fields.is_empty() {
+        return Ok(None);
+    }
+    let mut targets = without.targets.iter();
+    let is_about_files = without.files.is_empty() && targets.all(|word| is_file_name(word));
+    let connected = if is_about_files {
+        None
+    } else {
+        Some(connect()?)
+    };
+    let hosts = connected.as_ref().map(|(hosts, _)| hosts.as_slice());
+    if are_names(&fields, hosts.unwrap_or_default(), interrupt)? {
+        return Ok(connected);
+    }
+    for field in &fields {
+        showing.fields.push(Field::parse(field).map_err(|why| {
+            let message = format!("'{field}' is no field of a VM, nor a VM's name: {why}");
+            Failure::new(Kind::Usage, message).hint(FIELDS)
+        })?);
+    }
+    *selection = without;
+    Ok(connected)
+}
+
+/// The form of the answer. What is only set, and no option of the command line's own, gives way to fields, which are
+/// known to be some only when VMs are.
+fn form_beside_fields(settled: &Settled, showing: &mut Showing, output: &mut Output) -> Form {
+    if showing.fields.is_empty() {
+        return settled.cli.common.output;
+    }
+    if settled.origin("columns").is_some() {
+        showing.columns.clear();
+    }
+    if settled.origin("output").is_none() {
+        return settled.cli.common.output;
+    }
+    output.write_as(Form::default());
+    Form::default()
+}
+
+/// Where all fields are told.
+const FIELDS: &str = "vmlife show -o json NAME prints all that it has; man vmlife-definition lists what there can be";
+
+/// Takes the words at the end that look like fields, behind those that name VMs.
+fn take_fields(selection: &mut Selection) -> Vec<String> {
+    let targets = &selection.targets;
+    let is_alone =
+        selection.files.is_empty() && selection.numbers.is_empty() && !selection.filters();
+    let fields = targets
+        .iter()
+        .rev()
+        .take_while(|word| !is_file_name(word) && Field::is_like(word));
+    let names = (targets.len() - fields.count()).max(usize::from(is_alone && !targets.is_empty()));
+    selection.targets.split_off(names)
+}
+
+/// Whether one of these words is the name of a VM after all.
+fn are_names(
+    words: &[String],
+    hosts: &[Arc<Inventory>],
+    interrupt: &Interrupt,
+) -> Result<bool, Failure> {
+    let (words, hosts) = (words.to_vec(), hosts.to_vec());
+    let ask = move || {
+        let mut asked = hosts
+            .iter()
+            .flat_map(|host| words.iter().map(move |word| (host, word)));
+        asked.any(|(host, word)| matches!(host.hypervisor.machine_by_name(word), Ok(Some(_))))
+    };
+    in_time(interrupt, LOOK_LIMIT, "libvirt has not answered", ask)
 }
 
 /// An answer that grows by one VM after another.
@@ -176,6 +295,8 @@ struct Answer<'a> {
     interrupt: &'a Interrupt,
     shown: Shown,
     kind: Kind,
+    /// How many VMs are in it.
+    count: usize,
 }
 
 impl Answer<'_> {
@@ -201,13 +322,31 @@ impl Answer<'_> {
             let found = verify_all(&mut vm, source, self.interrupt, output)?;
             self.kind = worse(self.kind, found);
         }
+        if self.showing.exit_state && !is_running(&vm) {
+            self.kind = worse(self.kind, Kind::NotRunning);
+        }
+        self.count += 1;
         output.show(&mut self.shown, vm, xml)
+    }
+
+    /// Prints what is left of it, and tells how the command ends.
+    fn end(self, output: &mut Output) -> Result<Kind, Failure> {
+        output.end(self.shown);
+        if self.count == 0 && self.showing.exit_state && self.kind == Kind::Done {
+            let message = "there is no VM that could run";
+            return Err(Failure::new(Kind::NotFound, message));
+        }
+        if self.count == 0 && !self.showing.filters.is_empty() {
+            output.words("no VM is as --filter says");
+        }
+        Ok(self.kind)
     }
 }
 
 /// Lists the images in folders.
 fn images(
-    cli: &Cli,
+    settled: &Settled,
+    uri: Option<&str>,
     selection: &Selection,
     showing: &Showing,
     interrupt: &Interrupt,
@@ -218,7 +357,7 @@ fn images(
         let named = selection.targets.iter();
         named.map(|folder| (folder.into(), None)).collect()
     } else {
-        image_folders(cli.common.connect.first().map(String::as_str))?
+        image_folders(settled, uri)?
     };
     let mut listed = Vec::new();
     for (folder, logs) in &folders {
@@ -276,7 +415,11 @@ fn images(
 
 /// Where images are kept for a connection, which is not opened, and where libvirt logs the runs of their VMs: for
 /// one that nobody has chosen, either place may be meant.
-fn image_folders(uri: Option<&str>) -> Result<Vec<(PathBuf, Option<RunLogs>)>, Failure> {
+fn image_folders(
+    settled: &Settled,
+    uri: Option<&str>,
+) -> Result<Vec<(PathBuf, Option<RunLogs>)>, Failure> {
+    let variable = |name: &str| settled.variable(name);
     let chosen = uri.map(str::to_owned).or_else(|| {
         let uri = variable("LIBVIRT_DEFAULT_URI")?
             .into_os_string()
@@ -364,6 +507,12 @@ fn verify(
             Err(Failure::new(cause, message))
         }
     }
+}
+
+/// Whether the guest goes on; one that sleeps by itself does not.
+fn is_running(vm: &Vm) -> bool {
+    let asleep = vm.vm_dynamic.as_ref().is_some_and(|dynamic| dynamic.asleep);
+    vm.status().is_running() && !asleep
 }
 
 /// What a command ends with of which one part ended so, and another so.
@@ -472,26 +621,18 @@ fn look_at_all(
     showing: &Showing,
     mut give: impl FnMut(Seen) -> bool,
 ) -> Result<(), Failure> {
-    let more = wishes(showing);
     let mut observers: Vec<Observer<'_>> = hosts.iter().map(Observer::new).collect();
-    let mut see = |host: usize, mut entries: Vec<Entry>| {
-        let gaps = observers[host].observe(&mut entries, depth, more);
-        let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
-        let mut warnings: Vec<String> = gaps.iter().map(ToString::to_string).collect();
-        // It costs a call for each VM, which a look at all of them shall not.
-        if depth == Depth::Whole && !selection.all {
-            warnings.extend(observe::flaws(&entries));
-        }
-        let entries = entries.into_iter().map(|entry| {
-            let source = Source::Found(entry.machine.clone());
-            let xml = xml_beneath(form, Some(&hosts[host]), &entry.vm, &source, showing);
-            (entry, xml)
-        });
-        Ok(Seen {
-            entries: entries.collect(),
-            warnings,
-            silent: Vec::new(),
-        })
+    // It costs a call for each VM, which a look at all of them shall not.
+    let is_for_flaws = depth == Depth::Whole && !selection.all;
+    let looking = (depth, form, is_for_flaws);
+    let mut see = |host: usize, entries: Vec<Entry>| {
+        see_closely(
+            &mut observers[host],
+            &hosts[host],
+            entries,
+            looking,
+            showing,
+        )
     };
     let silent = |place: usize, failure: Failure| {
         let is_one_of_several = hosts.len() > 1 && failure.kind == Kind::Connection;
@@ -517,6 +658,12 @@ fn look_at_all(
         for (place, failure) in selected.silent {
             give(silent(place, failure)?);
         }
+        if !selected.left_out.is_empty() {
+            give(Seen {
+                warnings: selected.left_out,
+                ..Seen::default()
+            });
+        }
         let mut entries = selected.entries.into_iter().peekable();
         // In the order asked, what is together on a host at once.
         while let Some((place, first)) = entries.next() {
@@ -531,7 +678,7 @@ fn look_at_all(
         }
         return Ok(());
     }
-    let size = match (depth, more.sample) {
+    let size = match (depth, showing.sample) {
         // All are sampled at once.
         (_, Some(_)) => usize::MAX,
         (Depth::Line, None) => BATCH,
@@ -577,6 +724,42 @@ fn look_at_all(
     Ok(())
 }
 
+/// Looks at VMs as closely as is asked for, and gives those that are to be shown. Of what is not shown no more is
+/// asked than it takes to know that.
+fn see_closely(
+    observer: &mut Observer<'_>,
+    host: &Inventory,
+    mut entries: Vec<Entry>,
+    (depth, form, is_for_flaws): (Depth, Form, bool),
+    showing: &Showing,
+) -> Result<Seen, Failure> {
+    let is_wanted = render::sieve(showing);
+    let mut needs = showing.filters.iter().map(Filter::needs);
+    let is_soon_known = needs.all(|needs| needs <= Depth::Definition);
+    if is_soon_known {
+        entries.retain(|entry| is_wanted(&entry.vm));
+    }
+    let gaps = observer.observe(&mut entries, depth, wishes(showing));
+    let gaps = gaps.map_err(|error| error.failure("libvirt does not answer any more"))?;
+    if !is_soon_known {
+        entries.retain(|entry| is_wanted(&entry.vm));
+    }
+    let mut warnings: Vec<String> = gaps.iter().map(ToString::to_string).collect();
+    if is_for_flaws {
+        warnings.extend(observe::flaws(&entries));
+    }
+    let entries = entries.into_iter().map(|entry| {
+        let source = Source::Found(entry.machine.clone());
+        let xml = xml_beneath(form, Some(host), &entry.vm, &source, showing);
+        (entry, xml)
+    });
+    Ok(Seen {
+        entries: entries.collect(),
+        warnings,
+        silent: Vec::new(),
+    })
+}
+
 /// The VMs that hosts know, each with the place of its images.
 fn known_to(hosts: &[Arc<Inventory>]) -> HashSet<(PathBuf, Option<Uuid>)> {
     let of = |host: &Arc<Inventory>| {
@@ -590,6 +773,21 @@ fn known_to(hosts: &[Arc<Inventory>]) -> HashSet<(PathBuf, Option<Uuid>)> {
         ids
     };
     hosts.iter().flat_map(of).collect()
+}
+
+/// What files hold, with a word about what their owners should mend.
+fn of_files(files: &[String], output: &mut Output) -> Result<Vec<Subject>, Failure> {
+    let mut subjects = Vec::new();
+    for file in files {
+        subjects.extend(of_file(file)?);
+    }
+    let warnings = subjects.iter().flat_map(|(_, source)| source.warnings());
+    let mut warnings: Vec<String> = warnings.collect();
+    warnings.dedup();
+    for warning in &warnings {
+        output.warning(warning);
+    }
+    Ok(subjects)
 }
 
 /// What a file holds: definitions, or an image.
@@ -833,7 +1031,9 @@ fn differences(
     for (definition, entry) in pairs {
         let name = entry.vm.name().to_owned();
         let asked = showing.security_info;
-        let xml = xml_beside(&inventory, &definition, &entry, asked)?;
+        let (host, of, beside) = (Arc::clone(&inventory), definition.clone(), entry.clone());
+        let ask = move || xml_beside(&host, &of, &beside, asked);
+        let xml = in_time(interrupt, LOOK_LIMIT, "libvirt has not answered", ask)??;
         for warning in uncompared(&definition, &entry, asked && xml.is_some(), asked) {
             output.warning(&warning);
         }

@@ -54,22 +54,22 @@ pub(crate) fn watch(
     let inventory = connect()?;
     let notices = listen(&inventory, interrupt)?;
     output.watch(showing);
+    let wanted = Wanted::new(selection)?;
+    // Lines tell names and states only; but who is meant may need more.
+    let line = render::depth(Form::Name, showing, false).max(wanted.needs());
     let depth = match form {
-        Form::Table | Form::Wide => render::depth(form, &showing.columns, false),
-        _ => Depth::Line,
+        Form::Table | Form::Wide => render::depth(form, showing, false).max(line),
+        _ => line,
     };
     let mut watcher = Watcher {
-        wanted: Wanted::new(selection)?,
-        depth: if output.is_screen() {
-            depth
-        } else {
-            Depth::Line
-        },
+        wanted,
+        depth: if output.is_screen() { depth } else { line },
         inventory,
         notices,
         known: HashMap::new(),
         aftermath: HashMap::new(),
         showing,
+        sieve: Box::new(render::sieve(showing)),
         interrupt,
         output,
     };
@@ -91,27 +91,39 @@ fn listen(inventory: &Arc<Inventory>, interrupt: &Interrupt) -> Result<Notices, 
 
 /// Which VMs are watched: those that were found, and whatever comes by a name that was asked for.
 struct Wanted {
-    all: bool,
+    selection: Selection,
     ids: HashSet<Uuid>,
-    names: Vec<String>,
     excluded: Vec<Pattern>,
+    groups: Vec<Pattern>,
 }
 
 impl Wanted {
     fn new(selection: &Selection) -> Result<Self, Failure> {
         Ok(Self {
-            all: selection.all,
+            selection: selection.clone(),
             ids: HashSet::new(),
-            names: selection.targets.clone(),
             excluded: patterns(&selection.exclude)?,
+            groups: patterns(&selection.groups)?,
         })
     }
 
+    /// How closely a VM must be looked at to know whether it is meant.
+    fn needs(&self) -> Depth {
+        if self.selection.filters() {
+            Depth::Definition
+        } else {
+            Depth::Line
+        }
+    }
+
+    /// Whether it may be meant, by its name.
     fn is(&self, name: &str, id: Uuid) -> bool {
         let is_meant = |word: &String| {
             word == name || Pattern::new(word).is_ok_and(|pattern| pattern.matches(name))
         };
-        let is_asked_for = self.all || self.ids.contains(&id) || self.names.iter().any(is_meant);
+        let all = self.selection.all || !self.selection.names();
+        let mut names = self.selection.targets.iter();
+        let is_asked_for = all || self.ids.contains(&id) || names.any(is_meant);
         is_asked_for && !self.excluded.iter().any(|pattern| pattern.matches(name))
     }
 }
@@ -172,6 +184,8 @@ struct Watcher<'a> {
     /// What is looked at once more, and when.
     aftermath: HashMap<Uuid, (Instant, Machine)>,
     showing: &'a Showing,
+    /// Whether a VM is as the filters say.
+    sieve: Box<dyn Fn(&Vm) -> bool + 'a>,
     interrupt: &'a Interrupt,
     output: &'a mut Output,
 }
@@ -347,6 +361,10 @@ impl Watcher<'_> {
         time: Timestamp,
     ) {
         let before = self.known.remove(&id);
+        let stays = vm.as_ref().is_some_and(|vm| self.is_meant(vm));
+        if !stays && before.is_none() && self.is_choosy() {
+            return;
+        }
         let told = if let Some(mut vm) = vm {
             vm.hide_secrets_of_places();
             let known = Known::of(&vm);
@@ -354,8 +372,10 @@ impl Watcher<'_> {
                 (&before.name, before.status, &before.reason)
                     == (&known.name, known.status, &known.reason)
             });
-            self.known.insert(id, known);
-            self.wanted.ids.insert(id);
+            if stays {
+                self.known.insert(id, known);
+                self.wanted.ids.insert(id);
+            }
             let change = change(&vm, before.map(|it| it.status), events, time);
             (change, Some(vm), is_same)
         } else {
@@ -381,7 +401,20 @@ impl Watcher<'_> {
         let (change, vm, is_same) = told;
         // Looking again may find nothing new.
         let is_news = !(is_same && events.is_empty());
-        self.output.changed(&change, vm, is_news);
+        self.output.changed(&change, vm, is_news, stays);
+    }
+
+    /// Whether VMs are chosen by more than their names.
+    fn is_choosy(&self) -> bool {
+        self.wanted.selection.filters() || !self.showing.filters.is_empty()
+    }
+
+    /// Whether a VM is chosen as it is now.
+    fn is_meant(&self, vm: &Vm) -> bool {
+        let Wanted {
+            selection, groups, ..
+        } = &self.wanted;
+        selection.chooses(vm, &self.inventory.labels, groups) && (self.sieve)(vm)
     }
 
     /// Makes another connection in the place of one that was lost, and tells what has changed meanwhile.

@@ -82,6 +82,16 @@ pub fn size(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
+/// A length of time, given in seconds, to the second, and to the tenth if it is shorter than a minute: "2h 3m 4s".
+#[must_use]
+pub fn time(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1}s");
+    }
+    let whole = jiff::SignedDuration::try_from_secs_f64(seconds.round()).unwrap_or_default();
+    format!("{whole:#}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,7 +39,15 @@ need util-linux command -v flock
 need systemd command -v systemd-analyze
 need libfaketime sh -c 'ls /usr/lib/*/faketime/libfaketimeMT.so.1'
 need git command -v git
+need jq command -v jq
+need ansible-core command -v ansible-playbook
+need dpkg-dev command -v dpkg-shlibdeps
+need debootstrap command -v debootstrap
+need zsh command -v zsh
+need fish command -v fish
+need elvish command -v elvish
 need perl-base command -v perl
+need mandoc command -v mandoc
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every test: format, lints, unit tests, tests of the program on libvirt's test driver and on real
-# guests, and the quick start. Installs what is missing. With CI=true nothing may be skipped.
+# guests, the quick start, and the package in a clean root. Installs what is missing. With CI=true nothing may be skipped.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -25,3 +25,6 @@ cargo test -- --test-threads "$(($(nproc) * 2))"
 
 say 'the quick start'
 sh examples/quickstart.sh
+
+say 'the package'
+sh tests/package/check.sh

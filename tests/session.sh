@@ -190,7 +190,7 @@ uri=${LIBVIRT_DEFAULT_URI-}
 set -- HOME="$dir/home" USER="$user" LOGNAME="$user" PATH="$PATH" TMPDIR="$dir/tmp" \
     LANG=C.UTF-8 LC_ALL=C.UTF-8 LIBVIRT_DEFAULT_URI="$uri" LIBVIRT_AUTOSTART=0 \
     XDG_RUNTIME_DIR="$dir/run" XDG_CONFIG_HOME="$dir/c" XDG_CACHE_HOME="$dir/cache" \
-    VMLIFE_JOURNAL="$dir/journal" \
+    VMLIFE_JOURNAL="$dir/journal" VMLIFE_CONFIG="${VMLIFE_CONFIG-}" \
     XDG_STATE_HOME="$dir/state" XDG_DATA_HOME="$dir/data" $as "$@"
 # A line of a value can look like a variable; values come from the shell itself.
 for name in $(env | LC_ALL=C sed -nE \

@@ -48,7 +48,7 @@ impl Said {
 }
 
 /// A field's name as it is spelt now.
-fn modern(name: &str) -> &str {
+pub(crate) fn modern(name: &str) -> &str {
     let older = OLDER_NAMES.iter().find(|(older, _)| *older == name);
     older.map_or(name, |(_, modern)| modern)
 }

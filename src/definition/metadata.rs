@@ -56,7 +56,7 @@ const OBSERVED_OF_DEVICES: [&str; 28] = [
     "writeRate",
 ];
 /// What is kept of the observed part, since nobody else remembers it.
-const REMEMBERED: [&str; 16] = [
+const REMEMBERED: [&str; 18] = [
     "bootTime",
     "clientIp",
     "consoleCurrentUserName",
@@ -66,22 +66,26 @@ const REMEMBERED: [&str; 16] = [
     "guestContainers",
     "guestRequestedMemory",
     "hibernatedTo",
+    "imageGivenUp",
     "lastStartTime",
     "lastStopTime",
     "lastWatchdogEvent",
     "memoryBeforeTrim",
     "migratingToVds",
+    "pausedForGroup",
     "runOnce",
     "stopReason",
 ];
 /// What of that is about one run. Only what `id` and `domainId` beside it say belongs to the run that is
 /// looked at: the definition of a VM is copied, and started or restored by others.
-const OF_RUN: [&str; 5] = [
+const OF_RUN: [&str; 7] = [
     "bootTime",
     "downtime",
     "hibernatedTo",
+    "imageGivenUp",
     "lastStartTime",
     "lastStopTime",
+    "pausedForGroup",
 ];
 /// Which VM, and which run of it, the observed part is of.
 const WHOSE: [&str; 2] = ["domainId", "id"];

@@ -15,6 +15,7 @@ mod tree;
 mod yaml;
 mod yaml_writer;
 
+pub(crate) use difference::modern;
 pub use difference::{Deviation, Said, deviations};
 pub use libvirt_xml::{
     VolumeFacts, read_host_uuid, read_nvram, read_snapshot, read_statistics_period, read_volume,
@@ -25,10 +26,10 @@ pub use next_run::next_run_changes;
 pub use obstacles::{Obstacle, Part, Saving};
 pub use redaction::redact;
 pub use tree::XmlError;
-pub(crate) use yaml::yaml_flaw;
 #[cfg(test)]
 pub(crate) use yaml::{OLDER_NAMES, values as yaml_values};
 pub use yaml::{from_yaml, to_yaml};
+pub(crate) use yaml::{from_yaml_with, place_of, wrong_word, yaml_flaw};
 
 use crate::entity::{
     ArchitectureType, Secret, SerialNumberPolicy, SpecParam, Vm, VmDevice, VmDeviceGeneralType,

@@ -8,6 +8,12 @@ use super::{Definition, DefinitionError, Origin, yaml_writer};
 use crate::entity::Vm;
 use crate::words::nearest;
 use serde::Deserialize;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
+};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// More open brackets than this stand in no definition, and the parser's time grows with their
 /// square.
@@ -133,15 +139,89 @@ pub fn to_yaml(vm: &impl serde::Serialize) -> String {
     )
 }
 
-/// Reads something else than a VM that is written as YAML.
+/// Reads something else than a VM that is written as YAML: one document.
 ///
 /// # Errors
 /// What is wrong with it, and where.
-pub fn from_yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+pub fn from_yaml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, DefinitionError> {
+    from_yaml_with(file, text, PhantomData::<T>)
+}
+
+/// The same, by a seed that knows what may stand there.
+///
+/// # Errors
+/// What is wrong with it, and where.
+pub(crate) fn from_yaml_with<'de, S: DeserializeSeed<'de>>(
+    file: &str,
+    text: &'de str,
+    seed: S,
+) -> Result<S::Value, DefinitionError> {
+    let origin = Origin {
+        file: file.to_owned(),
+        line: 1,
+    };
     if let Some(line) = line_beyond_depth(text) {
-        return Err(format!("line {line} is nested too deeply"));
+        let origin = Origin { line, ..origin };
+        return Err(origin.error("it is nested too deeply here".to_owned()));
     }
-    serde_yaml::from_str(text).map_err(|error| error.to_string())
+    let document = || serde_yaml::Deserializer::from_str(text);
+    let measured = if has_aliases(text) {
+        measure(document(), longest_number(text))
+    } else {
+        Ok(())
+    };
+    let read = measured.and_then(|()| seed.deserialize(document()));
+    read.map_err(|error| explain(&error, &origin, text))
+}
+
+/// Where a value stands in a text that was read, by the keys, or numbers in a list, that lead to it: line and column, counted from 1.
+pub(crate) fn place_of(text: &str, path: &[&str]) -> Option<(usize, usize)> {
+    let found = Place(path).deserialize(serde_yaml::Deserializer::from_str(text));
+    let place = found.err()?.location()?;
+    Some((place.line(), place.column()))
+}
+
+/// Goes to a value, and complains of it: the parser then tells its place.
+struct Place<'a>(&'a [&'a str]);
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Place<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("another place")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((first, rest)) = self.0.split_first() else {
+            return Err(A::Error::custom("here"));
+        };
+        while let Some(key) = map.next_key::<String>()? {
+            if key == *first {
+                map.next_value_seed(Place(rest))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Some((first, rest)) = self.0.split_first() else {
+            return Err(A::Error::custom("here"));
+        };
+        for _ in 0..first.parse().unwrap_or(0_usize) {
+            list.next_element::<IgnoredAny>()?;
+        }
+        list.next_element_seed(Place(rest)).map(drop)
+    }
 }
 
 /// The line, counted from 1, at which a text turns out to be no single mapping in YAML. What the parser
@@ -240,7 +320,7 @@ pub(super) fn discreet(problem: &str) -> String {
 }
 
 /// A better wording of "unknown field `x`, expected one of `a`, `b`".
-fn wrong_word(problem: &str) -> Option<String> {
+pub(crate) fn wrong_word(problem: &str) -> Option<String> {
     let rest = problem
         .split_once("unknown field `")
         .or_else(|| problem.split_once("unknown variant `"))?

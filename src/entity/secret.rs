@@ -67,6 +67,12 @@ impl Secret {
         }
     }
 
+    /// A libvirt's URI, or another text, without the passwords in it. They are shown to nobody.
+    #[must_use]
+    pub fn hide_in_uri(text: &str) -> String {
+        hide_passwords(text).replace(Self::HIDDEN, "(hidden)")
+    }
+
     /// The text, if it may be written out.
     #[must_use]
     pub fn revealed(&self) -> Option<&str> {

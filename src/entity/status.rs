@@ -68,6 +68,19 @@ impl VmStatus {
         }
     }
 
+    /// Whether the guest runs, as far as that can be told: its vCPUs go on.
+    #[must_use]
+    pub const fn is_running(self) -> bool {
+        matches!(
+            self,
+            Self::Up
+                | Self::PoweringUp
+                | Self::MigratingFrom
+                | Self::RebootInProgress
+                | Self::PoweringDown
+        )
+    }
+
     /// Whether its memory is alive in a process, so that every image of it is left behind.
     #[must_use]
     pub const fn is_alive(self) -> bool {
@@ -284,6 +297,13 @@ impl DomainState {
             )
     }
 
+    /// Whether it was paused for a save, which may be over: without a job libvirt could not let it run again
+    /// after a save that failed.
+    #[must_use]
+    pub const fn is_paused_for_save(self) -> bool {
+        self.state == number::PAUSED && self.reason == number::PAUSED_SAVE
+    }
+
     /// Whether it is being started, from an image or anew.
     #[must_use]
     pub const fn is_starting_up(self) -> bool {
@@ -323,9 +343,7 @@ impl DomainState {
     pub const fn job_matters(self) -> bool {
         match self.state {
             number::RUNNING | number::BLOCKED => true,
-            number::PAUSED => {
-                self.reason != number::PAUSED_STARTING_UP && self.reason != number::PAUSED_SAVE
-            }
+            number::PAUSED => self.reason != number::PAUSED_STARTING_UP,
             _ => false,
         }
     }
@@ -369,8 +387,7 @@ impl From<i32> for JobOperation {
 #[must_use]
 pub fn vm_status(domain: DomainState, job: Option<JobOperation>, has_image: bool) -> VmStatus {
     match (domain.state, domain.reason, job) {
-        (number::PAUSED, number::PAUSED_SAVE, _)
-        | (number::RUNNING | number::BLOCKED | number::PAUSED, _, Some(JobOperation::Save)) => {
+        (number::RUNNING | number::BLOCKED | number::PAUSED, _, Some(JobOperation::Save)) => {
             VmStatus::SavingState
         }
         (number::PAUSED, number::PAUSED_STARTING_UP, _) if has_image => VmStatus::RestoringState,
@@ -389,7 +406,8 @@ pub fn vm_status(domain: DomainState, job: Option<JobOperation>, has_image: bool
         (number::PAUSED, number::PAUSED_SHUTTING_DOWN, _) | (number::SHUTDOWN, _, _) => {
             VmStatus::PoweringDown
         }
-        // Also "paused (migrating)" without a job: that is how a restored, not resumed domain looks.
+        // Also "paused (migrating)" without a job: that is how a restored, not resumed domain looks; and "paused
+        // (saving)" without one: a save failed, and libvirt could not let the guest run again.
         (number::PAUSED | number::PMSUSPENDED, _, _) => VmStatus::Paused,
         (number::RUNNING | number::BLOCKED, _, _) => VmStatus::Up,
         (number::SHUTOFF, _, _) if has_image => VmStatus::Suspended,
@@ -487,12 +505,11 @@ mod tests {
     }
 
     #[test]
-    fn a_save_is_seen_by_its_reason_and_by_its_job() {
-        assert_eq!(vm_status(at(3, 3), None, false), VmStatus::SavingState);
-        assert_eq!(
-            vm_status(at(1, 1), Some(JobOperation::Save), false),
-            VmStatus::SavingState
-        );
+    fn a_save_is_seen_by_its_job_and_its_reason_outlives_it() {
+        let save = Some(JobOperation::Save);
+        assert_eq!(vm_status(at(3, 3), save, false), VmStatus::SavingState);
+        assert_eq!(vm_status(at(1, 1), save, false), VmStatus::SavingState);
+        assert_eq!(vm_status(at(3, 3), None, false), VmStatus::Paused);
     }
 
     #[test]

@@ -50,9 +50,17 @@ entity! {
         /// The image file that it was last hibernated to, until vmlife does something else with it. Not an
         /// oVirt field. Source: metadata.
         pub hibernated_to: Option<PathBuf>,
+        /// When the image that it was last hibernated to was given up (`restore --discard`): then it sleeps nowhere,
+        /// although libvirt says still that it was saved. Absent if it may have run since by libvirt's log. Not an
+        /// oVirt field. Source: metadata.
+        pub image_given_up: Option<Timestamp>,
         /// The memory that the guest had, in MiB, before `hibernate --trim` shrank it, until it has been given back.
         /// Not an oVirt field. Source: metadata.
         pub memory_before_trim: Option<MemorySize>,
+        /// That it was paused only until its group goes on as one (`--together`), so that it is to run again, whatever
+        /// became of that command: how long its vCPUs had run and been ready to, in nanoseconds. If they ran since,
+        /// somebody let it run, and it is absent. Not an oVirt field. Source: metadata.
+        pub paused_for_group: Option<u64>,
         /// When this run of the guest began; hibernation does not end a run. It is absent if others than
         /// vmlife started or restored it: whether that was the same run nobody tells. Source: metadata, else
         /// `ovirt-vm:startTime`.
@@ -201,11 +209,32 @@ entity! {
 }
 
 impl VmDynamic {
+    /// Whether the QEMU guest agent is connected.
+    #[must_use]
+    pub fn has_agent(&self) -> bool {
+        self.qemu_guest_agent_status == Some(GuestAgentStatus::Exists)
+    }
+
     /// Whether libvirt remembers that it saved the VM. That proves nothing about an image, and is
     /// forgotten with the daemon's end; it is reason enough for care.
     #[must_use]
     pub fn was_saved(&self) -> bool {
         self.status == VmStatus::Down && self.status_reason == "saved"
+    }
+
+    /// Whether its guest ran, a save of it failed, and libvirt could not let it run again: libvirt's reason for
+    /// the pause is the save still, and no job goes on.
+    #[must_use]
+    pub fn is_left_by_save(&self) -> bool {
+        self.status == VmStatus::Paused && self.status_reason == "saving"
+    }
+
+    /// Whether it stands still only because a command for its group has not come to its end.
+    #[must_use]
+    pub fn waits_for_group(&self) -> bool {
+        self.status == VmStatus::Paused
+            && self.paused_for_group.is_some()
+            && ["user", "migrating"].contains(&self.status_reason.as_str())
     }
 
     /// Leaves out when it was started, stopped and booted: that is known of another run than the one in
@@ -216,5 +245,6 @@ impl VmDynamic {
         self.last_start_time = None;
         self.last_stop_time = None;
         self.hibernated_to = None;
+        self.image_given_up = None;
     }
 }

@@ -9,48 +9,59 @@ use crate::image::{ImageFile, Record};
 use crate::plan::Verb;
 use crate::report::{Estimate, Event, Failure, VmRef};
 use std::path::Path;
+use std::sync::Arc;
 
 impl Run<'_> {
     /// Asks the guards of a save to this file; `earlier` is the image that it would replace.
     pub(super) fn before_save(
-        &self,
+        &mut self,
         machine: &Machine,
         vm: &Vm,
         path: &Path,
         earlier: Option<&ImageFile>,
     ) -> Result<(Remarks, Option<Estimate>), Failure> {
-        self.judge(&self.save_facts(machine, vm, Some(path), earlier))
+        let facts = self.save_facts(machine, vm, Some(path), earlier)?;
+        self.judge(&facts)
     }
 
     /// Asks the guards of a managed save, which goes to a file that libvirt names, and from which whatever starts
     /// the VM restores it.
     pub(super) fn before_managed_save(
-        &self,
+        &mut self,
         machine: &Machine,
         vm: &Vm,
     ) -> Result<(Remarks, Option<Estimate>), Failure> {
         let path = self.inventory.managed_file(machine.name());
         let earlier = path.as_deref().and_then(ImageFile::inspect);
+        let facts = self.save_facts(machine, vm, path.as_deref(), earlier.as_ref())?;
         self.judge(&SaveFacts {
             autostart: false,
-            ..self.save_facts(machine, vm, path.as_deref(), earlier.as_ref())
+            ..facts
         })
     }
 
     fn save_facts(
-        &self,
+        &mut self,
         machine: &Machine,
         vm: &Vm,
         path: Option<&Path>,
         earlier: Option<&ImageFile>,
-    ) -> SaveFacts {
+    ) -> Result<SaveFacts, Failure> {
         let disks = vm.vm_static.images.iter();
         let disks = disks.filter_map(|disk| disk.target_dev.clone()).collect();
-        let earlier = earlier.map(|image| image.path.as_path());
-        SaveFacts {
+        let earlier = earlier.map(|image| image.path.clone());
+        let (inventory, machine) = (Arc::clone(&self.inventory), machine.clone());
+        let path = path.map(Path::to_path_buf);
+        let facts = self.look(&VmRef::from(vm), move || {
+            let (path, earlier) = (path.as_deref(), earlier.as_deref());
+            Ok(SaveFacts::gather(
+                &inventory, &machine, disks, path, earlier,
+            ))
+        })?;
+        Ok(SaveFacts {
             promised: self.promised,
-            ..SaveFacts::gather(&self.inventory, machine, disks, path, earlier)
-        }
+            ..facts
+        })
     }
 
     fn judge(&self, facts: &SaveFacts) -> Result<(Remarks, Option<Estimate>), Failure> {
@@ -68,7 +79,7 @@ impl Run<'_> {
     /// Asks the guards of a restore from this file; `None` stands for a managed save whose file cannot be looked
     /// at.
     pub(super) fn before_restore(
-        &self,
+        &mut self,
         vm: &Vm,
         path: Option<&Path>,
         machine: Option<&Machine>,
@@ -86,13 +97,23 @@ impl Run<'_> {
                 xml.map(str::to_owned)
             }
             (None, Some(path), _) => self.inventory.hypervisor.image_xml(&path_text(path)?).ok(),
-            (None, None, machine) => machine.and_then(|machine| machine.managed_save_xml().ok()),
+            (None, None, Some(machine)) => {
+                let machine = machine.clone();
+                let look = move || Ok(machine.managed_save_xml().ok());
+                self.look(&VmRef::from(vm), look)?
+            }
+            (None, None, None) => None,
         };
         let Some(needs) = xml.as_deref().and_then(needs) else {
             // Whoever reads it next says what is wrong with it.
             return Ok((Remarks::default(), None));
         };
-        let facts = RestoreFacts::gather(&self.inventory, needs, machine, record.as_ref());
+        let inventory = Arc::clone(&self.inventory);
+        let (asked, saved) = (machine.cloned(), record.clone());
+        let facts = self.look(&VmRef::from(vm), move || {
+            let (machine, record) = (asked.as_ref(), saved.as_ref());
+            Ok(RestoreFacts::gather(&inventory, needs, machine, record))
+        })?;
         let force = self.options.wishes.force;
         let remarks = ask(BEFORE_RESTORE, &facts, Verb::Restore, force)?;
         let size = image.and_then(|image| image.summary.size_bytes);
@@ -105,7 +126,7 @@ impl Run<'_> {
 
     /// Asks the guards of a restore from libvirt's own image.
     pub(super) fn before_managed_restore(
-        &self,
+        &mut self,
         vm: &Vm,
         machine: &Machine,
     ) -> Result<(Remarks, Option<Estimate>), Failure> {
@@ -124,10 +145,17 @@ impl Run<'_> {
             self.sink.emit(Event::Unchecked(subject, words));
         }
     }
-}
 
-/// A save was refused: names what in the VM may be meant.
-pub(super) fn explain(failure: Failure, machine: &Machine) -> Failure {
-    let saving = machine.xml().map(|xml| Saving::of(&xml));
-    crate::guard::explain(failure, &saving.unwrap_or_default().obstacles)
+    /// A save was refused: names what in the VM may be meant.
+    pub(super) fn explain(
+        &mut self,
+        subject: &VmRef,
+        failure: Failure,
+        machine: &Machine,
+    ) -> Failure {
+        let machine = machine.clone();
+        let xml = self.ask(subject, move || machine.xml());
+        let saving = xml.map(|xml| Saving::of(&xml)).unwrap_or_default();
+        crate::guard::explain(failure, &saving.obstacles)
+    }
 }

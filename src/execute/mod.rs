@@ -7,6 +7,7 @@
 mod beforehand;
 mod budget;
 mod checking;
+mod company;
 mod discard;
 mod fleet;
 mod format;
@@ -19,25 +20,29 @@ mod switch;
 mod together;
 mod trim;
 mod trouble;
+mod waking;
 mod watch;
 
 pub(crate) use discard::losses;
 pub use fleet::Fleet;
 pub use format::FormatWish;
 pub use trim::Trim;
+pub use waking::{Until, Wait};
 
 use crate::definition::Definition;
-use crate::entity::{Vm, VmStatus};
+use crate::entity::{SavedImage, Verdict, Vm, VmDynamic, VmStatus};
 use crate::guard::Remarks;
-use crate::hypervisor::{HypervisorError, ImageFlags};
+use crate::hooks::Hooks;
+use crate::hypervisor::ImageFlags;
 use crate::image::{Lock, LockError, PlaceError};
 use crate::interrupt::{Interrupt, cause_word};
 use crate::inventory::{Entry, Inventory};
 use crate::order::order;
-use crate::plan::{Decision, Step, Verb, Wishes, decide_as};
-use crate::report::{Event, Failure, Kind, Outcome, Report, Sink, VmRef};
+use crate::plan::{Decision, Step, Verb, Wishes, decide_as, is_loaded, waits_for_group};
+use crate::report::{Clock, Estimate, Event, Failure, Kind, Outcome, Report, Sink, VmRef};
 use crate::words::quoted;
 use budget::Budget;
+use company::{Company, has_hooks};
 use fleet::{Ear, Phase, heard_by};
 use std::io;
 use std::num::NonZeroU8;
@@ -78,8 +83,18 @@ pub struct Options {
     pub within: Option<Duration>,
     /// Whether the VMs go as one.
     pub together: bool,
+    /// Whether a VM is paused only until its group is hibernated.
+    pub for_group: bool,
     /// How many VMs are worked on at once, if that is not left to us.
     pub jobs: Option<NonZeroU8>,
+    /// What is run around each VM.
+    pub hooks: Hooks,
+    /// Whether guests lock their desktops before they are hibernated.
+    pub lock_desktop: bool,
+    /// Whether the clocks of guests are set that go on.
+    pub clock: bool,
+    /// Whether guests that go on are waited for.
+    pub wait: Option<Wait>,
 }
 
 /// Carries the command out for all VMs, some of them at once.
@@ -96,7 +111,7 @@ pub fn execute(
     order(&vms, options.verb, options.within.is_some())?;
     interrupt.begin();
     let budget = options.within.map(Budget::new);
-    let silent = AtomicBool::new(false);
+    let silent: Vec<AtomicBool> = fleet.hosts.iter().map(|_| AtomicBool::default()).collect();
     let results = heard_by(sink, |ear| {
         let phase = Phase {
             budget: budget.as_ref(),
@@ -105,6 +120,7 @@ pub fn execute(
             interrupt,
             ear,
             jobs: fleet.jobs(options),
+            goes_alone: true,
         };
         let all: Vec<usize> = (0..fleet.vms.len()).collect();
         ear.emit(Event::Begun(all.len()));
@@ -137,15 +153,33 @@ struct Run<'a> {
     budget: Option<&'a Budget>,
     /// Whether a call was left to itself.
     gave_up: bool,
+    /// Whether that was because its daemon did not answer at all any more.
+    met_silence: bool,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.
     reconnected: bool,
     /// How many bytes the images would take that were only rehearsed so far. They all go to one place.
     promised: u64,
+    /// What is run around the VM.
+    escort: Escort,
+}
+
+/// What is run around a VM.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escort {
+    /// Nothing but what is run around its group.
+    Group,
+    /// Its hooks, which have not been run.
+    Due,
+    /// Its hooks: those before it went well, so that those after it are run.
+    Begun,
 }
 
 impl Run<'_> {
     fn one(&mut self, entry: &Entry) -> Outcome {
         let started = Instant::now();
+        if self.escort == Escort::Begun {
+            self.escort = Escort::Due;
+        }
         let before = entry.vm.status();
         let mut outcome = match self.attempt(entry) {
             Ok(mut outcome) => {
@@ -190,15 +224,62 @@ impl Run<'_> {
             _ => None,
         };
         let before = &entry.vm.saved_images;
-        let entry = self.look_again(entry)?;
+        let mut warnings = Vec::new();
+        let mut entry = self.look_again(entry)?;
+        let mut decision = self.decide(&entry)?;
+        if let Decision::Do(step) = decision
+            && self.escort == Escort::Due
+            && !self.options.dry_run
+            && has_hooks(step)
+        {
+            let company = self.company();
+            let gone_by = company.before(&entry.vm, step, entry.machine.as_ref(), &mut warnings);
+            let gone_by =
+                gone_by.map_err(|failure| failure.warned(std::mem::take(&mut warnings)))?;
+            self.escort = Escort::Begun;
+            if gone_by {
+                let slept = !entry.vm.status().is_active();
+                let image = entry.vm.restorable_image().filter(|_| slept).cloned();
+                let seen = self.look_again(&entry).and_then(|entry| {
+                    let decision = self.decide(&entry)?;
+                    Ok((entry, decision))
+                });
+                (entry, decision) =
+                    seen.map_err(|failure| failure.warned(std::mem::take(&mut warnings)))?;
+                warnings.extend(image.and_then(|image| left_behind(&image, &entry.vm)));
+            }
+        }
+        let outcome = self.carry_through(decision, &entry, before);
+        match outcome {
+            Ok(outcome) => Ok(outcome.warned(warnings)),
+            Err(failure) => Err(failure.warned(warnings)),
+        }
+    }
+
+    /// What is to be done to a VM, unless that is refused.
+    fn decide(&self, entry: &Entry) -> Result<Decision, Failure> {
+        let (verb, wishes) = (self.options.verb, self.options.wishes);
+        match decide_as(verb, &entry.vm, wishes, self.options.flags.running) {
+            Decision::Refuse(failure) => Err(failure),
+            Decision::Already(words) if self.options.strict => {
+                Err(Failure::new(Kind::State, format!("{words} (--strict)")))
+            }
+            decision => Ok(decision),
+        }
+    }
+
+    /// Does what was decided. `before` are the images that were seen when the VM was selected.
+    fn carry_through(
+        &mut self,
+        decision: Decision,
+        entry: &Entry,
+        before: &[SavedImage],
+    ) -> Result<Outcome, Failure> {
+        let verb = self.options.verb;
         let vm = &entry.vm;
         let subject = VmRef::from(vm);
-        let (wishes, running) = (self.options.wishes, self.options.flags.running);
-        let step = match decide_as(verb, vm, wishes, running) {
+        let step = match decision {
             Decision::Refuse(failure) => return Err(failure),
-            Decision::Already(words) if self.options.strict => {
-                return Err(Failure::new(Kind::State, format!("{words} (--strict)")));
-            }
             Decision::Already(words) => {
                 let mut warnings = Vec::new();
                 let restored = if self.options.dry_run {
@@ -231,22 +312,24 @@ impl Run<'_> {
             return Err(Failure::new(Kind::Guard, message).hint(hint));
         }
         if self.options.dry_run {
-            return self.rehearse(step, &entry, subject);
+            return self.rehearse(step, entry, subject);
         }
         self.not_cancelled()?;
         self.sink.emit(Event::Started(&subject, step));
         let outcome = match (step, &entry.machine) {
             (Step::Restore, machine) => self.restore(vm, subject, machine.as_ref()),
             (Step::Discard, machine) => self.discard(vm, subject, machine.as_ref(), before),
-            (Step::Start, None) => self.define_and_start(&entry, subject),
+            (Step::Start, None) => self.define_and_start(entry, subject),
             (Step::Save, Some(machine)) => self.hibernate(machine, vm, &subject),
             (Step::RestoreManaged, Some(machine)) => self.restore_managed(machine, vm, subject),
             (Step::Start, Some(machine)) => self.start(machine, vm, subject),
-            (Step::Resume, Some(machine)) if verb == Verb::Restore => {
+            (Step::Resume, Some(machine))
+                if verb == Verb::Restore && is_loaded(vm) && !waits_for_group(vm) =>
+            {
                 self.finish_restore(machine, vm, subject)
             }
             (Step::Suspend | Step::Resume | Step::WakeUp, Some(machine)) => {
-                self.switch(machine, step, subject)
+                self.switch(machine, vm, step, subject)
             }
             (_, None) | (Step::Show, _) => {
                 let message = format!("cannot be {}: libvirt does not know it", verb.past());
@@ -255,18 +338,39 @@ impl Run<'_> {
         };
         let mut outcome = outcome?;
         if let (Step::Start, Some(_)) = (step, &entry.machine) {
-            outcome.warnings.extend(not_as_defined(&entry));
+            outcome.warnings.extend(not_as_defined(entry));
         }
         if matches!(step, Step::Resume | Step::WakeUp) {
             let subject = outcome.vm.clone();
             let back = self.make_up_for_trim(vm, &subject, &mut outcome.warnings);
             outcome.message += back.as_deref().unwrap_or_default();
         }
+        if step == Step::Resume {
+            let dynamic = vm.vm_dynamic.as_ref();
+            // What was loaded and has not run has not told of its agent yet.
+            let told = dynamic.filter(|dynamic| dynamic.status_reason != "migrating");
+            let had_agent = told.map(VmDynamic::has_agent);
+            outcome.clock = outcome.clock.or(Some(Clock {
+                had_agent,
+                ..Clock::default()
+            }));
+        }
+        let goes_on = outcome.status == Some(VmStatus::Up) && self.inventory.hypervisor.is_qemu();
+        outcome.clock = outcome.clock.filter(|_| goes_on && self.options.clock);
         Ok(Outcome {
             step: Some(step),
             changed: true,
             ..outcome
         })
+    }
+
+    fn company(&self) -> Company<'_> {
+        Company {
+            inventory: Arc::clone(&self.inventory),
+            options: self.options,
+            interrupt: self.interrupt,
+            ear: self.sink,
+        }
     }
 
     /// Takes the VM's lock. Where the image place is not ours to write in, there is none to take: libvirt's
@@ -305,36 +409,35 @@ impl Run<'_> {
 
     /// The VM as it is now: time has passed since it was selected. What is only rehearsed is told of as
     /// it was then.
-    fn look_again(&self, entry: &Entry) -> Result<Entry, Failure> {
+    fn look_again(&mut self, entry: &Entry) -> Result<Entry, Failure> {
+        let entry = entry.clone();
         if self.options.dry_run {
-            return Ok(entry.clone());
+            return Ok(entry);
         }
-        let unreadable = |error: HypervisorError| error.failure("its state could not be read");
-        let hypervisor = &self.inventory.hypervisor;
-        let machine = match (&entry.machine, entry.vm.id()) {
-            (Some(machine), _) if !self.reconnected => Some(machine.clone()),
-            (_, Some(id)) => hypervisor.machine_by_id(id).map_err(unreadable)?,
-            (_, None) => hypervisor
-                .machine_by_name(entry.vm.name())
-                .map_err(unreadable)?,
-        };
-        let definition = entry.definition.clone();
-        if let Some(machine) = machine {
-            let vm = self.observe(&machine).map_err(unreadable)?;
-            return Ok(Entry {
-                vm,
-                machine: Some(machine),
-                definition,
-            });
-        }
-        let orphan = entry.vm.id().and_then(|id| self.inventory.orphan(id));
-        Ok(orphan.map_or_else(
-            || entry.clone(),
-            |orphan| Entry {
-                definition,
-                ..orphan
-            },
-        ))
+        let (inventory, reconnected) = (Arc::clone(&self.inventory), self.reconnected);
+        self.look(&VmRef::from(&entry.vm), move || {
+            let hypervisor = &inventory.hypervisor;
+            let machine = match (&entry.machine, entry.vm.id()) {
+                (Some(machine), _) if !reconnected => Some(machine.clone()),
+                (_, Some(id)) => hypervisor.machine_by_id(id)?,
+                (_, None) => hypervisor.machine_by_name(entry.vm.name())?,
+            };
+            if let Some(machine) = machine {
+                return Ok(Entry {
+                    vm: inventory.observe(&machine)?,
+                    machine: Some(machine),
+                    ..entry
+                });
+            }
+            let orphan = entry.vm.id().and_then(|id| inventory.orphan(id));
+            Ok(match orphan {
+                Some(orphan) => Entry {
+                    definition: entry.definition,
+                    ..orphan
+                },
+                None => entry,
+            })
+        })
     }
 
     fn rehearse(&mut self, step: Step, entry: &Entry, subject: VmRef) -> Result<Outcome, Failure> {
@@ -361,13 +464,22 @@ impl Run<'_> {
                     words
                 };
                 let bytes = guarded.1.as_ref().map_or(0, |estimate| estimate.size_bytes);
-                self.promised = self.promised.saturating_add(bytes);
+                let promised = self.promised.saturating_add(bytes);
+                if self.options.dry_run {
+                    let all = guarded.1.clone().map(|estimate| Estimate {
+                        size_bytes: promised,
+                        ..estimate
+                    });
+                    self.share(all.as_ref())?;
+                }
+                self.promised = promised;
                 words
             }
             Step::Restore => {
                 let path = self.inventory.image_path(id_of(vm)?);
                 guarded = self.before_restore(vm, Some(&path), machine)?;
                 self.reading(vm, Some(&path), &mut guarded.0.cautions)?;
+                self.can_be_marked(&path)?;
                 let words = format!("would be restored from {}", path.display());
                 image = Some(path);
                 words
@@ -394,16 +506,22 @@ impl Run<'_> {
             Step::Show => "would be shown".to_owned(),
         };
         let (remarks, estimate) = guarded;
-        let message = match &estimate {
+        let mut message = match &estimate {
             Some(estimate) => format!("{message} ({estimate})"),
             None => message,
         };
+        let mut warnings = [remarks.overridden, remarks.cautions, remarks.unchecked].concat();
+        if has_hooks(step) {
+            let (hooks, untrusted) = self.company().named();
+            message.extend(hooks.map(|hooks| format!("; {hooks}")));
+            warnings.extend(untrusted);
+        }
         Ok(Outcome {
             step: Some(step),
             status: Some(vm.status()),
             image,
             estimate,
-            warnings: [remarks.overridden, remarks.cautions, remarks.unchecked].concat(),
+            warnings,
             ..Outcome::done(subject, message)
         })
     }
@@ -421,6 +539,18 @@ fn not_as_defined(entry: &Entry) -> Option<String> {
             fields.join(", "),
             quoted(file)
         )
+    })
+}
+
+/// A VM that was started while its hooks ran, and not from this image, which could have been restored before: its
+/// disks have moved on.
+fn left_behind(image: &SavedImage, now: &Vm) -> Option<String> {
+    let is_there = |one: &&SavedImage| one.path == image.path && one.managed == image.managed;
+    let left = now.saved_images.iter().find(is_there)?;
+    let path = left.path.as_ref()?.display();
+    let was_restored = now.vm_dynamic.as_ref()?.status_reason == "restored";
+    (now.status().is_active() && !was_restored && left.verdict != Verdict::Good).then(|| {
+        format!("it was started while its pre hooks ran, without its image {path}, which is of no use now")
     })
 }
 

@@ -34,22 +34,26 @@ impl Run<'_> {
                 dynamic.last_start_time = run.and_then(|run| run.last_start_time);
                 dynamic.last_stop_time = Some(Timestamp::now());
                 dynamic.hibernated_to = image.map(Path::to_path_buf);
+                dynamic.image_given_up = None;
             };
             note(machine, false, stopped, warnings);
         }
     }
 
-    /// The image of the VM was given up: it is not missed.
-    pub(super) fn remember_no_image(machine: &Machine, warnings: &mut Vec<String>) {
+    /// The image of the VM was given up, or this one alone: it is not missed.
+    pub(super) fn remember_no_image(
+        machine: &Machine,
+        alone: Option<&Path>,
+        warnings: &mut Vec<String>,
+    ) {
         let found = machine.own_metadata(METADATA_NAMESPACE, true);
         let known = Metadata::recall(found.ok().flatten().as_deref());
-        if known.hibernated_to.is_some() {
-            note(
-                machine,
-                false,
-                |dynamic| dynamic.hibernated_to = None,
-                warnings,
-            );
+        if alone.is_none() || alone == known.hibernated_to.as_deref() {
+            let given_up = |dynamic: &mut VmDynamic| {
+                dynamic.hibernated_to = None;
+                dynamic.image_given_up = Some(Timestamp::now());
+            };
+            note(machine, false, given_up, warnings);
         }
     }
 
@@ -73,6 +77,44 @@ impl Run<'_> {
         Ok(known.memory_before_trim.filter(|_| is_own))
     }
 
+    /// Notes in the live definition that the guest is paused only until its group is hibernated, or that it no longer
+    /// is. Without that note it stays paused for nobody if this command does not get to its end.
+    pub(super) fn remember_group(
+        machine: &Machine,
+        is_paused: bool,
+    ) -> Result<bool, HypervisorError> {
+        let run = machine.domain_id();
+        let ran = if is_paused {
+            machine.vcpu_time()?
+        } else {
+            None
+        };
+        if is_paused && ran.is_none() {
+            // Nobody could tell whether it runs meanwhile.
+            return Ok(false);
+        }
+        write(machine, false, |dynamic| {
+            if dynamic.domain_id != run {
+                // The times there are of another run, and would seem to be of this one.
+                dynamic.forget_runs();
+            }
+            dynamic.domain_id = run;
+            dynamic.paused_for_group = ran;
+        })
+    }
+
+    /// The same of one that has just been loaded.
+    pub(super) fn remember_group_wait(machine: &Machine, warnings: &mut Vec<String>) {
+        let why = match Self::remember_group(machine, true) {
+            Ok(true) => return,
+            Ok(false) => String::new(),
+            Err(error) => format!(": {error}"),
+        };
+        warnings.push(format!(
+            "its metadata does not tell that it is paused for its group{why}"
+        ));
+    }
+
     /// The VM has just been restored. When it was saved is known from its image, else from its metadata.
     pub(super) fn remember_restore(
         machine: &Machine,
@@ -90,6 +132,7 @@ impl Run<'_> {
         let asleep_since = asleep_since(machine.id(), &live, kept.as_ref(), saved_at);
         let restored = |dynamic: &mut VmDynamic| {
             dynamic.forget_runs();
+            dynamic.paused_for_group = None;
             if let Some(stopped) = asleep_since {
                 let slept = now.duration_since(stopped).as_millis();
                 let slept = u64::try_from(slept).unwrap_or_default();
@@ -112,6 +155,7 @@ impl Run<'_> {
             dynamic.exit_message = None;
             dynamic.stop_reason = None;
             dynamic.memory_before_trim = None;
+            dynamic.paused_for_group = None;
         };
         note(machine, true, started, warnings);
     }

@@ -5,12 +5,12 @@ use super::{Run, id_of, path_text, state_words};
 use crate::entity::{DomainState, MemorySize, Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, ImageFlags, Machine};
 use crate::image::{DAMAGED, Forced, ImageFile, Record, Usage};
-use crate::interrupt::{cause_word, within};
+use crate::interrupt::cause_word;
 use crate::plan::was_cut_off;
-use crate::report::{Failure, Kind, Outcome, VmRef};
-use crate::run::LOOK_LIMIT;
+use crate::report::{Clock, Failure, Kind, Outcome, VmRef};
 use crate::words::quoted;
 use jiff::Timestamp;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -179,6 +179,7 @@ impl Run<'_> {
             .and_then(|marked| marked.image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
         let image = image.map(|marked| marked.image);
+        let clock = clock_of(image.as_ref());
         let recorded = image.as_ref().and_then(trimmed_from);
         if recorded.is_some() || image.as_ref().is_none_or(was_trimmed) {
             self.give_back(&subject, id, recorded, &mut warnings);
@@ -188,6 +189,7 @@ impl Run<'_> {
         Ok(Outcome {
             status: Some(status),
             image: Some(path),
+            clock: Some(clock),
             warnings,
             ..Outcome::done(subject, message)
         })
@@ -202,11 +204,15 @@ impl Run<'_> {
         warnings: &mut Vec<String>,
     ) {
         let inventory = Arc::clone(&self.inventory);
+        let for_group = self.options.for_group;
         self.take_note(subject, warnings, move |warnings| {
             let Some(machine) = inventory.hypervisor.machine_by_id(id).ok().flatten() else {
                 return;
             };
             Run::remember_restore(&machine, saved_at, warnings);
+            if for_group {
+                Run::remember_group_wait(&machine, warnings);
+            }
             if let Ok(false) = machine.is_persistent() {
                 warnings.push(
                     "libvirt has no definition of it: when it stops it is gone (virsh define keeps it)"
@@ -239,6 +245,12 @@ impl Run<'_> {
             flags.running = Some(false);
             cancel = Cancel::Destroy(id);
         }
+        // What it is now is not what becomes of this load.
+        let before = machine.cloned();
+        let had_crashed = before.is_some_and(|machine| {
+            let state = self.ask(subject, move || machine.state());
+            state.is_ok_and(DomainState::has_crashed)
+        });
         let inventory = Arc::clone(&self.inventory);
         let call = move || inventory.hypervisor.restore(&text, flags);
         let mut result = match self.watch(subject, cancel, call) {
@@ -249,7 +261,7 @@ impl Run<'_> {
             Err(error) if error.is_connection_lost() => {
                 self.reconnect(subject, "restored", Some(path), error)
                     .map_err(unknown)?;
-                let now = match self.picked_up(id) {
+                let now = match self.picked_up(subject, id) {
                     Ok(_) => self.look_at(subject, None, id),
                     Err(_) => Now::Unknown,
                 };
@@ -283,10 +295,12 @@ impl Run<'_> {
             }
             (Ok(()), _) => return Ok(now),
             (Err(error), _) => {
-                // A daemon that finds a half-started VM when it comes back ends it.
-                let was_ended = error.is_connection_lost()
-                    && matches!(&now, Now::Seen(_, state) if state.has_crashed());
-                (was_ended && stays, not_restored(path, &now, &error))
+                // A daemon that finds a half-started VM when it comes back ends it; and one whose QEMU gives up on an
+                // image may see that go before it can end it.
+                let was_ended = matches!(&now, Now::Seen(_, state) if state.has_crashed());
+                let was_ours = !had_crashed && !error.is_wrong_state();
+                let never_ran = stays && was_ended && (error.is_connection_lost() || was_ours);
+                (never_ran, not_restored(path, &now, &error))
             }
         };
         Err(Box::new(Unloaded {
@@ -359,6 +373,7 @@ impl Run<'_> {
         let image = was_cut_off
             .then(|| self.inventory.inspect(&path, id, Some(vm.name())))
             .flatten();
+        let clock = clock_of(image.as_ref());
         let saved_at = image.as_ref().and_then(|image| image.summary.saved_at);
         self.note_restore(&subject, id, saved_at, &mut warnings);
         if !was_cut_off || path != self.inventory.place.file(id) {
@@ -380,6 +395,7 @@ impl Run<'_> {
         Ok(Outcome {
             status: Some(status),
             image,
+            clock: Some(clock),
             warnings,
             ..Outcome::done(subject, message)
         })
@@ -391,7 +407,7 @@ impl Run<'_> {
             Err(error) if error.is_connection_lost() => {
                 let back = self.reconnect(subject, "restored", None, &error);
                 back.ok()
-                    .and_then(|()| self.picked_up(id).ok())
+                    .and_then(|()| self.picked_up(subject, id).ok())
                     .map_or(Err(error), |_| self.see(subject, None, id))
             }
             seen => seen,
@@ -417,10 +433,10 @@ impl Run<'_> {
             let vm = inventory.observe(&machine)?;
             Ok(Now::Seen(Box::new(vm), machine.state()?))
         };
-        match self.watch(subject, Cancel::Short, || within(LOOK_LIMIT, look)) {
-            Ended::Returned(Some(Err(error))) if error.is_no_domain() => Ok(Now::Gone),
-            Ended::Returned(Some(seen)) => seen,
-            Ended::Returned(None) | Ended::Left(_) => Ok(Now::Unknown),
+        match self.answer(subject, Cancel::Short, look) {
+            Ok(Err(error)) if error.is_no_domain() => Ok(Now::Gone),
+            Ok(seen) => seen,
+            Err(_) => Ok(Now::Unknown),
         }
     }
 
@@ -444,7 +460,7 @@ impl Run<'_> {
         if !own || !counts {
             return None;
         }
-        match image.mark(Usage::RestoreBegan(Timestamp::now())) {
+        match mark(&image, &[], warnings) {
             Ok(before) => Some(Marked { image, before }),
             Err(error) => {
                 let path = path.display();
@@ -512,16 +528,19 @@ impl Run<'_> {
         warnings.extend(forced);
         let forced = against.into_iter().chain(overridden).map(Forced::now);
         let forced: Vec<Forced> = forced.collect();
-        match image.mark_forced(Usage::RestoreBegan(Timestamp::now()), &forced) {
+        match mark(&image, &forced, warnings) {
             Ok(before) => Ok(Some(Marked { image, before })),
             Err(_) if self.options.wishes.force => Ok(None),
-            Err(error) => Err(refuse(
-                "it cannot be marked as used, so that nothing would keep it from being used twice"
-                    .to_owned(),
-            )
-            .because(&error)
-            .hint("--force restores it all the same; remove it afterwards")),
+            Err(error) => Err(unmarkable(path, &error)),
         }
+    }
+
+    /// Whether an image can be marked, as far as that can be told without doing it.
+    pub(super) fn can_be_marked(&self, path: &Path) -> Result<(), Failure> {
+        if self.options.wishes.force || !self.inventory.looks_at(path) {
+            return Ok(());
+        }
+        Record::has_room(path).map_err(|error| unmarkable(path, &error))
     }
 
     /// What speaks against an image if it has a checksum and is not what it was.
@@ -580,6 +599,40 @@ impl Run<'_> {
     }
 }
 
+/// Notes beside an image that a restore begins, also where something lies there that is no record. Gives the record as
+/// it was.
+fn mark(
+    image: &ImageFile,
+    forced: &[Forced],
+    warnings: &mut Vec<String>,
+) -> io::Result<Option<Record>> {
+    if let Some(aside) = Record::put_aside(&image.path)? {
+        warnings.push(format!(
+            "what lay in the place of its record is none, and is {} now",
+            aside.display()
+        ));
+    }
+    image.mark_forced(Usage::RestoreBegan(Timestamp::now()), forced)
+}
+
+fn unmarkable(path: &Path, error: &io::Error) -> Failure {
+    let message = format!(
+        "cannot be restored from {}: it cannot be marked as used, so that nothing would keep it from being used twice",
+        path.display()
+    );
+    Failure::new(Kind::Guard, message)
+        .because(error)
+        .hint("--force restores it all the same; remove it afterwards")
+}
+
+/// What is known of the clock of a guest that was in this image.
+fn clock_of(image: Option<&ImageFile>) -> Clock {
+    Clock {
+        had_agent: image.and_then(|image| image.record.as_ref()?.had_agent),
+        ..Clock::since(image.and_then(|image| image.summary.saved_at))
+    }
+}
+
 /// Whether the guest in an image was shrunk before it was saved, by the note that it has itself.
 fn was_trimmed(image: &ImageFile) -> bool {
     let vm = image.vm.as_ref().and_then(|vm| vm.vm_dynamic.as_ref());
@@ -593,7 +646,10 @@ fn trimmed_from(image: &ImageFile) -> Option<MemorySize> {
 
 /// How to go on with a VM that is loaded.
 fn finishing(subject: &VmRef) -> String {
-    format!("vmlife restore {} finishes that", quoted(&subject.name))
+    format!(
+        "vmlife restore {} finishes that",
+        quoted(&subject.to_string())
+    )
 }
 
 /// It has been loaded, and then nobody answered any more.

@@ -1,6 +1,5 @@
 //! Hibernating: where to, the save, and what has become of it.
 
-use super::beforehand::explain;
 use super::budget::Share;
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
@@ -12,8 +11,9 @@ use crate::image::{
     writable_disks,
 };
 use crate::interrupt::{cause_word, within};
+use crate::plan::{waits_for_group, was_to_run};
 use crate::report::{Estimate, Failure, Kind, Outcome, VmRef};
-use crate::run::LOOK_LIMIT;
+use crate::run::CONNECT_LIMIT;
 use crate::words::{quoted, size};
 use jiff::Timestamp;
 use std::fs;
@@ -48,7 +48,100 @@ struct Told {
     was_ended: bool,
 }
 
+/// How an image is to be written of a VM that is paused only until its group is hibernated: it comes back running.
+pub(super) fn as_it_was(vm: &Vm, mut flags: ImageFlags) -> ImageFlags {
+    let dynamic = vm.vm_dynamic.as_ref();
+    if dynamic.is_some_and(VmDynamic::waits_for_group) {
+        flags.running = flags.running.or(Some(true));
+    }
+    flags
+}
+
 impl<'a> Run<'a> {
+    /// Removes a managed save of a VM that is alive. libvirt keeps that when the VM is restored from another image,
+    /// and the next start would take its memory for the newest.
+    pub(super) fn leave_managed_behind(
+        &mut self,
+        machine: &Machine,
+        subject: &VmRef,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let asked = machine.clone();
+        if !self.look(subject, move || {
+            Ok(asked.has_managed_save().unwrap_or_default())
+        })? {
+            return Ok(());
+        }
+        self.must_be_alive(machine, subject)?;
+        let alive = machine.clone();
+        match self.watch(subject, Cancel::Impossible, move || {
+            alive.remove_managed_save()
+        }) {
+            Ended::Returned(Ok(())) => {
+                let words = "its earlier managed save, left behind long ago, was removed";
+                warnings.push(words.to_owned());
+                Ok(())
+            }
+            Ended::Returned(Err(error)) => {
+                let message =
+                    "cannot be hibernated: libvirt still has an earlier managed save of it";
+                Err(Failure {
+                    kind: Kind::Guard,
+                    ..error.failure(message)
+                })
+            }
+            Ended::Left(why) => Err(left(why, "freed from its earlier managed save").hint(
+                "it was not hibernated: it runs on, and another vmlife hibernate takes it from there",
+            )),
+        }
+    }
+
+    /// What lies about of earlier memory of a VM may be removed only while it is alive: then that has been left behind.
+    fn must_be_alive(&mut self, machine: &Machine, subject: &VmRef) -> Result<(), Failure> {
+        let asked = machine.clone();
+        if self.look(subject, move || asked.state())?.is_active() {
+            return Ok(());
+        }
+        let message = "cannot be hibernated: it has just stopped, and its image may be all that is left of it";
+        Err(Failure::new(Kind::State, message))
+    }
+
+    /// Makes way for an image: what lies there and elsewhere of earlier memory of this VM goes.
+    fn make_way(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: &VmRef,
+        (path, earlier): (&Path, Option<ImageFile>),
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        if let Some(old) = earlier {
+            let what = match old.summary.verdict {
+                Verdict::Incomplete => "incomplete",
+                _ => "earlier",
+            };
+            self.must_be_alive(machine, subject)?;
+            old.remove().map_err(|error| {
+                let old = old.path.display();
+                let message =
+                    format!("cannot be hibernated: its earlier image {old} is in the way");
+                Failure::new(Kind::Guard, message).because(&error)
+            })?;
+            warnings.push(format!("its {what} image was removed"));
+        }
+        if self.inventory.looks_at(path) {
+            Record::discard(path).map_err(|error| {
+                let message = "cannot be hibernated: the record of its earlier image is in the way";
+                Failure::new(Kind::Guard, message).because(&error)
+            })?;
+        }
+        if path != self.inventory.place.file(machine.id()) {
+            // It is alive, so that whatever lies in its place is left behind, however this ends.
+            self.leave_image_behind(vm, warnings);
+        }
+        self.leave_managed_behind(machine, subject, warnings)
+    }
+
     /// Writes the VM's memory to a file, and stops it.
     pub(super) fn save(
         &mut self,
@@ -59,7 +152,7 @@ impl<'a> Run<'a> {
         let path = self.destination(machine.id())?;
         let text = path_text(&path)?;
         let earlier = self.replaceable(&path, machine.id())?;
-        let flags = self.writing(&subject, &path)?;
+        let flags = as_it_was(vm, self.writing(&subject, &path)?);
         let (remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
         let share = self.share(estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
@@ -72,34 +165,21 @@ impl<'a> Run<'a> {
             })?;
         }
         let mut warnings = remarks.overridden.clone();
-        if let Some(old) = earlier {
-            remove_obsolete(machine, &old)?;
-            let what = match old.summary.verdict {
-                Verdict::Incomplete => "incomplete",
-                _ => "earlier",
-            };
-            warnings.push(format!("its {what} image was replaced"));
-        }
-        if self.inventory.looks_at(&path) {
-            Record::discard(&path).map_err(|error| {
-                let message = "cannot be hibernated: the record of its earlier image is in the way";
-                Failure::new(Kind::Guard, message).because(&error)
-            })?;
-        }
-        if path != self.inventory.place.file(machine.id()) {
-            // It is alive, so that whatever lies in its place is left behind, however this ends.
-            self.leave_image_behind(vm, &mut warnings);
-        }
-        leave_managed_behind(machine, &mut warnings)?;
         // Afterwards libvirt may not know it any more.
-        let persistent = machine.is_persistent().ok();
-        let claim = match self.claim(&path, &text) {
+        let asked = machine.clone();
+        let persistent = self.look(&subject, move || Ok(asked.is_persistent().ok()))?;
+        let way = self.make_way(machine, vm, &subject, (&path, earlier), &mut warnings);
+        let claim = match way.and_then(|()| self.claim(&path, &text)) {
             Ok(claim) => claim,
             Err(failure) => return Err(failure.warned(warnings)),
         };
         let saved = machine.clone();
         let began = Instant::now();
-        let result = self.ask_to_save(machine, &subject, move || saved.save(&text, flags))?;
+        let asked = self.ask_to_save(machine, &subject, move || saved.save(&text, flags));
+        let result = match asked {
+            Ok(result) => result,
+            Err(failure) => return Err(failure.warned(warnings)),
+        };
         let save = Save {
             took: began.elapsed(),
             flags,
@@ -135,7 +215,7 @@ impl<'a> Run<'a> {
         if let Err(failure) = self.reconnect(&subject, "hibernated", Some(&path), &error) {
             return warned(failure, warnings);
         }
-        let found = self.picked_up(machine.id());
+        let found = self.picked_up(&subject, machine.id());
         let now = match &found {
             Ok(Some((machine, now))) if now.status().is_active() => Some(machine),
             Ok(_) if self.is_whole(&path, machine.id()) => {
@@ -148,7 +228,7 @@ impl<'a> Run<'a> {
         };
         let outcome = match now {
             Some(machine) => self.not_saved(machine, vm, subject, Some(&path), &error),
-            None => Err(self.not_saved_and_gone(&path, machine.id(), &error)),
+            None => Err(self.not_saved_and_gone(&path, machine.id(), &error, found.is_err())),
         };
         outcome.map_err(|failure| failure.warned(warnings))
     }
@@ -213,9 +293,11 @@ impl<'a> Run<'a> {
         match self.watch(subject, Cancel::Abort(machine), call) {
             Ended::Returned(result) => Ok(result),
             Ended::Left(why) => {
-                let name = quoted(&subject.name);
+                let (whole, name) = (quoted(&subject.to_string()), quoted(&subject.name));
+                let host = subject.host.as_ref();
+                let there = host.map_or(String::new(), |host| format!(" on host {host}"));
                 Err(left(why, "hibernated").hint(format!(
-                    "vmlife show {name} tells; virsh domjobabort {name} cancels"
+                    "vmlife show {whole} tells; virsh domjobabort {name}{there} cancels"
                 )))
             }
         }
@@ -232,7 +314,19 @@ impl<'a> Run<'a> {
     }
 
     /// The connection was lost, and the daemon does not know the VM any more, or does not tell.
-    fn not_saved_and_gone(&self, path: &Path, id: Uuid, error: &HypervisorError) -> Failure {
+    fn not_saved_and_gone(
+        &self,
+        path: &Path,
+        id: Uuid,
+        error: &HypervisorError,
+        is_unknown: bool,
+    ) -> Failure {
+        if is_unknown {
+            let message = "may be hibernated or not: the connection to libvirt is lost, and it has not been looked at again";
+            return error
+                .save_failure(message)
+                .hint("vmlife show tells what became of it");
+        }
         let message = "could not be hibernated; libvirt does not tell of it any more";
         let warnings = self.leftover(path, id, None, false).into_iter().collect();
         error.save_failure(message).warned(warnings)
@@ -249,10 +343,15 @@ impl<'a> Run<'a> {
         mut warnings: Vec<String>,
     ) -> Result<Outcome, Failure> {
         let size_bytes = if self.inventory.looks_at(path) {
-            Some(self.keep(machine, vm, &subject, path, save, &mut warnings)?)
+            let kept = self.keep(machine, vm, &subject, path, save, &mut warnings);
+            kept.map(Some)
         } else {
-            self.ask_daemon(path, machine.id(), &mut warnings)?;
-            None
+            let asked = self.ask_daemon(path, machine.id(), &mut warnings);
+            asked.map(|()| None)
+        };
+        let size_bytes = match size_bytes {
+            Ok(size_bytes) => size_bytes,
+            Err(failure) => return Err(failure.warned(warnings)),
         };
         let (noted, before, image) = (machine.clone(), vm.clone(), path.to_path_buf());
         self.take_note(&subject, &mut warnings, move |warnings| {
@@ -431,6 +530,7 @@ impl<'a> Run<'a> {
                 .collect(),
             next_disks: moved_disks(&then.files, &now.files),
             memory_before_trim: dynamic.and_then(|dynamic| dynamic.memory_before_trim),
+            had_agent: dynamic.map(VmDynamic::has_agent),
             forced: save.forced.clone(),
             usage: None,
             known_start: None,
@@ -440,14 +540,14 @@ impl<'a> Run<'a> {
 
     /// The save failed or was cancelled: tells where the VM is now, and leaves no partial image.
     pub(super) fn not_saved(
-        &self,
+        &mut self,
         machine: &Machine,
         before: &Vm,
         subject: VmRef,
         path: Option<&Path>,
         error: &HypervisorError,
     ) -> Result<Outcome, Failure> {
-        let mut now = self.observe(machine);
+        let mut now = self.observe(&subject, machine);
         let began = Instant::now();
         // What its process said last is not what becomes of it.
         while error.is_process_lost()
@@ -455,18 +555,21 @@ impl<'a> Run<'a> {
             && began.elapsed() < SETTLING
         {
             thread::sleep(GLANCE);
-            now = self.observe(machine);
+            now = self.observe(&subject, machine);
         }
         if let Ok(vm) = &now
-            && self.put_back(machine, before.status(), vm.status())
+            && self.put_back(&subject, machine, before, vm)
         {
-            now = self.observe(machine);
+            now = self.observe(&subject, machine);
         }
         let status = now.as_ref().ok().map(Vm::status);
         let as_before = status == Some(before.status());
-        // Then nobody writes to the file any more.
+        // Then nobody writes to the file any more: no job goes on.
         let is_over = match &now {
-            Ok(vm) => as_before || !vm.status().is_active(),
+            Ok(vm) => {
+                let rests = [VmStatus::Up, VmStatus::Paused].contains(&vm.status());
+                rests || !vm.status().is_active()
+            }
             Err(error) => error.is_no_domain(),
         };
         let leftover = path.and_then(|path| self.leftover(path, machine.id(), status, is_over));
@@ -479,9 +582,12 @@ impl<'a> Run<'a> {
             });
         }
         let words = match &now {
-            // Whether that was its group's doing, its group tells.
+            // Where it is in the end, its group tells.
             Ok(vm) if as_before && vm.status() == VmStatus::Paused && self.options.together => {
-                "it is paused".to_owned()
+                String::new()
+            }
+            Ok(vm) if was_to_run(before) && vm.status() == VmStatus::Up => {
+                "it runs, as it was to before".to_owned()
             }
             Ok(vm) if as_before && vm.status() == VmStatus::Paused => {
                 "it is paused, as before".to_owned()
@@ -501,42 +607,61 @@ impl<'a> Run<'a> {
             }
             Err(_) => "its state is not known".to_owned(),
         };
+        let words = if words.is_empty() {
+            words
+        } else {
+            format!("; {words}")
+        };
         let failure = match self.interrupt.cause() {
             Some(cause)
                 if error.is_aborted()
                     || as_before && (error.is_connection_lost() || error.is_unexplained()) =>
             {
                 let why = cause_word(cause);
-                Failure::new(cause, format!("was not hibernated, {why}; {words}"))
+                Failure::new(cause, format!("was not hibernated, {why}{words}"))
             }
             _ => {
-                let failure = error.save_failure(format!("could not be hibernated; {words}"));
-                explain(failure, machine)
+                let failure = error.save_failure(format!("could not be hibernated{words}"));
+                if now.is_ok() {
+                    self.explain(&subject, failure, machine)
+                } else {
+                    failure
+                }
             }
         };
         Err(failure.warned(leftover.into_iter().collect()))
     }
 
     /// Of a save that came to nothing libvirt leaves the VM as it was to be restored, not as it was: running with
-    /// `--running`, and paused with `--paused`. It also tries only once to let it run again. Gives whether something was done about that.
-    fn put_back(&self, machine: &Machine, before: VmStatus, now: VmStatus) -> bool {
+    /// `--running`, and paused with `--paused`. It also tries only once to let it run again. Gives whether
+    /// something was done about that. One that only stood still because an earlier command was cut off goes on.
+    fn put_back(&mut self, subject: &VmRef, machine: &Machine, before: &Vm, now: &Vm) -> bool {
         let machine = machine.clone();
-        let done = match (self.options.flags.running, before, now) {
-            (Some(true), VmStatus::Paused, VmStatus::Up) => {
-                within(LOOK_LIMIT, move || machine.suspend())
+        let was_paused = self.options.together || !was_to_run(before);
+        let is_left = now
+            .vm_dynamic
+            .as_ref()
+            .is_some_and(VmDynamic::is_left_by_save);
+        match (self.options.flags.running, before.status(), now.status()) {
+            (Some(true), VmStatus::Paused, VmStatus::Up) if was_paused => {
+                let waits = waits_for_group(before);
+                // What becomes of it is looked at next.
+                let _ = self.ask(subject, move || {
+                    machine.suspend()?;
+                    if waits {
+                        Run::remember_group(&machine, true)?;
+                    }
+                    Ok(())
+                });
+                true
             }
-            // Its pause still has the save for a reason, which is over if no job goes on: libvirt could not let it run
-            // again, or was not to.
-            (Some(false), VmStatus::Up, VmStatus::Paused)
-            | (_, VmStatus::Up, VmStatus::SavingState) => {
-                within(LOOK_LIMIT, move || match machine.job() {
-                    Ok(None) => machine.resume(),
-                    other => other.map(drop),
-                })
+            // libvirt could not let it run again, or was not to.
+            (_, VmStatus::Up, VmStatus::Paused) if is_left => {
+                let _ = self.ask(subject, move || machine.resume());
+                true
             }
-            _ => None,
-        };
-        done.is_some()
+            _ => false,
+        }
     }
 
     /// Does away with what a save has left that did not succeed and is over, or says what it is. Nothing lay
@@ -643,7 +768,10 @@ impl<'a> Run<'a> {
         let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         if !self.inventory.hypervisor.is_local() || found.as_ref().is_err_and(forbidden) {
             // Only the daemon can see that path. If it hangs there, so does the connection.
-            return match self.inventory.hypervisor.apart().image_xml(&text) {
+            let hypervisor = Arc::clone(&self.inventory.hypervisor);
+            let apart = within(CONNECT_LIMIT, move || hypervisor.apart());
+            let silence = HypervisorError::silence(CONNECT_LIMIT);
+            return match apart.map_or(Err(silence), |apart| apart.image_xml(&text)) {
                 Err(error) if error.is_no_such_file() => Ok(None),
                 Err(error) if error.kind() == Kind::Connection => {
                     let message = format!("cannot be hibernated to {}", path.display());
@@ -726,49 +854,4 @@ fn paused_on_error(vm: &Vm) -> Option<String> {
     pause
         .is_error()
         .then(|| format!("it paused on an error of a disk: {pause}"))
-}
-
-/// Removes an old image of a VM: only while the VM is seen to be alive, so that its memory has left the
-/// image behind.
-fn remove_obsolete(machine: &Machine, old: &ImageFile) -> Result<(), Failure> {
-    must_be_alive(machine)?;
-    old.remove().map_err(|error| {
-        let message = format!(
-            "cannot be hibernated: its earlier image {} is in the way",
-            old.path.display()
-        );
-        Failure::new(Kind::Guard, message).because(&error)
-    })
-}
-
-/// The same with a managed save of it, which libvirt keeps when the VM is restored from another image: the
-/// next start would take that memory for the newest.
-pub(super) fn leave_managed_behind(
-    machine: &Machine,
-    warnings: &mut Vec<String>,
-) -> Result<(), Failure> {
-    if !machine.has_managed_save().unwrap_or_default() {
-        return Ok(());
-    }
-    must_be_alive(machine)?;
-    machine.remove_managed_save().map_err(|error| {
-        let message = "cannot be hibernated: libvirt still has an earlier managed save of it";
-        Failure {
-            kind: Kind::Guard,
-            ..error.failure(message)
-        }
-    })?;
-    warnings.push("its earlier managed save, left behind long ago, was removed".to_owned());
-    Ok(())
-}
-
-fn must_be_alive(machine: &Machine) -> Result<(), Failure> {
-    let state = machine
-        .state()
-        .map_err(|error| error.failure("its state could not be read"))?;
-    if !state.is_active() {
-        let message = "cannot be hibernated: it has just stopped, and its image may be all that is left of it";
-        return Err(Failure::new(Kind::State, message));
-    }
-    Ok(())
 }

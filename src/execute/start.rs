@@ -12,6 +12,7 @@ use crate::report::{Failure, Kind, Outcome, VmRef};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use uuid::Uuid;
 
 impl Run<'_> {
@@ -26,14 +27,20 @@ impl Run<'_> {
         let payload = payload
             .map(|(path, payload)| self.make_payload(&path, &payload).map(|()| path))
             .transpose()?;
-        let machine = self.inventory.hypervisor.define(&xml).map_err(|error| {
-            let failure = error.failure("could not be defined");
-            without_payload(payload.as_deref(), failure)
-        })?;
+        let hypervisor = Arc::clone(&self.inventory.hypervisor);
+        let defining = move || hypervisor.define(&xml);
+        let machine = match self.watch(&subject, Cancel::Impossible, defining) {
+            Ended::Returned(defined) => defined.map_err(|error| {
+                let failure = error.failure("could not be defined");
+                without_payload(payload.as_deref(), failure)
+            })?,
+            Ended::Left(why) => return Err(left(why, "defined")),
+        };
         let subject = VmRef {
             id: Some(machine.id()),
             ..subject
         };
+        let defined = subject.clone();
         let definition = entry.definition.as_deref();
         let of_yaml = definition.filter(|definition| definition.xml.is_none());
         let useless = of_yaml.and_then(|definition| payload::useless(&definition.vm));
@@ -43,12 +50,22 @@ impl Run<'_> {
             outcome
         });
         started.map_err(|failure| {
-            if self.gave_up || machine.state().is_ok_and(DomainState::is_active) {
+            if self.gave_up {
                 return failure;
             }
-            match machine.undefine() {
-                Ok(()) => without_payload(payload.as_deref(), failure),
-                Err(error) => failure.warned(vec![format!("it is still defined: {error}")]),
+            let asked = machine.clone();
+            let state = self.ask(&defined, move || asked.state());
+            match state {
+                Ok(state) if state.is_active() => return failure,
+                Ok(_) => {}
+                Err(_) => return failure.warned(vec!["it may still be defined".to_owned()]),
+            }
+            match self.watch(&defined, Cancel::Impossible, move || machine.undefine()) {
+                Ended::Returned(Ok(())) => without_payload(payload.as_deref(), failure),
+                Ended::Returned(Err(error)) => {
+                    failure.warned(vec![format!("it is still defined: {error}")])
+                }
+                Ended::Left(_) => failure.warned(vec!["it may still be defined".to_owned()]),
             }
         })
     }
@@ -186,9 +203,9 @@ impl Run<'_> {
                     return Err(failure.warned(std::mem::take(warnings)));
                 }
                 again = None;
-                if let Ok(Some((machine, vm))) = self.picked_up(machine.id())
+                if let Ok(Some((machine, vm))) = self.picked_up(subject, machine.id())
                     && vm.status().is_alive()
-                    && (!managed || machine.state().is_ok_and(DomainState::is_restored))
+                    && (!managed || self.is_restored(subject, machine))
                 {
                     leave_behind(aside, warnings);
                     return Ok(vm.status());
@@ -200,9 +217,15 @@ impl Run<'_> {
             return Err(failure.warned(std::mem::take(warnings)));
         }
         leave_behind(aside, warnings);
-        self.observe(machine)
+        self.observe(subject, machine)
             .map(|vm| vm.status())
             .map_err(|error| error.failure(format!("was {tried}, but its state cannot be read")))
+    }
+
+    /// Whether it runs from an image, and was not booted.
+    fn is_restored(&mut self, subject: &VmRef, machine: Machine) -> bool {
+        let state = self.ask(subject, move || machine.state());
+        state.is_ok_and(DomainState::is_restored)
     }
 }
 

@@ -183,7 +183,7 @@ impl Run<'_> {
             let back = self.reconnect(subject, "hibernated", None, error);
             back.map_err(|failure| failure.warned(vec![not_yet_back(subject)]))?;
             // What it says of the VM is of no matter: whatever is done next finds that out.
-            let _ = self.picked_up(machine.id());
+            let _ = self.picked_up(subject, machine.id());
         }
         if let Some(period) = period {
             let again = self.again(machine);

@@ -8,7 +8,7 @@ use crate::image::ImageFile;
 use crate::interrupt::within;
 use crate::inventory::Inventory;
 use crate::report::{Event, Failure, Kind, VmRef};
-use crate::run::{CONNECT_LIMIT, LOOK_LIMIT};
+use crate::run::CONNECT_LIMIT;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +51,7 @@ impl Run<'_> {
         drop(watch);
         let Some(hypervisor) = found else {
             self.gave_up = true;
+            self.met_silence |= began.elapsed() >= RETURN_LIMIT;
             return Err(self.out_of_touch(subject, tried, path, lost));
         };
         self.inventory = Arc::new(Inventory {
@@ -64,15 +65,20 @@ impl Run<'_> {
     /// The VM over the new connection, once the daemon has picked it up again: `None` if it does not know
     /// it. A job that the old daemon left behind is waited for, and so is one that goes on because only
     /// we were cut off; that one is still cancelled if it should be.
-    pub(super) fn picked_up(&self, id: Uuid) -> Result<Option<(Machine, Vm)>, HypervisorError> {
+    pub(super) fn picked_up(
+        &mut self,
+        subject: &VmRef,
+        id: Uuid,
+    ) -> Result<Option<(Machine, Vm)>, HypervisorError> {
         let mut seen_at_work = Instant::now();
         let mut cancelling: Option<Instant> = None;
         let watch = self.interrupt.watch();
         let found = loop {
-            let Some(machine) = self.inventory.hypervisor.machine_by_id(id)? else {
+            let hypervisor = Arc::clone(&self.inventory.hypervisor);
+            let Some(machine) = self.ask(subject, move || hypervisor.machine_by_id(id))? else {
                 break None;
             };
-            let vm = match self.observe(&machine) {
+            let vm = match self.observe(subject, &machine) {
                 Ok(vm) => vm,
                 Err(error) if error.is_no_domain() => break None,
                 Err(error) => return Err(error),
@@ -82,17 +88,23 @@ impl Run<'_> {
                 VmStatus::RestoringState | VmStatus::WaitForLaunch => false,
                 _ => break Some((machine, vm)),
             };
-            if !saving || machine.job().is_ok_and(|job| job.is_some()) {
+            let asked = machine.clone();
+            let holds_job = move || asked.holds_job();
+            if !saving || self.ask(subject, holds_job).unwrap_or_default() {
                 seen_at_work = Instant::now();
             }
             if self.interrupt.cause().is_some() && cancelling.is_none() {
                 cancelling = Some(Instant::now());
-                if saving {
-                    // It may have ended just now: the next look tells.
-                    let _ = machine.abort_job();
-                } else {
-                    end_loading(&self.inventory.hypervisor, id);
-                }
+                let (inventory, machine) = (Arc::clone(&self.inventory), machine.clone());
+                let end = move || {
+                    if saving {
+                        return machine.abort_job();
+                    }
+                    end_loading(&inventory.hypervisor, id);
+                    Ok(())
+                };
+                // It may have ended just now: the next look tells.
+                let _ = self.ask(subject, end);
             }
             if self.interrupt.insists()
                 || seen_at_work.elapsed() >= PICK_UP_LIMIT
@@ -120,10 +132,13 @@ impl Run<'_> {
     }
 
     /// The VM as it is now. A daemon that hangs is an error, not a wait without end.
-    pub(super) fn observe(&self, machine: &Machine) -> Result<Vm, HypervisorError> {
+    pub(super) fn observe(
+        &mut self,
+        subject: &VmRef,
+        machine: &Machine,
+    ) -> Result<Vm, HypervisorError> {
         let (inventory, machine) = (Arc::clone(&self.inventory), machine.clone());
-        within(LOOK_LIMIT, move || inventory.observe(&machine))
-            .unwrap_or_else(|| Err(HypervisorError::silence(LOOK_LIMIT)))
+        self.ask(subject, move || inventory.observe(&machine))
     }
 
     /// Nobody answers: what the image and the list of processes tell, and how to go on.

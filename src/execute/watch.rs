@@ -5,8 +5,9 @@ use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
 use crate::interrupt::{cause_word, within};
 use crate::report::{Event, Failure, Kind, Progress, VmRef};
 use crate::run::LOOK_LIMIT;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -21,8 +22,15 @@ const DOUBT: Duration = Duration::from_secs(3);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A daemon that answers nothing for so long hangs.
 const SILENCE: Duration = Duration::from_secs(10);
-/// So long after the time limit the former state is waited for.
+/// One that answers nothing for so long is given up, also where no time limit is set: other hosts wait for the command.
+const GIVEN_UP: Duration = Duration::from_secs(120);
+/// So long after the time limit or a signal the former state is waited for: a QEMU may hang, and nobody be there who
+/// asks twice.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// So long after that a look at a VM that is not touched yet may still take: most take less.
+const MOMENT: Duration = Duration::from_secs(1);
+/// What is told at once by a daemon that answers, and is not told within this time, hangs in the VM's QEMU.
+const ANSWER_LIMIT: Duration = Duration::from_secs(LOOK_LIMIT.as_secs() + 10);
 
 /// How a watched call can be cancelled.
 #[derive(Clone, Copy)]
@@ -39,6 +47,8 @@ pub(super) enum Cancel<'a> {
     /// It only looks, or ends what was cancelled: it is short, and waited for without a word, also when the
     /// time limit has passed.
     Short,
+    /// It only looks at what is not touched yet: a daemon that hangs is not waited for.
+    Look,
 }
 
 /// How a watched call ended.
@@ -91,22 +101,25 @@ impl Run<'_> {
             });
         }
         let began = Instant::now();
-        let worker = thread::spawn(call);
+        let (done, result) = mpsc::channel();
+        thread::spawn(move || {
+            // Nobody listens any more if it was left.
+            let _ = done.send(call());
+        });
         let mut pulse = None;
         let mut was_silent = false;
         let mut cancelling: Option<Instant> = None;
         let watch = self.interrupt.watch();
         let ended = loop {
-            thread::sleep(GLANCE);
-            if worker.is_finished() {
+            match result.recv_timeout(GLANCE) {
+                Ok(value) => break Ended::Returned(value),
+                Err(RecvTimeoutError::Timeout) => {}
                 // A call that panicked has said nothing about the VM.
-                break worker.join().map_or(
-                    Ended::Left(Left {
-                        cause: Kind::Failed,
-                        silent: false,
-                    }),
-                    Ended::Returned,
-                );
+                Err(RecvTimeoutError::Disconnected) => {
+                    let cause = Kind::Failed;
+                    let silent = false;
+                    break Ended::Left(Left { cause, silent });
+                }
             }
             match receiver.try_iter().last() {
                 Some(Some(progress)) if progress.total == 0 || progress.passed < progress.total => {
@@ -120,11 +133,20 @@ impl Run<'_> {
             }
             let silence = pulse.as_ref().map_or(Duration::ZERO, Pulse::silence);
             let silent = silence >= SILENCE;
+            let looks = matches!(cancel, Cancel::Look);
+            if silent && looks {
+                let cause = Kind::Connection;
+                break Ended::Left(Left { cause, silent });
+            }
             if silent && !was_silent {
                 self.sink.emit(Event::Silent(subject, silence));
             }
             was_silent = silent;
             let Some(cause) = self.interrupt.cause() else {
+                if silence >= GIVEN_UP {
+                    let cause = Kind::Connection;
+                    break Ended::Left(Left { cause, silent });
+                }
                 continue;
             };
             let since = *cancelling.get_or_insert_with(|| {
@@ -133,16 +155,42 @@ impl Run<'_> {
             });
             let is_limit = cause == Kind::TimedOut;
             let is_vain = is_limit && matches!(cancel, Cancel::Impossible);
+            let is_enough = looks && since.elapsed() >= MOMENT;
+            let is_patient = !is_limit && matches!(cancel, Cancel::TooLate);
             let is_long =
-                silent && since.elapsed() >= SILENCE || is_limit && since.elapsed() >= PATIENCE;
-            if self.interrupt.insists() || is_vain || is_long {
+                silent && since.elapsed() >= SILENCE || !is_patient && since.elapsed() >= PATIENCE;
+            if self.interrupt.insists() || is_vain || is_enough || is_long {
                 break Ended::Left(Left { cause, silent });
             }
         };
         drop(watch);
         over.store(true, Ordering::SeqCst);
-        self.gave_up |= matches!(ended, Ended::Left(_));
+        if let Ended::Left(left) = ended {
+            self.gave_up |= left.silent || !matches!(cancel, Cancel::Look);
+            self.met_silence |= left.silent;
+        }
         ended
+    }
+
+    /// Looks at a VM that is not touched yet. A daemon that hangs, the time limit and a signal are an end of it.
+    pub(super) fn look<T: Send + 'static>(
+        &mut self,
+        subject: &VmRef,
+        call: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        match self.answer(subject, Cancel::Look, call) {
+            Ok(found) => found.map_err(|error| error.failure("its state could not be read")),
+            Err(left) if self.interrupt.cause() == Some(left.cause) => {
+                let why = format!("{}, and {}", cause_word(left.cause), left.words());
+                let message = format!("was not attempted: {why}");
+                Err(Failure::new(left.cause, message))
+            }
+            Err(_) => {
+                let silence = HypervisorError::silence(began.elapsed());
+                Err(silence.failure(format!("was not attempted: {silence}")))
+            }
+        }
     }
 
     /// Asks libvirt for something that is told at once, unless its daemon hangs: that is an error, not a wait
@@ -153,10 +201,26 @@ impl Run<'_> {
         call: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
     ) -> Result<T, HypervisorError> {
         let began = Instant::now();
-        match self.watch(subject, Cancel::Short, || within(LOOK_LIMIT, call)) {
-            Ended::Returned(Some(found)) => found,
-            Ended::Returned(None) | Ended::Left(_) => {
-                Err(HypervisorError::silence(began.elapsed()))
+        let answer = self.answer(subject, Cancel::Short, call);
+        answer.unwrap_or_else(|_| Err(HypervisorError::silence(began.elapsed())))
+    }
+
+    /// What libvirt answers, or why that was not waited for any longer.
+    pub(super) fn answer<T: Send + 'static>(
+        &mut self,
+        subject: &VmRef,
+        cancel: Cancel<'_>,
+        call: impl FnOnce() -> Result<T, HypervisorError> + Send + 'static,
+    ) -> Result<Result<T, HypervisorError>, Left> {
+        match self.watch(subject, cancel, || within(ANSWER_LIMIT, call)) {
+            Ended::Returned(Some(answer)) => Ok(answer),
+            Ended::Left(left) => Err(left),
+            Ended::Returned(None) => {
+                self.gave_up = true;
+                Err(Left {
+                    cause: Kind::Connection,
+                    silent: false,
+                })
             }
         }
     }
@@ -184,7 +248,7 @@ impl Run<'_> {
     /// Asks for the end of a call until it is over: in its first moments there is nothing to end yet.
     fn cancel(&mut self, subject: &VmRef, cancel: Cancel<'_>, over: &Arc<AtomicBool>) {
         let words = match cancel {
-            Cancel::Short => return,
+            Cancel::Short | Cancel::Look => return,
             Cancel::Abort(_) => "cancelling, and waiting until the VM is as before",
             Cancel::Destroy(_) => "cancelling, and waiting until the half-started VM is ended",
             Cancel::Impossible => "this cannot be cancelled, and is waited for",
@@ -214,7 +278,7 @@ impl Run<'_> {
                     }
                 });
             }
-            Cancel::Impossible | Cancel::TooLate | Cancel::Short => {}
+            Cancel::Impossible | Cancel::TooLate | Cancel::Short | Cancel::Look => {}
         }
     }
 
@@ -274,15 +338,31 @@ impl Pulse {
     }
 }
 
+impl Left {
+    fn words(self) -> &'static str {
+        if self.silent {
+            "libvirt has not answered"
+        } else {
+            "the call has not ended"
+        }
+    }
+}
+
 /// We stopped waiting for a call. It goes on in the daemon.
-pub(super) fn left(Left { cause, silent }: Left, tried: &str) -> Failure {
-    let message = format!(
-        "may still be {tried}: {}, and libvirt has not answered",
-        cause_word(cause)
-    );
+pub(super) fn left(left: Left, tried: &str) -> Failure {
+    let message = match left.cause {
+        Kind::Connection => {
+            let minutes = GIVEN_UP.as_secs() / 60;
+            format!("may still be {tried}: libvirt has not answered for {minutes} minutes")
+        }
+        cause => {
+            let cause_word = cause_word(cause);
+            format!("may still be {tried}: {cause_word}, and {}", left.words())
+        }
+    };
     // The exit code of a time limit promises the former state, which nobody can promise here.
-    let kind = match cause {
-        Kind::TimedOut if silent => Kind::Connection,
+    let kind = match left.cause {
+        Kind::TimedOut if left.silent => Kind::Connection,
         Kind::TimedOut => Kind::Failed,
         cause => cause,
     };

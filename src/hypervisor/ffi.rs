@@ -7,12 +7,14 @@
 use super::notice::Told;
 use super::record::{Control, GuestInterface, Record, Value};
 use crate::entity::{DiskError, DomainState, LifecycleEvent, VmBlockJob, VmBlockJobType};
+use crate::interrupt::within;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
 use std::panic::catch_unwind;
 use std::ptr;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::domain_snapshot::DomainSnapshot;
@@ -53,6 +55,40 @@ fn newer(name: &CStr) -> Option<ptr::NonNull<libc::c_void>> {
 /// Whether the library has both of libvirt 8.4's calls that take an image's format.
 pub(super) fn has_image_parameters() -> bool {
     newer(c"virDomainSaveParams").is_some() && newer(c"virDomainRestoreParams").is_some()
+}
+
+/// `virDomainQemuAgentCommand`: what the guest's agent answers to a command of its own. `None` if the library for
+/// that, which is another one than libvirt's first, is not there: it is looked for when it is needed.
+pub(super) fn agent_command(
+    domain: &Domain,
+    command: &str,
+    seconds: c_int,
+) -> Option<Result<String, Error>> {
+    type Command =
+        unsafe extern "C" fn(sys::virDomainPtr, *const c_char, c_int, c_uint) -> *mut c_char;
+    // SAFETY: both strings end with NUL. The library stays loaded as long as the process lives.
+    let found = ptr::NonNull::new(unsafe {
+        let library = libc::dlopen(c"libvirt-qemu.so.0".as_ptr(), libc::RTLD_NOW);
+        if library.is_null() {
+            return None;
+        }
+        libc::dlsym(library, c"virDomainQemuAgentCommand".as_ptr())
+    })?;
+    // SAFETY: the function of this name has had this signature since libvirt 0.10.
+    let call: Command = unsafe { mem::transmute(found) };
+    Some(
+        CString::new(command)
+            .map_err(Error::from)
+            .and_then(|command| {
+                // SAFETY: `domain` holds a reference during the call; `command` ends with NUL and outlives it.
+                let answer = unsafe { call(domain.as_ptr(), command.as_ptr(), seconds, 0) };
+                // SAFETY: libvirt gave NULL, or a string that ends with NUL.
+                let copy = unsafe { text(answer) }.ok_or_else(Error::last_error)?;
+                // SAFETY: libvirt allocated the string with malloc and left it to the caller.
+                unsafe { libc::free(answer.cast()) };
+                Ok(copy)
+            }),
+    )
 }
 
 /// How a file of memory is written or read, as virDomainSaveParams and virDomainRestoreParams take it. There is
@@ -248,6 +284,19 @@ unsafe fn text(string: *const c_char) -> Option<String> {
 
 /// `virDomainGetJobStats`; `None` without a running job. The wrapper in `virt` crashes there.
 pub(super) fn job(domain: &Domain) -> Result<Option<Record>, Error> {
+    let (kind, parameters) = job_stats(domain)?;
+    let runs = [sys::VIR_DOMAIN_JOB_BOUNDED, sys::VIR_DOMAIN_JOB_UNBOUNDED];
+    Ok(runs.contains(&kind).then(|| parameters.record()))
+}
+
+/// `virDomainGetJobStats`: whether a job holds the domain. When QEMU's part of a save has ended, well or not, libvirt
+/// still waits for the file, and its job runs no more, but is there.
+pub(super) fn holds_job(domain: &Domain) -> Result<bool, Error> {
+    Ok(job_stats(domain)?.0 != sys::VIR_DOMAIN_JOB_NONE)
+}
+
+/// What `virDomainGetJobStats` says of the job that holds the domain: its type, and the rest.
+fn job_stats(domain: &Domain) -> Result<(c_uint, Parameters), Error> {
     let mut kind = 0;
     let mut parameters = Parameters::NONE;
     // SAFETY: `domain` holds a reference during the call, and what it fills in outlives it. On
@@ -262,10 +311,8 @@ pub(super) fn job(domain: &Domain) -> Result<Option<Record>, Error> {
         )
     };
     minus_one_is_failure(result)?;
-    let runs = [sys::VIR_DOMAIN_JOB_BOUNDED, sys::VIR_DOMAIN_JOB_UNBOUNDED]
-        .into_iter()
-        .any(|running| c_uint::try_from(kind) == Ok(running));
-    Ok(runs.then(|| parameters.record()))
+    let kind = c_uint::try_from(kind).unwrap_or(sys::VIR_DOMAIN_JOB_NONE);
+    Ok((kind, parameters))
 }
 
 /// `virDomainGetGuestInfo`.
@@ -355,10 +402,6 @@ pub(super) fn statistics(
     groups: u32,
     flags: u32,
 ) -> Result<Vec<(DomainHandle, Record)>, Error> {
-    // libvirt takes an empty list for a mistake of the program's.
-    if domains.is_empty() {
-        return Ok(Vec::new());
-    }
     // SAFETY: only the call below uses the pointers, while `domains` hold their references.
     let pointers = domains.iter().map(|domain| unsafe { domain.as_ptr() });
     let mut pointers: Vec<_> = pointers.chain([ptr::null_mut()]).collect();
@@ -582,7 +625,6 @@ unsafe extern "C" fn forget(listener: *mut c_void) {
 #[derive(Debug)]
 pub(super) struct Handle<T: Release>(ManuallyDrop<T>);
 
-pub(super) type ConnectHandle = Handle<Connect>;
 pub(super) type DomainHandle = Handle<Domain>;
 
 impl<T: Release> Handle<T> {
@@ -603,6 +645,37 @@ impl<T: Release> Drop for Handle<T> {
     fn drop(&mut self) {
         // SAFETY: the wrapper owned one reference, its own Drop never runs, and ours runs once.
         unsafe { self.0.release() };
+    }
+}
+
+/// A connection, closed when nobody uses it any more (`virConnectClose`): the daemon is told, and one that has
+/// fallen silent is not waited for.
+#[derive(Debug)]
+pub(super) struct ConnectHandle(ManuallyDrop<Handle<Connect>>);
+
+/// How long a daemon may take to see a connection closed.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+impl ConnectHandle {
+    pub(super) fn new(connection: Connect) -> Self {
+        Self(ManuallyDrop::new(Handle::new(connection)))
+    }
+}
+
+impl Deref for ConnectHandle {
+    type Target = Connect;
+
+    fn deref(&self) -> &Connect {
+        &self.0
+    }
+}
+
+impl Drop for ConnectHandle {
+    fn drop(&mut self) {
+        // SAFETY: nothing uses it after this, which runs once.
+        let handle = unsafe { ManuallyDrop::take(&mut self.0) };
+        // If it takes longer, its thread goes on with it.
+        let _ = within(CLOSE_LIMIT, move || drop(handle));
     }
 }
 

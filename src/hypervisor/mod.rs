@@ -32,6 +32,24 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::sys;
 
+/// The oldest libvirt that the program starts with.
+pub const OLDEST_LIBVIRT: &str = "8.0.0";
+/// The version of the crate by which libvirt is called.
+pub const VIRT_CRATE: &str = "0.5.0";
+
+/// The version of libvirt's library here (`virGetVersion`), if it can be told.
+#[must_use]
+pub fn library_version() -> Option<String> {
+    let number = Connect::version().ok()?;
+    Some(version_words(number))
+}
+
+/// A version as libvirt numbers it, in words.
+pub(crate) fn version_words(number: u32) -> String {
+    let (major, minor) = (number / 1_000_000, number / 1000 % 1000);
+    format!("{major}.{minor}.{}", number % 1000)
+}
+
 /// `VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN`.
 const MIGRATION_IN: i32 = 4;
 
@@ -61,7 +79,7 @@ pub enum Access {
 /// [`Hypervisor::apart`].
 #[derive(Debug)]
 pub struct Hypervisor {
-    connection: ConnectHandle,
+    connection: Arc<ConnectHandle>,
     uri: String,
     access: Access,
 }
@@ -88,6 +106,7 @@ impl Hypervisor {
             Access::ReadOnly => Connect::open_read_only(uri)?,
             Access::ReadWrite => Connect::open(uri)?,
         });
+        let connection = Arc::new(connection);
         let uri = connection.uri()?;
         Ok(Self {
             connection,
@@ -197,7 +216,7 @@ impl Hypervisor {
         if name.contains('\0') {
             return Ok(None);
         }
-        found(self.connection.lookup_domain_by_name(name))
+        self.found(self.connection.lookup_domain_by_name(name))
     }
 
     /// The domain of this UUID (`virDomainLookupByUUID`), if there is one.
@@ -205,7 +224,7 @@ impl Hypervisor {
     /// # Errors
     /// What else libvirt says.
     pub fn machine_by_id(&self, id: Uuid) -> Result<Option<Machine>> {
-        found(self.connection.lookup_domain_by_uuid(id))
+        self.found(self.connection.lookup_domain_by_uuid(id))
     }
 
     /// The same domain as seen over this connection.
@@ -213,7 +232,10 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says, also if it does not know the domain any more.
     pub fn same(&self, machine: &Machine) -> Result<Machine> {
-        Machine::new(self.connection.lookup_domain_by_uuid(machine.id)?)
+        Machine::new(
+            self.connection.lookup_domain_by_uuid(machine.id)?,
+            &self.connection,
+        )
     }
 
     /// The running domain of this number (`virDomainLookupByID`), if there is one.
@@ -221,7 +243,7 @@ impl Hypervisor {
     /// # Errors
     /// What else libvirt says.
     pub fn machine_by_number(&self, number: u32) -> Result<Option<Machine>> {
-        found(self.connection.lookup_domain_by_id(number))
+        self.found(self.connection.lookup_domain_by_id(number))
     }
 
     /// Defines a domain (`virDomainDefineXML`).
@@ -229,7 +251,7 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says of the XML.
     pub fn define(&self, xml: &str) -> Result<Machine> {
-        Machine::new(self.connection.define_domain_xml(xml)?)
+        Machine::new(self.connection.define_domain_xml(xml)?, &self.connection)
     }
 
     /// The domain that an image on the daemon's host describes (`virDomainSaveImageGetXMLDesc`). The daemon would
@@ -259,13 +281,16 @@ impl Hypervisor {
             .connection
             .restore_domain_flags(path, None, flags.bits())?)
     }
-}
 
-fn found(domain: std::result::Result<Domain, virt::error::Error>) -> Result<Option<Machine>> {
-    match domain.map_err(HypervisorError::from) {
-        Ok(domain) => Machine::new(domain).map(Some),
-        Err(error) if error.is_no_domain() => Ok(None),
-        Err(error) => Err(error),
+    fn found(
+        &self,
+        domain: std::result::Result<Domain, virt::error::Error>,
+    ) -> Result<Option<Machine>> {
+        match domain.map_err(HypervisorError::from) {
+            Ok(domain) => Machine::new(domain, &self.connection).map(Some),
+            Err(error) if error.is_no_domain() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -344,24 +369,28 @@ impl From<&Record> for Job {
     }
 }
 
-/// One domain of a connection. Cheap to clone; may be shared between threads.
+/// One domain of a connection, which it keeps open. Cheap to clone; may be shared between threads.
 #[derive(Clone, Debug)]
 pub struct Machine {
     domain: Arc<DomainHandle>,
+    /// Let go after the domain: the last reference closes the connection, and only [`ConnectHandle`] can do that
+    /// without waiting for a silent daemon.
+    connection: Arc<ConnectHandle>,
     name: String,
     id: Uuid,
 }
 
 impl Machine {
-    fn new(domain: Domain) -> Result<Self> {
-        Self::of(DomainHandle::new(domain))
+    fn new(domain: Domain, connection: &Arc<ConnectHandle>) -> Result<Self> {
+        Self::of(DomainHandle::new(domain), connection)
     }
 
-    fn of(domain: DomainHandle) -> Result<Self> {
+    fn of(domain: DomainHandle, connection: &Arc<ConnectHandle>) -> Result<Self> {
         Ok(Self {
             name: domain.name()?,
             id: domain.uuid()?,
             domain: Arc::new(domain),
+            connection: Arc::clone(connection),
         })
     }
 
@@ -501,6 +530,22 @@ impl Machine {
         self.in_state(state, vm, images)
     }
 
+    /// The VM in the fewest words: name, UUID, state and images, from a record that tells its state.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn observe_state(&self, record: &Record, images: Vec<SavedImage>) -> Result<Vm> {
+        let vm = Vm {
+            vm_static: VmStatic {
+                name: self.name.clone(),
+                id: Some(self.id),
+                ..VmStatic::default()
+            },
+            ..Vm::default()
+        };
+        self.in_state(self.state_in(record)?, vm, images)
+    }
+
     /// The state that a record tells; a driver that leaves it out is asked.
     fn state_in(&self, record: &Record) -> Result<DomainState> {
         let number = |key: &str| {
@@ -516,6 +561,19 @@ impl Machine {
 
     /// A VM of which the configuration is known, in a state, with its images.
     fn in_state(&self, state: DomainState, mut vm: Vm, mut images: Vec<SavedImage>) -> Result<Vm> {
+        let job = if state.job_matters() {
+            match self.operation(state) {
+                // It was saved until just now: that, and what was seen of its image, was so at the same time.
+                Ok(None) if state.is_paused_for_save() && self.state()? != state => {
+                    Ok(Some(JobOperation::Save))
+                }
+                // Something has held its lock for 30 s.
+                Err(error) if error.kind() == Kind::Busy => Err(VmStatus::NotResponding),
+                other => Ok(other?),
+            }
+        } else {
+            Ok(None)
+        };
         if state.stopped_without_save() {
             let words = format!("the VM stopped otherwise since ({})", state.reason_word());
             // A restore that was given up ends the half-started VM by force: that was no run.
@@ -535,16 +593,7 @@ impl Machine {
         } else {
             images.iter().any(|image| image.verdict == Verdict::Good)
         };
-        let status = if state.job_matters() {
-            match self.operation() {
-                Ok(job) => vm_status(state, job, has_image),
-                // Something has held its lock for 30 s.
-                Err(error) if error.kind() == Kind::Busy => VmStatus::NotResponding,
-                Err(error) => return Err(error),
-            }
-        } else {
-            vm_status(state, None, has_image)
-        };
+        let status = job.map_or_else(|status| status, |job| vm_status(state, job, has_image));
         if status == VmStatus::SavingState {
             let unfinished = images
                 .iter_mut()
@@ -587,12 +636,16 @@ impl Machine {
         Ok(vm)
     }
 
-    /// What the running job does, if one runs and the driver tells.
-    fn operation(&self) -> Result<Option<JobOperation>> {
+    /// What the running job does, if one runs and the driver tells; of a VM in this state.
+    fn operation(&self, state: DomainState) -> Result<Option<JobOperation>> {
         if self.is_stuck() {
-            return Ok(None);
+            return Ok(state.is_paused_for_save().then_some(JobOperation::Save));
         }
         match self.job() {
+            // Where the VM is no longer there, its state tells so.
+            Ok(None) if state.is_paused_for_save() && self.holds_job().unwrap_or_default() => {
+                Ok(Some(JobOperation::Save))
+            }
             Ok(job) => Ok(job.and_then(|job| job.operation)),
             // The test driver has no jobs; an inactive domain has none either.
             Err(error) if error.is_no_support() || error.kind() == Kind::State => Ok(None),
@@ -608,6 +661,14 @@ impl Machine {
     /// What libvirt says.
     pub fn job(&self) -> Result<Option<Job>> {
         Ok(self.job_record()?.as_ref().map(Job::from))
+    }
+
+    /// Whether a job holds it (`virDomainGetJobStats`), also one that has nothing to do any more but to end.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn holds_job(&self) -> Result<bool> {
+        Ok(ffi::holds_job(&self.domain)?)
     }
 
     /// Freezes the vCPUs (`virDomainSuspend`).

@@ -1,10 +1,10 @@
 //! What libvirt tells by itself, as it happens.
 
-use super::ffi::{self, DomainHandle};
+use super::ffi::{self, ConnectHandle, DomainHandle};
 use super::{Hypervisor, Machine, Result};
 use crate::entity::LifecycleEvent;
-use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 use virt::event::{event_register_default_impl, event_run_default_impl};
@@ -25,7 +25,10 @@ pub enum Notice {
 
 /// What libvirt tells of the domains of a connection.
 #[derive(Debug)]
-pub struct Notices(Receiver<Told>);
+pub struct Notices {
+    told: Receiver<Told>,
+    connection: Arc<ConnectHandle>,
+}
 
 /// A notice as a callback passes it on.
 #[derive(Debug)]
@@ -38,8 +41,10 @@ impl Notices {
     /// The next one, if there is one within this time.
     #[must_use]
     pub fn next(&self, limit: Duration) -> Option<Notice> {
-        Some(match self.0.recv_timeout(limit).ok()? {
-            Told::Changed(domain, event) => Notice::Changed(Machine::of(domain).ok()?, event),
+        Some(match self.told.recv_timeout(limit).ok()? {
+            Told::Changed(domain, event) => {
+                Notice::Changed(Machine::of(domain, &self.connection).ok()?, event)
+            }
             Told::Lost => Notice::Lost,
         })
     }
@@ -82,6 +87,9 @@ impl Hypervisor {
         let _ = self
             .connection
             .set_keep_alive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
-        Ok(Notices(receiver))
+        Ok(Notices {
+            told: receiver,
+            connection: Arc::clone(&self.connection),
+        })
     }
 }

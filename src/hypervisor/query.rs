@@ -7,8 +7,10 @@ use super::{
 };
 use crate::definition::Platform;
 use crate::entity::VmBlockJob;
+use jiff::Timestamp;
 use std::ffi::CString;
 use std::path::Path;
+use std::time::Duration;
 use uuid::Uuid;
 use virt::domain::Domain;
 use virt::domain_snapshot::DomainSnapshot;
@@ -21,8 +23,10 @@ impl Hypervisor {
     /// # Errors
     /// What libvirt says.
     pub fn machines(&self) -> Result<Vec<Machine>> {
-        let domains = self.domains_that(0)?;
-        domains.into_iter().map(Machine::of).collect()
+        let domains = self.domains_that(0)?.into_iter();
+        domains
+            .map(|domain| Machine::of(domain, &self.connection))
+            .collect()
     }
 
     /// The domains of which libvirt holds a managed save, in one call (`virConnectListAllDomains`).
@@ -154,10 +158,14 @@ impl Machine {
         machines: &[Self],
         groups: StatisticsGroups,
     ) -> Result<Vec<(Self, Record)>> {
+        // libvirt takes an empty list for a mistake of the program's.
+        let Some(Self { connection, .. }) = machines.first() else {
+            return Ok(Vec::new());
+        };
         let domains: Vec<&Domain> = machines.iter().map(|machine| &**machine.domain).collect();
         without_waiting(|flags| ffi::statistics(&domains, groups.0, flags))?
             .into_iter()
-            .map(|(domain, record)| Ok((Self::of(domain)?, record)))
+            .map(|(domain, record)| Ok((Self::of(domain, connection)?, record)))
             .collect()
     }
 
@@ -174,6 +182,22 @@ impl Machine {
             domain: sys::VIR_FROM_DOM,
             message: format!("Domain not found: {}", self.name),
         })
+    }
+
+    /// How long its vCPUs have run and been ready to run in all, in nanoseconds, as the host counts it
+    /// (`VIR_DOMAIN_STATS_VCPU`). The first is counted in steps of 10 ms, the second is exact: as long as neither
+    /// changes, none has run.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn vcpu_time(&self) -> Result<Option<u64>> {
+        let record = self.statistics(StatisticsGroups::VCPU)?;
+        let number = record.unsigned("vcpu.maximum").unwrap_or_default();
+        let time = |vcpu, kind| record.unsigned(&format!("vcpu.{vcpu}.{kind}"));
+        let times = (0..number).filter_map(|vcpu| {
+            Some(time(vcpu, "time")?.saturating_add(time(vcpu, "delay").unwrap_or_default()))
+        });
+        Ok(times.reduce(u64::saturating_add))
     }
 
     /// Its number while it runs (`virDomainGetID`), as it was when the domain was looked up. Nothing is
@@ -203,6 +227,43 @@ impl Machine {
     /// What libvirt says.
     pub fn interface_addresses(&self, source: AddressSource) -> Result<Vec<GuestInterface>> {
         Ok(ffi::interface_addresses(&self.domain, source.number())?)
+    }
+
+    /// The guest's clock, as its agent tells it (`virDomainGetTime`).
+    ///
+    /// An agent that does not answer is given up after some seconds, but one that has begun to is waited for
+    /// without end, and libvirt asks it nothing else meanwhile.
+    ///
+    /// # Errors
+    /// What libvirt says; also that there is no agent, or that it does not answer.
+    pub fn guest_time(&self) -> Result<Timestamp> {
+        let (seconds, nanoseconds) = self.domain.time(0)?;
+        // What a guest says can be anything.
+        Ok(Timestamp::new(seconds, nanoseconds).unwrap_or(Timestamp::MAX))
+    }
+
+    /// Sets the guest's clock, through its agent (`virDomainSetTime`): to this time, or to that of its hardware's
+    /// clock, which has gone on with the host's. It waits as [`Machine::guest_time`] does.
+    ///
+    /// # Errors
+    /// What libvirt says; also what the agent says that cannot.
+    pub fn set_guest_time(&self, time: Option<Timestamp>) -> Result<()> {
+        let (seconds, nanoseconds, flags) = match time {
+            Some(time) => (time.as_second(), time.subsec_nanosecond(), 0),
+            None => (0, 0, sys::VIR_DOMAIN_TIME_SYNC),
+        };
+        Ok(self.domain.set_time(seconds, nanoseconds, flags)?)
+    }
+
+    /// Asks the guest's agent in its own words, JSON (`virDomainQemuAgentCommand`). One that takes longer than
+    /// this, in whole seconds, is given up. libvirt notes in its log that the VM was talked to so.
+    ///
+    /// # Errors
+    /// What libvirt says, or the agent; also that this machine has no library of libvirt's for it.
+    pub fn agent_command(&self, command: &str, limit: Duration) -> Result<String> {
+        let seconds = i32::try_from(limit.as_secs()).unwrap_or(i32::MAX);
+        let answer = ffi::agent_command(&self.domain, command, seconds);
+        Ok(answer.ok_or_else(|| HypervisorError::no_call("virDomainQemuAgentCommand"))??)
     }
 
     /// Its snapshots, in no order (`virDomainListAllSnapshots`).

@@ -25,6 +25,7 @@ pub use place::{
 pub use record::{FileIdentity, Forced, Record, Usage};
 pub use runs::{RunLogs, Since};
 pub use target::Target;
+pub(crate) use user::own_uid;
 
 /// How files are opened: neither a link nor a FIFO, put there since we looked, can trap us.
 const CAREFUL: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// What every image begins with.
 const BEGIN: &[u8; 12] = b"LibvirtQemud";
 /// The ending of an image's name.
-const SUFFIX: &str = "vmsave";
+pub(super) const SUFFIX: &str = "vmsave";
 /// So long after the last byte of an image QEMU may still write to its disks.
 const QEMU_ENDS: SignedDuration = SignedDuration::from_secs(30);
 /// The clocks of hosts and file servers do not differ more than this.
@@ -256,8 +256,8 @@ impl ImageFile {
         Some(image)
     }
 
-    /// The images in a folder, by name: files that begin as images do, and those that are named so. An image
-    /// whose name says that it is one VM's, and which is another's, is foreign.
+    /// The images in a folder, by name: files that begin as images do, those that are named so, and those beside
+    /// which there is a record. An image whose name says that it is one VM's, and which is another's, is foreign.
     ///
     /// # Errors
     /// What the file system says of the folder.
@@ -269,7 +269,10 @@ impl ImageFile {
         let is_named_so = |path: &PathBuf| path.extension().is_some_and(|end| end == SUFFIX);
         Ok(paths
             .into_iter()
-            .filter(|path| is_named_so(path) || begins_as_image(path))
+            .filter(|path| {
+                let has_record = || !matches!(Record::beside(path), Ok(None));
+                is_named_so(path) || begins_as_image(path) || has_record()
+            })
             .filter_map(|path| {
                 let named_so = path.file_stem().filter(|_| is_named_so(&path));
                 match named_so.and_then(|stem| stem.to_str()?.parse().ok()) {
@@ -312,6 +315,9 @@ impl ImageFile {
                 "it holds the memory of another VM, {:?}",
                 vm.name()
             ));
+            if image.record.is_none() {
+                image.expect_recorded();
+            }
         }
         Some(image)
     }
@@ -364,6 +370,7 @@ impl ImageFile {
             firmware: Vec::new(),
             next_disks: Vec::new(),
             memory_before_trim: None,
+            had_agent: None,
             forced: Vec::new(),
             usage: None,
             known_start: None,
@@ -550,11 +557,32 @@ impl ImageFile {
         Record::discard_half(&self.path)
     }
 
-    /// Fills in what the file tells of itself, and says what is wrong with it.
+    /// Fills in what the file and its record tell of it, and says what is wrong with it.
     fn examine(&mut self, seen: &Metadata) -> Result<(), (Verdict, String)> {
         if !seen.is_file() {
             return Err((Verdict::Damaged, "it is not a regular file".to_owned()));
         }
+        if let Err(flaw) = self.examine_content(seen) {
+            self.expect_recorded();
+            return Err(flaw);
+        }
+        let heeded = self.heed_record();
+        if let Some(words) = stranger(seen) {
+            self.is_doubted_for_its_mark = false;
+            let words = format!("{words}, so that what it is made of may be forged");
+            return heeded.and(Err((Verdict::Untrusted, words)));
+        }
+        heeded
+    }
+
+    /// What is not whole does not tell that the record beside it is its own: its checksum counts all the same.
+    fn expect_recorded(&mut self) {
+        let beside = Record::beside(&self.path).ok().flatten();
+        self.summary.checksum = beside.and_then(|record| record.checksum);
+    }
+
+    /// Fills in what the file tells of itself, and says why it is not whole.
+    fn examine_content(&mut self, seen: &Metadata) -> Result<(), (Verdict, String)> {
         let unusable = |error| match error {
             HeaderError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => (
                 Verdict::Unreadable,
@@ -591,13 +619,7 @@ impl ImageFile {
                 "it seems to be cut short: its memory does not end as QEMU ends it".to_owned(),
             ));
         }
-        let heeded = self.heed_record();
-        if let Some(words) = stranger(seen) {
-            self.is_doubted_for_its_mark = false;
-            let words = format!("{words}, so that what it is made of may be forged");
-            return heeded.and(Err((Verdict::Untrusted, words)));
-        }
-        heeded
+        Ok(())
     }
 
     /// What the record beside it says against it.

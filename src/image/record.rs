@@ -1,5 +1,6 @@
 //! The record beside an image: what its own header does not tell.
 
+use super::place::SUFFIX;
 use super::user::own_uid;
 use super::{CAREFUL, DiskIdentity};
 use crate::definition::MovedDisk;
@@ -85,6 +86,9 @@ pub struct Record {
     /// The memory that the guest had, in MiB, before it was shrunk for the save; it is given back after a restore.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_before_trim: Option<MemorySize>,
+    /// Whether the guest's agent was connected: it will be again when the guest runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub had_agent: Option<bool>,
     /// What was done against a guard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forced: Vec<Forced>,
@@ -261,6 +265,58 @@ impl Record {
         }
     }
 
+    /// Whether there can be a record of this image: its place is free, or taken by a record, or by what can be
+    /// put aside.
+    ///
+    /// # Errors
+    /// If there is something else.
+    pub fn has_room(image: &Path) -> io::Result<()> {
+        if Self::may_be_written(image) || Self::may_be_put_aside(image) {
+            return Ok(());
+        }
+        Err(in_the_way(&Self::path_of(image)))
+    }
+
+    /// Whether what lies in the place of a record is none, and nobody else's either: beside an image that is named
+    /// as ours are, a file that can be read, or a link. What cannot be read may be a record.
+    fn may_be_put_aside(image: &Path) -> bool {
+        let path = Self::path_of(image);
+        let is_read = || {
+            let opened = OpenOptions::new()
+                .read(true)
+                .custom_flags(CAREFUL)
+                .open(&path);
+            let text = &mut Vec::new();
+            opened.is_ok_and(|file| file.take(SIZE_LIMIT).read_to_end(text).is_ok())
+        };
+        let is_none = || Self::beside(image).is_ok_and(|record| record.is_none());
+        image.extension().is_some_and(|end| end == SUFFIX)
+            && path
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_symlink() || found.is_file() && is_read() && is_none())
+    }
+
+    /// Renames what lies in the place of a record and is none, such as a garbled one: not read, followed nor removed.
+    /// Says what it is called then.
+    ///
+    /// # Errors
+    /// What the file system says; or that something has that name already.
+    pub fn put_aside(image: &Path) -> io::Result<Option<PathBuf>> {
+        if !Self::may_be_put_aside(image) {
+            return Ok(None);
+        }
+        let path = Self::path_of(image);
+        let mut aside = path.clone().into_os_string();
+        aside.push(".bad");
+        let aside = PathBuf::from(aside);
+        if aside.symlink_metadata().is_ok() {
+            let words = format!("{} and {} are no records", path.display(), aside.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
+        }
+        std::fs::rename(path, &aside)?;
+        Ok(Some(aside))
+    }
+
     /// How a record's file ends.
     pub(super) const SUFFIX: &'static str = ".json";
     /// How the file ends in which a record is written before it is one.
@@ -316,12 +372,10 @@ impl Record {
     /// # Errors
     /// What the file system says; or that something else is there.
     pub fn store(&self, image: &Path) -> io::Result<()> {
-        if !Self::may_be_written(image) {
-            let path = Self::path_of(image);
-            let words = format!("{} is there, and is no record", path.display());
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, words));
-        }
         let path = Self::path_of(image);
+        if !Self::may_be_written(image) {
+            return Err(in_the_way(&path));
+        }
         let mut text = serde_json::to_vec_pretty(self)?;
         text.push(b'\n');
         Self::discard_half(image)?;
@@ -342,6 +396,11 @@ impl Record {
         written?;
         File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
     }
+}
+
+fn in_the_way(path: &Path) -> io::Error {
+    let words = format!("{} is there, and is no record", path.display());
+    io::Error::new(io::ErrorKind::AlreadyExists, words)
 }
 
 /// Whether others than the image's owner, root and we may have written a record.

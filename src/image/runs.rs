@@ -66,11 +66,15 @@ impl RunLogs {
     #[must_use]
     pub fn since(&self, names: &[&str], id: Uuid, saved: (Timestamp, Timestamp)) -> Since {
         let told = names.iter().filter(|name| !name.contains('/')).map(|name| {
-            let texts = FILES.iter().filter_map(|ending| {
-                let text = self.tail(&format!("{name}.{ending}"));
-                text.ok()
-            });
-            let text: Vec<u8> = texts.collect::<Vec<_>>().concat();
+            let mut text: Vec<u8> = Vec::new();
+            for ending in FILES {
+                let more = self.tail(&format!("{name}.{ending}")).unwrap_or_default();
+                // What is missing between them may be a start.
+                if more.len() as u64 >= READ_LIMIT {
+                    text.clear();
+                }
+                text.extend(more);
+            }
             since(&String::from_utf8_lossy(&text), id, saved)
         });
         told.reduce(|one, other| match (one, other) {
@@ -267,6 +271,28 @@ mod tests {
         ] {
             assert_eq!(libvirts_own(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_cut_off_a_log_may_be_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = RunLogs {
+            folder: folder.path().to_owned(),
+        };
+        let saved = (at("08:10:00.3"), at("08:10:00.3"));
+        let told = || logs.since(&["a"], ID.parse().unwrap(), saved);
+        let before = [&start("08:00:00.100"), SAVED].concat();
+        std::fs::write(folder.path().join("a.log.0"), before).unwrap();
+        let words = "qemu: there is much to say\n".repeat(1000);
+        std::fs::write(folder.path().join("a.log"), &words).unwrap();
+        assert_eq!(told(), Since::NotStarted);
+        let many = words.repeat(200);
+        assert!(many.len() as u64 > READ_LIMIT);
+        std::fs::write(folder.path().join("a.log"), &many).unwrap();
+        assert_eq!(told(), Since::Unknown);
+        let again = [&many, start("09:00:00.000").as_str()].concat();
+        std::fs::write(folder.path().join("a.log"), again).unwrap();
+        assert_eq!(told(), started("09:00:00"));
     }
 
     #[test]

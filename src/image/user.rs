@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 const QEMU: [&str; 2] = ["libvirt-qemu", "qemu"];
 
 /// The user as whom this process acts.
-pub(super) fn own_uid() -> Option<u32> {
+pub(crate) fn own_uid() -> Option<u32> {
     Some(fs::metadata("/proc/self").ok()?.uid())
 }
 

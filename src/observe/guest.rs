@@ -121,6 +121,18 @@ pub(super) fn apply_addresses(vm: &mut Vm, found: &[GuestInterface], is_agent: b
     }
 }
 
+/// Whether one of these cards has an address by which others can reach the guest.
+pub(crate) fn is_reachable(found: &[GuestInterface]) -> bool {
+    let cards = found.iter().filter(|card| !is_internal(&card.name));
+    let mut addresses = cards
+        .flat_map(|card| &card.addresses)
+        .filter_map(|text| address(text));
+    addresses.any(|address| match address {
+        IpAddr::V4(it) => !(it.is_loopback() || it.is_link_local() || it.is_unspecified()),
+        IpAddr::V6(it) => !(it.is_loopback() || it.is_unicast_link_local() || it.is_unspecified()),
+    })
+}
+
 /// An address without the zone and the length of its network.
 fn address(text: &str) -> Option<IpAddr> {
     text.split(['%', '/']).next()?.parse().ok()
@@ -247,6 +259,28 @@ mod tests {
         let mut silent = vm();
         apply(&mut silent, &Record::default());
         assert_eq!(silent, vm());
+    }
+
+    #[test]
+    fn a_guest_is_reachable_by_an_address_that_others_can_use() {
+        let card = |name: &str, addresses: &[&str]| GuestInterface {
+            name: name.into(),
+            mac: None,
+            addresses: addresses.iter().map(|it| (*it).to_owned()).collect(),
+        };
+        for (cards, is) in [
+            (vec![], false),
+            (vec![card("lo", &["127.0.0.1"]), card("eth0", &[])], false),
+            (
+                vec![card("eth0", &["fe80::1%eth0", "169.254.3.4", "0.0.0.0"])],
+                false,
+            ),
+            (vec![card("veth12ab", &["172.17.0.1"])], false),
+            (vec![card("eth0", &["fe80::1", "10.0.0.5/24"])], true),
+            (vec![card("vnet0", &["2001:db8::5"])], true),
+        ] {
+            assert_eq!(is_reachable(&cards), is, "{cards:?}");
+        }
     }
 
     #[test]

@@ -9,13 +9,14 @@ mod guest;
 mod statistics;
 
 pub use gaps::Gap;
+pub(crate) use guest::is_reachable;
 
 use crate::definition::{
     metadata_flaws, next_run_changes, read_domain, read_host_uuid, read_snapshot, read_volume,
 };
 use crate::entity::{
-    DiskImage, GuestAgentStatus, ImageStatus, LockInfo, Seconds, Snapshot, SnapshotStatus,
-    SnapshotType, Vm, VmBlockJob, VmBlockJobType, VmDynamic, VmStatistics, VmStatus,
+    DiskImage, ImageStatus, LockInfo, Seconds, Snapshot, SnapshotStatus, SnapshotType, Vm,
+    VmBlockJob, VmBlockJobType, VmDynamic, VmStatistics, VmStatus,
 };
 use crate::hypervisor::{
     AddressSource, ControlState, GuestGroups, Hypervisor, HypervisorError, Machine,
@@ -91,10 +92,7 @@ fn answered<T: Send + 'static>(
 
 /// Whether the guest's agent can be asked: a paused guest would only make us wait.
 fn agent_answers(vm: &Vm) -> bool {
-    vm.status() == VmStatus::Up
-        && vm.vm_dynamic.as_ref().is_some_and(|dynamic| {
-            dynamic.qemu_guest_agent_status == Some(GuestAgentStatus::Exists)
-        })
+    vm.status() == VmStatus::Up && vm.vm_dynamic.as_ref().is_some_and(VmDynamic::has_agent)
 }
 
 /// Who looks at VMs, some at a time. What is the same for all of them it asks for once.
@@ -146,7 +144,7 @@ impl<'a> Observer<'a> {
         wishes: Wishes,
     ) -> Result<Vec<Gap>, HypervisorError> {
         match depth {
-            Depth::Line | Depth::Definition => return Ok(Vec::new()),
+            Depth::State | Depth::Line | Depth::Definition => return Ok(Vec::new()),
             Depth::Statistics => {
                 self.measure(entries, wishes);
                 return self.gaps();

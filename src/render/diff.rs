@@ -67,6 +67,7 @@ mod tests {
             width: Some(80),
             now: Timestamp::UNIX_EPOCH,
             zone: TimeZone::UTC,
+            colored: false,
         };
         assert_eq!(
             diff(&vms, &differences, &view),

@@ -93,6 +93,8 @@ impl<'a> From<Event<'a>> for EventLine<'a> {
                 ..Self::about("silent", vm)
             },
             Event::Reconnecting(vm) => Self::about("reconnecting", vm),
+            Event::Waiting(vm, text) => told("waiting", vm, text),
+            Event::Hook(vm, text) => told("hook", vm, text),
             Event::Over(vm) => Self::about("over", vm),
             Event::Finished(outcome) => Self {
                 outcome: Some(outcome),

@@ -75,6 +75,7 @@ mod tests {
             width: None,
             now: "2026-03-01T13:00:00Z".parse().unwrap(),
             zone: TimeZone::UTC,
+            colored: false,
         }
     }
 

@@ -1,12 +1,16 @@
 //! Lists of VMs: the columns there are, and the lists made of them.
 
-use super::table::{GAP, table};
-use super::text::{View, harmless, image, label_words, state};
-use crate::cli::Form;
+use super::filter::{Filter, SortKey};
+use super::table::{GAP, painted_table};
+use super::text::{View, harmless, image, label_words, shortened, state, state_style};
+use crate::cli::{Form, Showing};
 use crate::entity::{DiskImage, GuestAgentStatus, Snapshot, SnapshotType, Vm, VmDynamic};
+use crate::field::Field;
 use crate::inventory::Depth;
 use crate::report::VmRef;
 use crate::words::size;
+use anstyle::Style;
+use jiff::Timestamp;
 use std::io::{self, Write};
 use std::iter;
 use unicode_width::UnicodeWidthStr;
@@ -20,12 +24,59 @@ pub struct Column {
     pub help: &'static str,
     /// How closely a VM must be looked at for it.
     pub needs: Depth,
+    /// What it is compared by.
+    measure: Measure,
     /// What it tells of one VM, if there is something to tell.
     cell: fn(&Vm, &View) -> Option<String>,
 }
 
+/// What a column is compared by.
+#[derive(Debug)]
+pub(super) enum Measure {
+    /// What it tells.
+    Text,
+    /// A number.
+    Number(fn(&Vm) -> Option<f64>),
+    /// A size, in bytes.
+    Bytes(fn(&Vm) -> Option<u64>),
+    /// A time.
+    Time(fn(&Vm) -> Option<Timestamp>),
+}
+
+impl Column {
+    /// What it tells of a VM, if there is something to tell.
+    pub(super) fn text(&self, vm: &Vm, view: &View) -> Option<String> {
+        (self.cell)(vm, view).filter(|cell| !cell.is_empty())
+    }
+
+    /// What it is compared by.
+    pub(super) fn measure(&self) -> &Measure {
+        &self.measure
+    }
+
+    /// The number that it is compared by, if it is not compared by its text: of a time its seconds since 1970.
+    pub(super) fn number(&self, vm: &Vm) -> Option<f64> {
+        match self.measure {
+            Measure::Text => None,
+            Measure::Number(of) => of(vm),
+            Measure::Bytes(of) => of(vm).map(number),
+            Measure::Time(of) => of(vm)
+                .map(Timestamp::as_duration)
+                .map(|it| it.as_secs_f64()),
+        }
+    }
+}
+
+/// A number to compare: of the largest the last digits do not count.
+#[expect(clippy::cast_precision_loss)]
+pub(super) fn number(number: u64) -> f64 {
+    number as f64
+}
+
 /// The columns of a list that nobody has chosen any for.
 const USUAL: [&str; 6] = ["NAME", "STATE", "ID", "VCPUS", "MEMORY", "IMAGE"];
+/// What of them is left out first where the terminal is too narrow for all.
+const SPARED: [&str; 3] = ["ID", "VCPUS", "MEMORY"];
 /// What the wide list has beyond them.
 const MORE: [&str; 9] = [
     "UUID",
@@ -41,6 +92,8 @@ const MORE: [&str; 9] = [
 
 /// Longer words are broken, before a list becomes no list.
 const WHOLE: u16 = 20;
+/// So much is told at least of what is cut short.
+const LEAST: usize = 12;
 
 /// All columns there are.
 static COLUMNS: [Column; 30] = [
@@ -48,48 +101,56 @@ static COLUMNS: [Column; 30] = [
         name: "NAME",
         help: "The name",
         needs: Depth::Line,
+        measure: Measure::Text,
         cell: |vm, _| Some(VmRef::from(vm).to_string()),
     },
     Column {
         name: "STATE",
         help: "The status, and libvirt's reason for it",
         needs: Depth::Line,
+        measure: Measure::Text,
         cell: |vm, _| Some(state(vm)),
     },
     Column {
         name: "ID",
         help: "The number of the running domain",
         needs: Depth::Line,
+        measure: Measure::Number(|vm| dynamic(vm)?.domain_id.map(f64::from)),
         cell: |vm, _| dynamic(vm)?.domain_id.map(|id| id.to_string()),
     },
     Column {
         name: "UUID",
         help: "The UUID",
         needs: Depth::Line,
+        measure: Measure::Text,
         cell: |vm, _| vm.id().map(|id| id.to_string()),
     },
     Column {
         name: "VCPUS",
         help: "vCPUs that are plugged in",
         needs: Depth::Line,
+        measure: Measure::Number(|vm| Some(f64::from(vm.vm_static.cpu_count()))),
         cell: |vm, _| Some(vm.vm_static.cpu_count().to_string()),
     },
     Column {
         name: "MEMORY",
         help: "The memory",
         needs: Depth::Line,
+        measure: Measure::Bytes(|vm| Some(vm.vm_static.mem_size_mb?.bytes())),
         cell: |vm, _| vm.vm_static.mem_size_mb.map(|memory| size(memory.bytes())),
     },
     Column {
         name: "IMAGE",
         help: "The images of its memory: size, age, what is wrong with them",
         needs: Depth::Line,
+        measure: Measure::Bytes(|vm| vm.saved_images.iter().filter_map(|it| it.size_bytes).max()),
         cell: |vm, view| words(vm.saved_images.iter().map(|found| image(found, view)), "; "),
     },
     Column {
         name: "CPU%",
         help: "Use of its vCPUs in percent; needs --sample",
         needs: Depth::Statistics,
+        measure: Measure::Number(|vm| Some(vm.vm_statistics.as_ref()?.usage_cpu_percent?.into())),
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -101,6 +162,7 @@ static COLUMNS: [Column; 30] = [
         name: "MEM%",
         help: "Use of its memory in percent",
         needs: Depth::Statistics,
+        measure: Measure::Number(|vm| Some(vm.vm_statistics.as_ref()?.usage_mem_percent?.into())),
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -112,6 +174,9 @@ static COLUMNS: [Column; 30] = [
         name: "NET%",
         help: "Use of its busiest network card in percent; needs --sample",
         needs: Depth::Statistics,
+        measure: Measure::Number(|vm| {
+            Some(vm.vm_statistics.as_ref()?.usage_network_percent?.into())
+        }),
         cell: |vm, _| {
             vm.vm_statistics
                 .as_ref()?
@@ -123,48 +188,56 @@ static COLUMNS: [Column; 30] = [
         name: "IP",
         help: "The guest's addresses",
         needs: Depth::Run,
+        measure: Measure::Text,
         cell: |vm, _| dynamic(vm)?.ip.clone(),
     },
     Column {
         name: "HOSTNAME",
         help: "The guest's host name",
         needs: Depth::Run,
+        measure: Measure::Text,
         cell: |vm, _| dynamic(vm).and_then(|it| it.fqdn.clone().or(it.vm_host.clone())),
     },
     Column {
         name: "OS",
         help: "The guest's operating system",
         needs: Depth::Run,
+        measure: Measure::Text,
         cell: |vm, _| dynamic(vm).and_then(operating_system),
     },
     Column {
         name: "AGENT",
         help: "Whether the QEMU guest agent is connected",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| dynamic(vm)?.qemu_guest_agent_status.as_ref().map(agent),
     },
     Column {
         name: "STARTED",
         help: "When it was last started or restored",
         needs: Depth::Definition,
+        measure: Measure::Time(|vm| dynamic(vm)?.last_start_time),
         cell: |vm, view| dynamic(vm)?.last_start_time.map(|at| view.time(at)),
     },
     Column {
         name: "STOPPED",
         help: "When it last ended or was hibernated",
         needs: Depth::Definition,
+        measure: Measure::Time(|vm| dynamic(vm)?.last_stop_time),
         cell: |vm, view| dynamic(vm)?.last_stop_time.map(|at| view.time(at)),
     },
     Column {
         name: "DISKS",
         help: "How many disks, and the size of all of them",
         needs: Depth::Statistics,
+        measure: Measure::Number(|vm| Some(number(vm.vm_static.images.len() as u64))),
         cell: |vm, _| Some(disks(&vm.vm_static.images)),
     },
     Column {
         name: "NETWORKS",
         help: "What its network cards are plugged into",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| {
             let cards = vm.vm_static.interfaces.iter();
             words(
@@ -177,6 +250,7 @@ static COLUMNS: [Column; 30] = [
         name: "MAC",
         help: "The hardware addresses of its network cards",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| {
             let cards = vm.vm_static.interfaces.iter();
             words(cards.filter_map(|card| card.mac_address.clone()), ",")
@@ -186,30 +260,35 @@ static COLUMNS: [Column; 30] = [
         name: "SNAPSHOTS",
         help: "How many snapshots",
         needs: Depth::Run,
+        measure: Measure::Number(|vm| Some(number(snapshots(vm).count() as u64))),
         cell: |vm, _| Some(snapshots(vm).count().to_string()),
     },
     Column {
         name: "PRIORITY",
         help: "How much it matters, 0 to 100",
         needs: Depth::Definition,
+        measure: Measure::Number(|vm| Some(vm.vm_static.priority.into())),
         cell: |vm, _| Some(vm.vm_static.priority.to_string()),
     },
     Column {
         name: "GROUP",
         help: "Its group",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| vm.vm_static.vm_group_name.clone(),
     },
     Column {
         name: "LABELS",
         help: "What it is chosen by",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| Some(label_words(&vm.vm_static)).filter(|words| !words.is_empty()),
     },
     Column {
         name: "POLICY",
         help: "What becomes of it when the host shuts down",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| {
             let policy = vm.vm_static.host_shutdown_policy;
             policy.map(|policy| policy.to_string())
@@ -219,36 +298,42 @@ static COLUMNS: [Column; 30] = [
         name: "TEMPLATE",
         help: "The template that it was first made from",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| vm.vm_static.original_template_name.clone(),
     },
     Column {
         name: "MACHINE",
         help: "The machine type",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| machine(vm),
     },
     Column {
         name: "NEXT",
         help: "What changes at the next boot",
         needs: Depth::Run,
+        measure: Measure::Text,
         cell: |vm, _| words(vm.next_run_changed_fields.iter().cloned(), ","),
     },
     Column {
         name: "JOB",
         help: "What is being done to it now",
         needs: Depth::Whole,
+        measure: Measure::Text,
         cell: |vm, _| job(vm),
     },
     Column {
         name: "COMMENT",
         help: "A short remark",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| Some(vm.vm_static.comment.clone()),
     },
     Column {
         name: "DESCRIPTION",
         help: "The first line of its description",
         needs: Depth::Definition,
+        measure: Measure::Text,
         cell: |vm, _| vm.vm_static.description.lines().next().map(str::to_owned),
     },
 ];
@@ -259,28 +344,35 @@ pub fn columns() -> &'static [Column] {
     &COLUMNS
 }
 
-/// How closely VMs must be looked at for this form and these columns; `one`: whether the answer is
+/// How closely VMs must be looked at for this form and what is to be shown; `one`: whether the answer is
 /// about one VM that was named, which gets a page.
 #[must_use]
-pub fn depth(form: Form, columns: &[&'static Column], one: bool) -> Depth {
-    match form {
+pub fn depth(form: Form, showing: &Showing, one: bool) -> Depth {
+    let filters = showing.filters.iter().map(Filter::needs);
+    let keys = showing.sort_by.iter().map(SortKey::needs);
+    let fields = showing.fields.iter().map(Field::needs);
+    let form = match form {
+        _ if !showing.fields.is_empty() => Depth::Line,
         Form::Name | Form::Xml => Depth::Line,
         Form::Json | Form::Jsonl | Form::Yaml => Depth::Whole,
-        Form::Table | Form::Wide if is_page(form, columns, one) => Depth::Whole,
+        Form::Table | Form::Wide if is_page(form, showing, one) => Depth::Whole,
         Form::Table | Form::Wide => {
-            let needs = chosen(form, columns).into_iter().map(|column| column.needs);
+            let needs = chosen(form, &showing.columns)
+                .into_iter()
+                .map(|column| column.needs);
             needs.max().unwrap_or(Depth::Line)
         }
-    }
+    };
+    filters.chain(keys).chain(fields).fold(form, Depth::max)
 }
 
 /// Whether a single VM gets a page: so it is unless a list was asked for.
-pub(super) fn is_page(form: Form, columns: &[&'static Column], one: bool) -> bool {
-    one && form == Form::Table && columns.is_empty()
+pub(super) fn is_page(form: Form, showing: &Showing, one: bool) -> bool {
+    one && form == Form::Table && showing.columns.is_empty() && showing.sort_by.is_empty()
 }
 
 /// The columns of a list: those that were asked for, else those of the form.
-pub(super) fn chosen(form: Form, columns: &[&'static Column]) -> Vec<&'static Column> {
+fn chosen(form: Form, columns: &[&'static Column]) -> Vec<&'static Column> {
     if !columns.is_empty() {
         return columns.to_vec();
     }
@@ -296,22 +388,30 @@ pub(super) fn chosen(form: Form, columns: &[&'static Column]) -> Vec<&'static Co
 pub(super) struct List {
     columns: Vec<&'static Column>,
     titled: bool,
+    /// Whether nobody has asked for these columns, so that some may be left out.
+    usual: bool,
     view: View,
     /// All cells, each with a line's end behind it, which is in none of them.
     text: String,
+    /// The colour of each line's state, if there are any.
+    styles: Vec<Style>,
     /// The widest cell of each column.
     widths: Vec<usize>,
 }
 
 impl List {
-    pub(super) fn new(columns: Vec<&'static Column>, titled: bool, view: View) -> Self {
+    pub(super) fn new(form: Form, showing: &Showing, view: View) -> Self {
+        let columns = chosen(form, &showing.columns);
+        let titled = !showing.no_headers;
         let header = columns.iter().map(|column| column.name.len());
         let widths = header.map(|width| if titled { width } else { 0 }).collect();
         Self {
             columns,
             titled,
+            usual: form == Form::Table && showing.columns.is_empty(),
             view,
             text: String::new(),
+            styles: Vec::new(),
             widths,
         }
     }
@@ -319,52 +419,113 @@ impl List {
     /// Adds the line of a VM.
     pub(super) fn add(&mut self, vm: &Vm) {
         for (column, width) in self.columns.iter().zip(&mut self.widths) {
-            let cell = (column.cell)(vm, &self.view).filter(|cell| !cell.is_empty());
+            let cell = column.text(vm, &self.view);
             let cell = harmless(cell.as_deref().unwrap_or("-"));
             *width = cell.width().max(*width);
             self.text.push_str(&cell);
             self.text.push('\n');
         }
+        if self.view.colored {
+            self.styles.push(state_style(vm));
+        }
     }
 
-    fn rows(&self) -> impl Iterator<Item = Vec<&str>> {
+    fn rows(&self) -> impl Iterator<Item = (Vec<&str>, Style)> {
         let mut cells = self.text.split_terminator('\n');
+        let mut styles = self.styles.iter();
         let columns = self.columns.len();
         iter::from_fn(move || {
             let row: Vec<&str> = cells.by_ref().take(columns).collect();
-            (!row.is_empty()).then_some(row)
+            let style = styles.next().copied().unwrap_or_default();
+            (!row.is_empty()).then_some((row, style))
         })
     }
 
-    /// Writes all of it, as it fits the width.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let gaps = self.widths.len().saturating_sub(1) * GAP;
-        let whole = self.widths.iter().sum::<usize>() + gaps;
-        let header: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
-        if self.view.width.is_some_and(|width| whole > width.into()) {
-            let rows = self
-                .rows()
-                .map(|row| row.into_iter().map(str::to_owned).collect());
-            let text = table(&header, self.titled, rows.collect(), WHOLE, self.view.width);
+    /// Writes all of it, as it fits the width, in this order if it is not that in which it was added.
+    pub(super) fn write(&self, order: Option<&[usize]>, out: &mut dyn Write) -> io::Result<()> {
+        let Some(order) = order else {
+            return self.write_rows(self.rows(), out);
+        };
+        let rows: Vec<_> = self.rows().collect();
+        let sorted = order.iter().filter_map(|place| rows.get(*place).cloned());
+        self.write_rows(sorted, out)
+    }
+
+    fn write_rows<'a>(
+        &'a self,
+        rows: impl Iterator<Item = (Vec<&'a str>, Style)>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let places = self.shown();
+        let some = |row: &[&'a str]| places.iter().map(|place| row[*place]).collect::<Vec<_>>();
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name).collect();
+        let header = some(&names);
+        let state = header.iter().position(|name| *name == "STATE");
+        let room = self.view.width.map_or(usize::MAX, usize::from);
+        if self.needed(&places) > room {
+            let (rows, styles): (Vec<_>, Vec<_>) = rows
+                .map(|(row, style)| {
+                    let row = some(&row).into_iter().map(str::to_owned).collect();
+                    (row, style)
+                })
+                .unzip();
+            let painted = state.filter(|_| self.view.colored);
+            let painted = painted.map(|state| (header[state], styles.as_slice()));
+            let text = painted_table(&header, self.titled, rows, WHOLE, self.view.width, painted);
             return out.write_all(text.as_bytes());
         }
-        for row in self.titled.then_some(header).into_iter().chain(self.rows()) {
+        let header = self.titled.then(|| (names.clone(), Style::new()));
+        for (row, style) in header.into_iter().chain(rows) {
+            let row = some(&row);
+            let mut used = 0;
             // No blanks at the end of a line.
             let last = row
                 .iter()
                 .rposition(|cell| !cell.is_empty())
                 .unwrap_or_default();
-            for (index, (cell, width)) in row.iter().zip(&self.widths).enumerate().take(last + 1) {
+            for (index, (cell, place)) in row.iter().zip(&places).enumerate().take(last + 1) {
+                let cell = shortened(cell, room - used);
+                let style = if Some(index) == state {
+                    style
+                } else {
+                    Style::new()
+                };
                 let blanks = if index == last {
                     0
                 } else {
-                    width - cell.width() + GAP
+                    self.widths[*place].saturating_sub(cell.width()) + GAP
                 };
-                write!(out, "{cell}{:blanks$}", "")?;
+                used += cell.width() + blanks;
+                write!(out, "{style}{cell}{style:#}{:blanks$}", "")?;
             }
             writeln!(out)?;
         }
         Ok(())
+    }
+
+    /// The places of the columns that are shown. Where not all of them fit, and nobody has asked for them, some
+    /// are left out, and the last one may be cut short.
+    fn shown(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = (0..self.columns.len()).collect();
+        let Some(width) = self.view.width.filter(|_| self.usual) else {
+            return places;
+        };
+        for spared in SPARED.into_iter().chain(["IMAGE"]) {
+            if self.needed(&places) <= width.into() {
+                break;
+            }
+            places.retain(|place| self.columns[*place].name != spared);
+        }
+        places
+    }
+
+    /// The width that these columns take at least.
+    fn needed(&self, places: &[usize]) -> usize {
+        let widths = places.iter().map(|place| match self.columns[*place].name {
+            "IMAGE" if self.usual => self.widths[*place].min(LEAST),
+            _ => self.widths[*place],
+        });
+        widths.sum::<usize>() + places.len().saturating_sub(1) * GAP
     }
 }
 
@@ -444,13 +605,13 @@ pub(super) fn job(vm: &Vm) -> Option<String> {
 
 /// A whole list.
 #[cfg(test)]
-pub(super) fn list(vms: &[Vm], columns: &[&'static Column], titled: bool, view: &View) -> String {
-    let mut list = List::new(columns.to_vec(), titled, view.clone());
+pub(super) fn list(vms: &[Vm], form: Form, showing: &Showing, view: &View) -> String {
+    let mut list = List::new(form, showing, view.clone());
     for vm in vms {
         list.add(vm);
     }
     let mut text = Vec::new();
-    list.write(&mut text).expect("it can be written");
+    list.write(None, &mut text).expect("it can be written");
     String::from_utf8(text).expect("text")
 }
 
@@ -467,7 +628,13 @@ mod tests {
 
     #[test]
     fn every_vm_has_every_column_also_where_there_is_nothing_to_tell() {
-        let shown = |form, titled| list(&vms(), &chosen(form, &[]), titled, &at_width(None));
+        let shown = |form, titled: bool| {
+            let showing = Showing {
+                no_headers: !titled,
+                ..Showing::default()
+            };
+            list(&vms(), form, &showing, &at_width(None))
+        };
         assert_eq!(shown(Form::Table, true), USUAL_LIST);
         assert_eq!(shown(Form::Wide, true), WIDE_LIST);
         let bare = shown(Form::Table, false);
@@ -524,18 +691,81 @@ mod tests {
                 Depth::Run,
             ),
         ] {
-            assert_eq!(
-                depth(form, &columns, one),
-                needs,
-                "{form:?} {columns:?} {one}"
-            );
+            let words = format!("{form:?} {columns:?} {one}");
+            let showing = Showing {
+                columns,
+                ..Showing::default()
+            };
+            assert_eq!(depth(form, &showing, one), needs, "{words}");
         }
     }
 
     #[test]
-    fn a_list_that_does_not_fit_becomes_blocks() {
+    fn what_chooses_and_sorts_vms_is_looked_at_too() {
+        let showing = Showing {
+            filters: vec![Filter::parse("LABELS=*").unwrap()],
+            sort_by: vec![SortKey::parse("-CPU%").unwrap()],
+            ..Showing::default()
+        };
+        assert_eq!(depth(Form::Name, &showing, false), Depth::Statistics);
         assert_eq!(
-            list(&vms(), &chosen(Form::Table, &[]), true, &at_width(Some(40))),
+            depth(Form::Table, &showing, true),
+            Depth::Statistics,
+            "it is a list"
+        );
+        let showing = Showing {
+            fields: vec![Field::parse("vmDynamic.status").unwrap()],
+            ..Showing::default()
+        };
+        assert_eq!(depth(Form::Table, &showing, true), Depth::Line);
+    }
+
+    #[test]
+    fn of_a_usual_list_that_does_not_fit_less_is_told() {
+        let shown = |width| {
+            list(
+                &vms(),
+                Form::Table,
+                &Showing::default(),
+                &at_width(Some(width)),
+            )
+        };
+        assert_eq!(
+            shown(80),
+            "NAME   STATE          ID  VCPUS  MEMORY    IMAGE
+web-1  Up (restored)  7   2      2.00 GiB  286.00 MiB, 3 hours old, used; manag…
+bare   as defined     -   1      -         -
+"
+        );
+        assert_eq!(
+            shown(40),
+            "NAME   STATE          IMAGE
+web-1  Up (restored)  286.00 MiB, 3 hou…
+bare   as defined     -
+"
+        );
+        assert_eq!(
+            shown(20),
+            "NAME   STATE
+web-1  Up (restored)
+bare   as defined
+"
+        );
+        assert_eq!(
+            shown(17),
+            "NAME   STATE\nweb-1  Up\n       (restored)\nbare   as defined\n"
+        );
+    }
+
+    #[test]
+    fn a_list_that_was_asked_for_and_does_not_fit_becomes_blocks() {
+        let columns = chosen(Form::Table, &[]);
+        let showing = Showing {
+            columns,
+            ..Showing::default()
+        };
+        assert_eq!(
+            list(&vms(), Form::Table, &showing, &at_width(Some(40))),
             r"NAME           web-1
 STATE          Up (restored)
 ID             7
@@ -549,6 +779,31 @@ STATE          as defined
 VCPUS          1
 "
         );
+    }
+
+    #[test]
+    fn states_have_colours_and_nothing_is_moved_by_them() {
+        let colored = |width| View {
+            colored: true,
+            ..at_width(width)
+        };
+        for (width, columns) in [
+            (None, vec![]),
+            (Some(30), vec![]),
+            (Some(40), chosen(Form::Wide, &[])),
+        ] {
+            let showing = Showing {
+                columns,
+                ..Showing::default()
+            };
+            let painted = list(&vms(), Form::Table, &showing, &colored(width));
+            assert!(
+                painted.contains("\u{1b}[32mUp (restored)\u{1b}[0m"),
+                "{painted}"
+            );
+            let plain = painted.replace("\u{1b}[32m", "").replace("\u{1b}[0m", "");
+            assert_eq!(plain, list(&vms(), Form::Table, &showing, &at_width(width)));
+        }
     }
 
     const USUAL_LIST: &str = r"NAME   STATE          ID  VCPUS  MEMORY    IMAGE

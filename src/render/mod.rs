@@ -2,29 +2,39 @@
 
 mod diff;
 mod events;
+mod filter;
 mod images;
 mod list;
 mod page;
+mod pager;
 mod progress;
 mod screen;
+mod settings;
 mod table;
 mod text;
+mod values;
 
+pub(crate) use filter::column;
+pub use filter::{Filter, SortKey};
 pub use list::{Column, columns, depth};
+pub(crate) use text::{harmless, state};
 
-use crate::cli::{Common, Form, ProgressForm, Showing};
+use crate::cli::{Color, Common, Form, ProgressForm, Showing};
 use crate::definition::to_yaml;
 use crate::entity::Vm;
+use crate::interrupt::Interrupt;
 use crate::plan::{Step, Verb};
 use crate::report::{
     Answer, Change, Difference, Differences, Event, Failure, Images, Kind, Line, ListedImage,
-    Outcome, OutcomeLine, Report, SilentHost, Sink, VmRef,
+    Outcome, OutcomeLine, Report, Setting, Settings, SilentHost, Sink, VmRef,
 };
 use crate::words::count;
 use events::EventLine;
+use filter::Rank;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use list::List;
+use pager::{End, Pager};
 use progress::Meter;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use screen::Screen;
@@ -33,7 +43,8 @@ use std::env;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
-use text::{View, harmless, seconds, treacherous};
+use text::{View, seconds, treacherous};
+use values::Values;
 
 /// The streams, and how they are to be written.
 #[expect(clippy::struct_excessive_bools)] // Each is a word of the command line.
@@ -43,10 +54,14 @@ pub struct Output {
     form: Form,
     quiet: bool,
     verbose: bool,
+    /// Whether somebody may be asked.
+    asks: bool,
     /// Whether a program reads what happens.
     events: bool,
     meter: Meter,
     watched: Watched,
+    colored: bool,
+    paging: Paging,
     /// The first thing that went wrong while writing the answer.
     trouble: Option<io::Error>,
 }
@@ -55,6 +70,10 @@ pub struct Output {
 pub struct Shown {
     one: bool,
     kept: Kept,
+    order: Vec<SortKey>,
+    reverse: bool,
+    /// Where the VMs stand, if they are sorted.
+    ranks: Vec<Vec<Rank>>,
 }
 
 /// What is kept until an answer is printed.
@@ -67,8 +86,17 @@ enum Kept {
     },
     Vms(Vec<Vm>),
     Texts(Vec<String>),
+    Values(Values),
     /// All is printed at once.
     Nothing,
+}
+
+/// Whether a pager shows the answer.
+enum Paging {
+    Not,
+    /// It is started when there is something to show.
+    Wanted(Interrupt),
+    Begun(Box<Pager>),
 }
 
 /// How VMs are watched.
@@ -77,6 +105,24 @@ enum Watched {
     Lines(Option<Box<List>>),
     /// A list that is drawn anew.
     Screen(Box<Screen>),
+}
+
+/// Prints these lines.
+pub(crate) fn version(lines: &[String]) -> Kind {
+    let mut text = lines.join("\n");
+    text.push('\n');
+    told(io::stdout().write_all(text.as_bytes()))
+}
+
+/// How a command ends that did nothing but print. A reader that went away wanted no more.
+pub(crate) fn told(printed: io::Result<()>) -> Kind {
+    match printed.and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            say(&format!("error: the answer could not be written: {error}"));
+            Kind::Failed
+        }
+        _ => Kind::Done,
+    }
 }
 
 impl Output {
@@ -88,6 +134,7 @@ impl Output {
             quiet,
             verbose,
             progress,
+            no_input,
             ..
         } = common;
         let is_terminal = io::stderr().is_terminal() && progress == ProgressForm::Auto;
@@ -99,10 +146,25 @@ impl Output {
             form,
             quiet,
             verbose,
+            asks: !no_input,
             events: progress == ProgressForm::Json,
             meter,
             watched: Watched::Lines(None),
+            colored: matches!(form, Form::Table | Form::Wide) && is_colored(common.color),
+            paging: Paging::Not,
             trouble: None,
+        }
+    }
+
+    /// Writes the answer in another form.
+    pub fn write_as(&mut self, form: Form) {
+        self.form = form;
+    }
+
+    /// Has a pager show the answer, if it goes to a terminal.
+    pub fn page(&mut self, interrupt: &Interrupt) {
+        if io::stdout().is_terminal() {
+            self.paging = Paging::Wanted(interrupt.clone());
         }
     }
 
@@ -110,22 +172,29 @@ impl Output {
     /// of columns is one also of one VM.
     #[must_use]
     pub fn shown(&self, one: bool, showing: &Showing) -> Shown {
-        let is_page = list::is_page(self.form, &showing.columns, one);
+        let is_page = list::is_page(self.form, showing, one);
         let kept = match self.form {
+            _ if showing.exit_state && self.quiet => Kept::Nothing,
+            _ if !showing.fields.is_empty() => Kept::Values(Values::new(
+                showing.fields.clone(),
+                io::stdout().is_terminal(),
+            )),
             Form::Table | Form::Wide => Kept::List {
                 page: None,
                 is_page,
-                list: Box::new(List::new(
-                    list::chosen(self.form, &showing.columns),
-                    !showing.no_headers,
-                    view(),
-                )),
+                list: Box::new(List::new(self.form, showing, self.view())),
             },
             Form::Json => Kept::Vms(Vec::new()),
             Form::Jsonl => Kept::Nothing,
             Form::Yaml | Form::Xml | Form::Name => Kept::Texts(Vec::new()),
         };
-        Shown { one, kept }
+        Shown {
+            one,
+            kept,
+            order: showing.sort_by.clone(),
+            reverse: showing.reverse,
+            ranks: Vec::new(),
+        }
     }
 
     /// Adds a VM to such an answer, with its domain XML if the form needs it.
@@ -138,6 +207,11 @@ impl Output {
         mut vm: Vm,
         xml: Option<Result<String, Failure>>,
     ) -> Result<(), Failure> {
+        if !shown.order.is_empty() {
+            let view = self.view();
+            let ranks = shown.order.iter().map(|key| key.rank(&vm, &view));
+            shown.ranks.push(ranks.collect());
+        }
         if self.form == Form::Xml {
             let xml = xml.transpose()?.unwrap_or_default();
             if let Kept::Texts(texts) = &mut shown.kept {
@@ -169,21 +243,30 @@ impl Output {
                 Form::Yaml => to_yaml(&vm),
                 _ => name_line(&VmRef::from(&vm).to_string()),
             }),
-            Kept::Nothing => self.line(&vm),
+            Kept::Values(values) => {
+                let lines = values.add(&vm);
+                self.answer(&lines);
+            }
+            Kept::Nothing if self.form == Form::Jsonl => self.line(&vm),
+            Kept::Nothing => {}
         }
         Ok(())
     }
 
     /// Prints what is not yet printed of such an answer.
     pub fn end(&mut self, shown: Shown) {
+        let sorted = !shown.order.is_empty();
+        let order = sorted.then(|| filter::order(&shown.order, shown.reverse, &shown.ranks));
         match shown.kept {
-            Kept::List { page: Some(vm), .. } => self.answer(&page::page(&vm, &view())),
-            Kept::List { list, .. } => self.write(|out| list.write(out)),
+            Kept::List { page: Some(vm), .. } => self.answer(&page::page(&vm, &self.view())),
+            Kept::List { list, .. } => self.write(|out| list.write(order.as_deref(), out)),
             Kept::Vms(vms) => self.answer(&json(&Answer {
                 schema_version: Report::SCHEMA_VERSION,
-                vms: &vms,
+                vms: &in_order(vms, order.as_deref()),
             })),
+            Kept::Values(values) => self.answer(&values.end()),
             Kept::Texts(texts) => {
+                let texts = in_order(texts, order.as_deref());
                 let text = match self.form {
                     Form::Yaml => texts.join("---\n"),
                     Form::Xml if !shown.one || texts.len() != 1 => {
@@ -200,14 +283,13 @@ impl Output {
     /// Begins to show VMs and what becomes of them. On a terminal the list is drawn anew, elsewhere each change
     /// is a line.
     pub fn watch(&mut self, showing: &Showing) {
-        let columns = list::chosen(self.form, &showing.columns);
-        let titled = !showing.no_headers;
         self.watched = if self.form == Form::Jsonl {
             Watched::Lines(None)
         } else if is_movable() {
-            Watched::Screen(Box::new(Screen::new(columns, titled)))
+            Watched::Screen(Box::new(Screen::new(self.form, showing.clone())))
         } else {
-            Watched::Lines(Some(Box::new(List::new(columns, titled, view()))))
+            let list = List::new(self.form, showing, self.view());
+            Watched::Lines(Some(Box::new(list)))
         };
     }
 
@@ -231,22 +313,24 @@ impl Output {
         if let Watched::Lines(list) = &mut self.watched
             && let Some(list) = list.take()
         {
-            self.write(|out| list.write(out));
+            self.write(|out| list.write(None, out));
         }
         self.draw();
     }
 
-    /// Shows what has become of a VM; `vm` is how it is now, unless it is gone. What is no news is only drawn.
-    pub fn changed(&mut self, change: &Change, vm: Option<Vm>, is_news: bool) {
+    /// Shows what has become of a VM; `vm` is how it is now, unless it is gone. What is no news is only drawn, and
+    /// what does not stay is watched no longer.
+    pub fn changed(&mut self, change: &Change, vm: Option<Vm>, is_news: bool, stays: bool) {
+        let view = self.view();
         match &mut self.watched {
             Watched::Screen(screen) => match vm {
-                Some(vm) => screen.put(vm),
-                None => screen.remove(change.vm.id),
+                Some(vm) if stays => screen.put(vm),
+                _ => screen.remove(change.vm.id),
             },
             Watched::Lines(_) if !is_news => {}
             Watched::Lines(_) if self.form == Form::Jsonl => self.answer(&json_line(change)),
             Watched::Lines(_) => {
-                let line = text::change(change, vm.as_ref(), &view());
+                let line = text::change(change, vm.as_ref(), &view);
                 self.answer(&(line + "\n"));
             }
         }
@@ -254,8 +338,9 @@ impl Output {
 
     /// Draws the list that stays up to date, if there is one.
     pub fn draw(&mut self) {
+        let view = self.view();
         if let Watched::Screen(screen) = &mut self.watched {
-            let (view, height) = (view(), height());
+            let height = height();
             let text = screen.draw(view, height);
             self.answer(&text);
         }
@@ -275,7 +360,7 @@ impl Output {
         };
         let text = match self.form {
             Form::Table | Form::Wide | Form::Xml => {
-                images::list(images, self.form == Form::Wide, titled, &view())
+                images::list(images, self.form == Form::Wide, titled, &self.view())
             }
             Form::Json => json(&answer),
             Form::Jsonl => images.iter().map(|it| json_line(&line_of(it))).collect(),
@@ -290,6 +375,25 @@ impl Output {
         self.answer(&text);
     }
 
+    /// Prints a list of settings, or in the form that was asked for.
+    pub fn settings(&mut self, settings: &[Setting], titled: bool) {
+        let answer = Settings {
+            schema_version: Report::SCHEMA_VERSION,
+            settings,
+        };
+        let text = match self.form {
+            Form::Table | Form::Wide | Form::Xml => settings::list(settings, titled, &self.view()),
+            Form::Json => json(&answer),
+            Form::Jsonl => settings.iter().map(|it| json_line(&line_of(it))).collect(),
+            Form::Yaml => to_yaml(&answer),
+            Form::Name => settings
+                .iter()
+                .map(|it| name_line(&it.full_name()))
+                .collect(),
+        };
+        self.answer(&text);
+    }
+
     /// Prints how VMs differ from their definitions. `vms` are all that were compared.
     pub fn differences(&mut self, vms: &[String], differences: &[Difference]) {
         let answer = Differences {
@@ -297,7 +401,7 @@ impl Output {
             differences,
         };
         let text = match self.form {
-            Form::Table | Form::Wide | Form::Xml => diff::diff(vms, differences, &view()),
+            Form::Table | Form::Wide | Form::Xml => diff::diff(vms, differences, &self.view()),
             Form::Json => json(&answer),
             Form::Jsonl => {
                 let lines = differences.iter();
@@ -330,7 +434,12 @@ impl Output {
             } else {
                 String::new()
             };
-            self.words(&format!("{}: {done} done{failed}", count(all, "VM")));
+            let what = if self.dry_run {
+                "would be done"
+            } else {
+                "done"
+            };
+            self.words(&format!("{}: {done} {what}{failed}", count(all, "VM")));
         }
     }
 
@@ -378,7 +487,7 @@ impl Output {
     /// is nobody to ask.
     pub fn confirm(&mut self, about: &[String], question: &str) -> Option<bool> {
         let stdin = io::stdin();
-        if !stdin.is_terminal() || !io::stderr().is_terminal() {
+        if !self.asks || !stdin.is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
         for line in about {
@@ -405,17 +514,46 @@ impl Output {
     /// is no failure.
     #[must_use]
     pub fn finish(&mut self) -> Kind {
+        let paged = self.leave_pager();
         match self.trouble.take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 self.say(&format!("error: the answer could not be written: {error}"));
                 Kind::Failed
             }
-            _ => Kind::Done,
+            _ => paged,
+        }
+    }
+
+    /// Waits for the pager, if there is one. What it could not show is printed.
+    fn leave_pager(&mut self) -> Kind {
+        let Paging::Begun(pager) = std::mem::replace(&mut self.paging, Paging::Not) else {
+            return Kind::Done;
+        };
+        match pager.end() {
+            End::Read(kind) => kind,
+            End::NotRun(text) => {
+                self.trouble = None;
+                self.warning("PAGER cannot be run: the answer is printed without it");
+                self.write(|out| out.write_all(&text));
+                Kind::Done
+            }
+        }
+    }
+
+    /// Here and now.
+    fn view(&self) -> View {
+        View {
+            width: width(),
+            now: Timestamp::now(),
+            zone: TimeZone::system(),
+            colored: self.colored,
         }
     }
 
     fn answer(&mut self, text: &str) {
-        self.write(|out| out.write_all(text.as_bytes()));
+        if !text.is_empty() {
+            self.write(|out| out.write_all(text.as_bytes()));
+        }
     }
 
     /// One line of JSON.
@@ -425,6 +563,17 @@ impl Output {
 
     fn write(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.trouble.is_none() {
+            if let Paging::Wanted(interrupt) = &self.paging {
+                let pager = Pager::start(interrupt);
+                self.paging = pager.map_or(Paging::Not, |pager| Paging::Begun(Box::new(pager)));
+            }
+            if let Paging::Begun(pager) = &mut self.paging {
+                self.trouble = pager.write(write).err();
+                if self.trouble.is_some() && pager.has_not_run() {
+                    self.leave_pager();
+                }
+                return;
+            }
             let mut out = BufWriter::new(io::stdout().lock());
             self.trouble = write(&mut out).and_then(|()| out.flush()).err();
             // What could not be written is not tried again.
@@ -467,7 +616,10 @@ impl Output {
                     let took = took
                         .map(|took| format!(" in {}", seconds(took)))
                         .unwrap_or_default();
-                    let line = format!("{} {}{took}", outcome.vm, outcome.message);
+                    let clock = outcome.clock.map(|clock| clock.to_string());
+                    let clock = clock.filter(|words| !words.is_empty());
+                    let clock = clock.map(|words| format!("; {words}")).unwrap_or_default();
+                    let line = format!("{} {}{took}{clock}", outcome.vm, outcome.message);
                     self.answer(&format!("{}\n", harmless(&line)));
                 }
                 Form::Name => self.answer(&name_line(&outcome.vm.to_string())),
@@ -524,7 +676,10 @@ impl Sink for Output {
                     self.say(&line);
                 }
             }
-            Event::Unchecked(vm, words) | Event::Chosen(vm, words) => {
+            Event::Unchecked(vm, words)
+            | Event::Chosen(vm, words)
+            | Event::Waiting(vm, words)
+            | Event::Hook(vm, words) => {
                 if self.verbose {
                     self.say(&format!(
                         "{}: {}",
@@ -630,12 +785,47 @@ fn escaped(json: &str) -> String {
     out
 }
 
-/// Here and now.
-fn view() -> View {
-    View {
-        width: width(),
+/// Things in the order of their places, if they are sorted.
+fn in_order<T>(things: Vec<T>, order: Option<&[usize]>) -> Vec<T> {
+    let Some(order) = order else { return things };
+    let mut things: Vec<Option<T>> = things.into_iter().map(Some).collect();
+    let taken = order
+        .iter()
+        .filter_map(|place| things.get_mut(*place)?.take());
+    taken.collect()
+}
+
+/// Tells of VMs whether they are to be shown. Nobody finds out by guessing what is not shown of them.
+pub(crate) fn sieve(showing: &Showing) -> impl Fn(&Vm) -> bool {
+    let view = View {
+        width: None,
         now: Timestamp::now(),
         zone: TimeZone::system(),
+        colored: false,
+    };
+    move |vm| {
+        if showing.filters.is_empty() {
+            return true;
+        }
+        let mut shown = vm.clone();
+        if !showing.security_info {
+            shown.hide_secrets_of_places();
+        }
+        let mut filters = showing.filters.iter();
+        filters.all(|filter| filter.is_met_by(&shown, &view))
+    }
+}
+
+/// Whether states have colours. What the user says goes before what the environment says.
+fn is_colored(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto if anstyle_query::no_color() => false,
+        Color::Auto => {
+            let is_wanted = anstyle_query::clicolor() != Some(false);
+            anstyle_query::clicolor_force() || is_wanted && is_movable()
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A list on a terminal that stays up to date: it is drawn anew where it stands.
 
-use super::list::{Column, List};
+use super::list::List;
 use super::text::{View, cut};
+use crate::cli::{Form, Showing};
 use crate::entity::Vm;
 use crate::words::count;
 use std::collections::BTreeMap;
@@ -9,8 +10,8 @@ use uuid::Uuid;
 
 /// The list, and what of it stands on the terminal.
 pub(super) struct Screen {
-    columns: Vec<&'static Column>,
-    titled: bool,
+    form: Form,
+    showing: Showing,
     vms: BTreeMap<(String, Option<Uuid>), Vm>,
     drawn: Option<Drawn>,
 }
@@ -22,10 +23,10 @@ struct Drawn {
 }
 
 impl Screen {
-    pub(super) fn new(columns: Vec<&'static Column>, titled: bool) -> Self {
+    pub(super) fn new(form: Form, showing: Showing) -> Self {
         Self {
-            columns,
-            titled,
+            form,
+            showing,
             vms: BTreeMap::new(),
             drawn: None,
         }
@@ -53,11 +54,11 @@ impl Screen {
         let width = view.width.unwrap_or(u16::MAX);
         // The last line is the cursor's.
         let room = usize::from(height).saturating_sub(1).max(1);
-        let mut list = List::new(self.columns.clone(), self.titled, view);
+        let mut list = List::new(self.form, &self.showing, view);
         self.vms.values().take(room).for_each(|vm| list.add(vm));
         let mut text = Vec::new();
         // Writing to a Vec cannot fail.
-        let _ = list.write(&mut text);
+        let _ = list.write(None, &mut text);
         let text = String::from_utf8_lossy(&text);
         let mut lines: Vec<&str> = text.lines().collect();
         let rest = format!("... of {}", count(self.vms.len(), "VM"));
@@ -73,7 +74,7 @@ impl Screen {
             _ => String::new(),
         };
         for line in &lines {
-            out += cut(line, width.into());
+            out += &cut(line, width.into());
             out.push('\n');
         }
         self.drawn = Some(Drawn {
@@ -104,7 +105,11 @@ mod tests {
 
     #[test]
     fn the_list_is_drawn_where_it_stood_and_never_runs_out_of_the_terminal() {
-        let mut screen = Screen::new(vec![&columns()[0]], true);
+        let showing = Showing {
+            columns: vec![&columns()[0]],
+            ..Showing::default()
+        };
+        let mut screen = Screen::new(Form::Table, showing);
         for name in ["c", "a", "b"] {
             screen.put(vm(name));
         }

@@ -1,6 +1,7 @@
 //! Tables and lists of facts. Whatever goes into them is made harmless here.
 
 use super::text::harmless;
+use anstyle::Style;
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::fmt::Display;
 
@@ -21,6 +22,19 @@ pub(super) fn table(
     whole: u16,
     width: Option<u16>,
 ) -> String {
+    painted_table(header, titled, rows, whole, width, None)
+}
+
+/// The same; in blocks one cell of each row has a colour: that beneath this header, in the rows' order.
+#[must_use]
+pub(super) fn painted_table(
+    header: &[&str],
+    titled: bool,
+    rows: Vec<Vec<String>>,
+    whole: u16,
+    width: Option<u16>,
+    painted: Option<(&str, &[Style])>,
+) -> String {
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .map(|row| row.iter().map(|cell| harmless(cell)).collect())
@@ -35,19 +49,16 @@ pub(super) fn table(
         let needed: Vec<u16> = words.into_iter().map(|word| word.min(whole)).collect();
         let gaps = needed.len().saturating_sub(1) * GAP;
         if needed.iter().map(|need| usize::from(*need)).sum::<usize>() + gaps > width.into() {
-            let blocks: Vec<String> = rows
-                .into_iter()
-                .map(|row| {
-                    labelled(
-                        header
-                            .iter()
-                            .copied()
-                            .zip(row)
-                            .filter(|(_, cell)| cell != "-"),
-                        Some(width),
-                    )
-                })
-                .collect();
+            let block = |(place, row): (usize, Vec<String>)| {
+                let facts = header.iter().copied().zip(row);
+                let block = labelled(facts.filter(|(_, cell)| cell != "-"), Some(width));
+                let style = painted.and_then(|(name, styles)| Some((name, *styles.get(place)?)));
+                style.map_or_else(
+                    || block.clone(),
+                    |(name, style)| paint_fact(&block, name, style),
+                )
+            };
+            let blocks: Vec<String> = rows.into_iter().enumerate().map(block).collect();
             return blocks.join("\n");
         }
         for (column, need) in table.column_iter_mut().zip(needed) {
@@ -55,6 +66,18 @@ pub(super) fn table(
         }
     }
     lines(table, width)
+}
+
+/// A block in which the fact of this name has a colour.
+fn paint_fact(block: &str, name: &str, style: Style) -> String {
+    let lines = block.lines().map(|line| {
+        let is_it = line.split(' ').next() == Some(name);
+        match line.split_at_checked(usize::from(LABEL) + GAP) {
+            Some((label, fact)) if is_it => format!("{label}{style}{fact}{style:#}\n"),
+            _ => format!("{line}\n"),
+        }
+    });
+    lines.collect()
 }
 
 /// The width of the longest word of each column.

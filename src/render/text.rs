@@ -3,12 +3,14 @@
 use crate::entity::{SavedImage, Verdict, Vm, VmStatic, VmStatus};
 use crate::report::Change;
 use crate::words::size;
+use anstyle::{AnsiColor, Style};
 use indicatif::HumanDuration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::time::Duration;
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How, when and where something is looked at.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ pub(super) struct View {
     pub(super) now: Timestamp,
     /// What times are told in.
     pub(super) zone: TimeZone,
+    /// Whether states have colours.
+    pub(super) colored: bool,
 }
 
 impl View {
@@ -58,13 +62,14 @@ pub(super) fn at_width(width: Option<u16>) -> View {
         width,
         now: "2026-03-01T13:00:00Z".parse().unwrap(),
         zone: TimeZone::fixed(jiff::tz::offset(1)),
+        colored: false,
     }
 }
 
 /// Spells out what could steer a terminal or mislead the eye: control characters, characters that
 /// turn the direction of writing, and such as have no width.
 #[must_use]
-pub(super) fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if treacherous(character) {
@@ -86,22 +91,62 @@ pub(super) fn treacherous(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// As much of a line as fits this width.
+/// As much of a line as fits this width. Colours, which are ours alone, take none of it.
 #[must_use]
-pub(super) fn cut(line: &str, width: usize) -> &str {
+pub(super) fn cut(line: &str, width: usize) -> String {
     let mut used = 0;
-    for (index, character) in line.char_indices() {
-        used += character.width().unwrap_or_default();
-        if used > width {
-            return &line[..index];
+    let mut is_color = false;
+    let mut out = String::with_capacity(line.len());
+    for character in line.chars() {
+        is_color |= character == '\u{1b}';
+        if !is_color {
+            used += character.width().unwrap_or_default();
+            if used > width {
+                continue;
+            }
         }
+        out.push(character);
+        is_color &= character != 'm';
     }
-    line
+    out
+}
+
+/// The same with a sign that there is more.
+#[must_use]
+pub(super) fn shortened(cell: &str, width: usize) -> Cow<'_, str> {
+    if cell.width() <= width {
+        return cell.into();
+    }
+    (cut(cell, width.saturating_sub(1)) + "…").into()
+}
+
+/// The colour of a VM's state: green what runs, yellow what stands still, cyan what sleeps in an image, magenta
+/// what is on its way, red what is wrong.
+#[must_use]
+pub(super) fn state_style(vm: &Vm) -> Style {
+    let dynamic = vm.vm_dynamic.as_ref();
+    let color = match vm.status() {
+        _ if dynamic.is_some_and(|dynamic| dynamic.pause_status.is_error()) => AnsiColor::Red,
+        VmStatus::Up | VmStatus::PoweringUp => AnsiColor::Green,
+        VmStatus::Paused => AnsiColor::Yellow,
+        VmStatus::Suspended => AnsiColor::Cyan,
+        VmStatus::Unassigned | VmStatus::Down => return Style::new(),
+        VmStatus::Unknown | VmStatus::NotResponding | VmStatus::ImageIllegal => AnsiColor::Red,
+        VmStatus::MigratingFrom
+        | VmStatus::MigratingTo
+        | VmStatus::WaitForLaunch
+        | VmStatus::RebootInProgress
+        | VmStatus::SavingState
+        | VmStatus::RestoringState
+        | VmStatus::ImageLocked
+        | VmStatus::PoweringDown => AnsiColor::Magenta,
+    };
+    color.on_default()
 }
 
 /// The status with libvirt's reason: "Paused (user)".
 #[must_use]
-pub(super) fn state(vm: &Vm) -> String {
+pub(crate) fn state(vm: &Vm) -> String {
     let status = vm.status();
     let Some(dynamic) = &vm.vm_dynamic else {
         return "as defined".to_owned();
@@ -128,7 +173,12 @@ pub(super) fn state(vm: &Vm) -> String {
 /// What has become of a VM, in a line: "2026-03-01 12:00:00  web-1  Up -> Paused (user)  suspended (paused)".
 #[must_use]
 pub(super) fn change(change: &Change, vm: Option<&Vm>, view: &View) -> String {
-    let now = vm.map_or_else(|| "gone".to_owned(), state);
+    let now = harmless(&vm.map_or_else(|| "gone".to_owned(), state));
+    let style = vm
+        .filter(|_| view.colored)
+        .map(state_style)
+        .unwrap_or_default();
+    let now = format!("{style}{now}{style:#}");
     let became = match change.status_before {
         before if before == change.status => now,
         Some(before) => format!("{before} -> {now}"),
@@ -138,8 +188,10 @@ pub(super) fn change(change: &Change, vm: Option<&Vm>, view: &View) -> String {
     let events = events.map(|it| format!("{} ({})", it.event, it.detail));
     let events = events.collect::<Vec<_>>().join(", ");
     let time = view.second(change.time);
-    let line = format!("{time}  {}  {became}  {events}", change.vm.name);
-    harmless(line.trim_end())
+    let (name, events) = (harmless(&change.vm.name), harmless(&events));
+    format!("{time}  {name}  {became}  {events}")
+        .trim_end()
+        .to_owned()
 }
 
 /// An image in a few words: "285.31 MiB, 2 hours old".
@@ -154,7 +206,11 @@ pub(super) fn image(image: &SavedImage, view: &View) -> String {
     let mut words = Vec::new();
     words.extend(image.size_bytes.map(size));
     words.extend(image.saved_at.map(|at| format!("{} old", view.age(at))));
-    words.extend(image.flaw.as_ref().map(|_| image.verdict.to_string()));
+    words.extend(image.flaw.as_ref().map(|_| match image.size_bytes {
+        // It lies elsewhere, where it was to go.
+        Some(_) if image.verdict == Verdict::Missing => "not in its place".to_owned(),
+        _ => image.verdict.to_string(),
+    }));
     words.join(", ")
 }
 
@@ -181,6 +237,17 @@ pub(super) fn label_words(vm: &VmStatic) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_by_what_is_seen_of_it() {
+        let green = AnsiColor::Green.on_default();
+        let line = format!("{green}Up (漢字){green:#}  5");
+        assert_eq!(cut(&line, 6), format!("{green}Up (漢{green:#}"));
+        assert_eq!(cut(&line, 80), line);
+        assert_eq!(shortened("Suspended", 9), "Suspended");
+        assert_eq!(shortened("Suspended", 5), "Susp…");
+        assert_eq!(shortened("漢字", 3), "漢…");
+    }
 
     #[test]
     fn nothing_that_steers_a_terminal_gets_through() {

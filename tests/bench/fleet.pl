@@ -1,40 +1,15 @@
-# Many guests at once: perl fleet.pl FOLDER ROUNDS NUMBER..., within the private libvirt. The guest's kernel and memory
+# Many guests at once: perl -I FOLDER fleet.pl FOLDER ROUNDS NUMBER..., within the private libvirt. The guest's kernel and memory
 # disk lie in FOLDER/guest, and libvirt-guests' own script in FOLDER, where it is installed.
 use strict;
 use warnings;
-use Time::HiRes qw(time sleep);
+use Bench;
 
 my ($folder, $rounds, @numbers) = @ARGV;
-$ENV{PATH} = "$folder:$ENV{PATH}";
-chdir '/';
+start($folder);
 
-# Runs a command in silence; tells how many seconds it took.
-sub seconds {
-    my ($command) = @_;
-    my $began = time;
-    system "( $command ) >'$folder/tmp/words' 2>&1" and die "failed: $command\n" . `cat '$folder/tmp/words'`;
-    return time - $began;
-}
+sub took { my ($command) = @_; return seconds($command) // die "failed: $command\n" . `cat '$folder/tmp/words'` }
 
-sub median { my @sorted = sort { $a <=> $b } @_; return $sorted[@sorted / 2] }
-
-# Idle guests with a kernel, which is what most guests of a host are.
 my $booted = 0;
-sub boot {
-    my $name = 'g' . ++$booted;
-    my $xml = "$folder/tmp/$name.xml";
-    my $log = "$folder/tmp/$name.log";
-    open my $domain, '>', $xml or die "$xml: $!";
-    print $domain "<domain type='qemu'><name>$name</name><memory unit='MiB'>96</memory><os>",
-        "<type arch='x86_64' machine='pc'>hvm</type><kernel>$folder/guest/vmlinuz</kernel>",
-        "<initrd>$folder/guest/initrd.img</initrd><cmdline>console=ttyS0 quiet panic=-1 cryptomgr.notests ",
-        "noreplace-smp nokaslr</cmdline></os><devices><serial type='file'><source path='$log' append='on'/>",
-        "</serial></devices></domain>\n";
-    close $domain;
-    seconds("virsh define $xml && virsh start $name");
-    my $ticks = sub { open my $lines, '<', $log or return 0; return scalar grep { /^[0-9a-f]{16} / } <$lines> };
-    sleep 0.2 until $ticks->();
-}
 
 # Its paths are the system's, which are not ours.
 my $script = "$folder/libvirt-guests.sh";
@@ -55,7 +30,8 @@ if (-f $script) {
 
 print "| idle guests | | `vmlife` | a loop of `virsh` | `libvirt-guests` | times as fast |\n|---|---|---|---|---|---|\n";
 for my $number (@numbers) {
-    boot() while $booted < $number;
+    # Idle guests with a kernel, which is what most guests of a host are.
+    boot('g' . ++$booted, 96, '', '') while $booted < $number;
     my @names = map { "g$_" } 1 .. $number;
     my $save = join ' && ', map { "virsh save $_ $folder/tmp/$_.save" } @names;
     my $restore = join ' && ', map { "virsh restore $folder/tmp/$_.save && rm $folder/tmp/$_.save" } @names;
@@ -67,7 +43,7 @@ for my $number (@numbers) {
     my %took;
     for (1 .. $rounds) {
         for my $way (sort keys %ways) {
-            push @{ $took{$way}[$_] }, seconds($ways{$way}[$_]) for 0, 1;
+            push @{ $took{$way}[$_] }, took($ways{$way}[$_]) for 0, 1;
             my @running = grep { /\S/ } `virsh list --name --state-running`;
             die "$way: only @running run\n" if @running != $number;
         }

@@ -1,52 +1,23 @@
-# Formats, cache and channels: perl formats.pl FOLDER ROUNDS MIB, within the private libvirt. The guest's kernel and
+# Formats, cache and channels: perl -I FOLDER formats.pl FOLDER ROUNDS MIB, within the private libvirt. The guest's kernel and
 # memory disk lie in FOLDER/guest; so much of its memory is full of what cannot be compressed.
 #
 # Debian 12's perl-base is enough; later ones have Time::HiRes in the package perl.
 use strict;
 use warnings;
-use Time::HiRes qw(time sleep);
+use Bench;
 
 my ($folder, $rounds, $random) = @ARGV;
-$ENV{PATH} = "$folder:$ENV{PATH}";
-chdir '/';
+start($folder);
 my $image = "$folder/tmp/image.vmsave";
-
-# What the page cache holds of earlier images must help nobody, nor wait to be written.
-sub settle {
-    system 'sync';
-    return if $>;
-    open my $drop, '>', '/proc/sys/vm/drop_caches' or return;
-    print $drop 1;
-}
-
-# Runs a command in silence; tells how many seconds it took, or nothing if it failed.
-sub seconds {
-    settle();
-    my $began = time;
-    system "@_ >'$folder/tmp/words' 2>&1";
-    return $? ? undef : time - $began;
-}
-
-sub median { my @sorted = sort { $a <=> $b } @_; return $sorted[@sorted / 2] }
-
-my $log = "$folder/tmp/formats.log";
-my $xml = "$folder/tmp/formats.xml";
-open my $domain, '>', $xml or die "$xml: $!";
 my $memory = 2 * $random + 128;
-print $domain "<domain type='qemu'><name>formats</name><memory unit='MiB'>$memory</memory><os>",
-    "<type arch='x86_64' machine='pc'>hvm</type><kernel>$folder/guest/vmlinuz</kernel>",
-    "<initrd>$folder/guest/initrd.img</initrd><cmdline>console=ttyS0 quiet panic=-1 cryptomgr.notests ",
-    "noreplace-smp nokaslr vmlife.random=$random</cmdline></os><devices>",
-    "<serial type='file'><source path='$log' append='on'/></serial></devices></domain>\n";
-close $domain;
-defined seconds('virsh', 'create', $xml) or die 'virsh cannot create the guest';
-sub ticks { open my $lines, '<', $log or return 0; return scalar grep { /^[0-9a-f]{16} / } <$lines> }
-sleep 0.2 until ticks();
+boot('formats', $memory, "vmlife.random=$random", '');
+# Each begins with nothing in the page cache.
+sub settled { settle(); return seconds(@_) }
 
 # The disk's own speed, past the page cache, on the file system of the images.
 my @speeds;
 for (1 .. $rounds) {
-    my $took = seconds("dd if=/dev/zero of=$image.dd bs=1M count=$random oflag=direct conv=fdatasync");
+    my $took = settled("dd if=/dev/zero of=$image.dd bs=1M count=$random oflag=direct conv=fdatasync");
     push @speeds, $random / $took if $took;
 }
 unlink "$image.dd";
@@ -68,9 +39,9 @@ my %times;
 # In turns, so that whatever else the machine does meets all.
 for (1 .. $rounds) {
     for my $way (@ways) {
-        my $took = seconds("vmlife hibernate formats --to $image $way->[0]") or next;
+        my $took = settled("vmlife hibernate formats --to $image $way->[0]") or next;
         my $blocks = (stat $image)[12];
-        my $back = seconds("vmlife restore --from $image $way->[1]") or die "lost: $way->[0]\n";
+        my $back = settled("vmlife restore --from $image $way->[1]") or die "lost: $way->[0]\n";
         push @{ $times{"@$way"} }, [$took, $back, $blocks * 512 / 1048576];
     }
 }
@@ -81,4 +52,4 @@ for my $way (@ways) {
     printf "| %s | %s | %.2f s | %.2f s | %.0f | %.0f | %s |\n", map({ $_ ? "`$_`" : '-' } @$way), $took, $back,
         $size, $speed, $limit ? sprintf('%.0f %%', 100 * $speed / $limit) : '-';
 }
-seconds('virsh', 'destroy', 'formats');
+seconds('virsh destroy formats');

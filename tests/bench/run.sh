@@ -1,26 +1,26 @@
 #!/bin/sh
 # The benchmark: vmlife beside virsh, on a private libvirt, in one run.
 #
-#     sh tests/bench/run.sh [--many | --formats | --fleet] [PAIRS]
+#     sh tests/bench/run.sh [--many | --formats | --fleet | --trim] [PAIRS]
 #
 # Prints Markdown tables. Each row runs PAIRS (11) times, vmlife and its rival in turns, so that whatever else
 # the machine does meets both. --many adds 10,000 VMs, which take a while to define; --formats
-# prints the table of image formats alone, of 5 rounds, --fleet that of many guests, of 3. VMLIFE_PROGRAM names a program that is built already.
+# prints the table of image formats alone, of 5 rounds, --fleet that of many guests, of 3, and --trim that of guests
+# that are shrunk, of 5. VMLIFE_PROGRAM names a program that is built already.
 set -eu
 cd "$(dirname "$0")/../.."
 sizes='1 100 1000'
-fleet=
-if [ "${1-}" = --many ]; then
+alone=
+case ${1-} in
+--many)
     sizes="$sizes 10000"
     shift
-elif [ "${1-}" = --formats ]; then
-    sizes=
+    ;;
+--formats | --fleet | --trim)
+    alone=${1#--}
     shift
-elif [ "${1-}" = --fleet ]; then
-    sizes=
-    fleet=yes
-    shift
-fi
+    ;;
+esac
 pairs=${1:-11}
 
 program=${VMLIFE_PROGRAM-}
@@ -61,19 +61,17 @@ fi
 # Its user may not be able to look into the project. All is measured from within, where no wrapper is in the
 # way.
 cp "$program" "$folder/vmlife"
-cp tests/bench/*.pl "$folder"
+cp tests/bench/*.p[lm] "$folder"
 [ ! -f /usr/lib/libvirt/libvirt-guests.sh ] || cp /usr/lib/libvirt/libvirt-guests.sh "$folder"
 sh tests/guest/build.sh target/guest
 mkdir "$folder/guest"
 cp target/guest/vmlinuz target/guest/initrd.img "$folder/guest"
-chmod a+rx "$folder/vmlife" "$folder"/*.pl
+chmod a+rx "$folder/vmlife" "$folder"/*.p[lm]
 chmod a+r "$folder"/guest/*
-if [ -n "$fleet" ]; then
-    "$folder/in-session" perl "$folder/fleet.pl" "$folder" "${1:-3}" 1 2 4 8 16
-    exit
-fi
-if [ -n "$sizes" ]; then
-    "$folder/in-session" perl "$folder/measure.pl" "$folder" "$pairs" $sizes
-    echo
-fi
-"$folder/in-session" perl "$folder/formats.pl" "$folder" "${1:-5}" 512
+measure() { "$folder/in-session" perl -I "$folder" "$folder/$1.pl" "$folder" "$2" $3; }
+[ -n "$alone" ] || { measure measure "$pairs" "$sizes"; echo; }
+case $alone in
+fleet) measure fleet "${1:-3}" '1 2 4 8 16' ;;
+trim) measure trim "${1:-5}" 1024 ;;
+*) measure formats "${1:-5}" 512 ;;
+esac

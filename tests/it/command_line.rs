@@ -1,8 +1,8 @@
 //! The command line on libvirt's test driver, which lives in the process and needs nothing.
 
-use super::support::{vmlife, vmlife_command};
+use super::support::{Ran, vmlife, vmlife_command};
 use std::fs::{File, OpenOptions};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const TEST_VM: &str = "6695eb01-f6a4-8304-79aa-97f2502e193f";
@@ -252,8 +252,125 @@ fn a_reader_that_leaves_is_no_failure_and_a_full_disk_is_one() {
 }
 
 #[test]
+fn help_on_a_full_disk_is_a_failure_and_without_a_reader_none() {
+    for words in [&["-h"][..], &["pause", "--help"], &["--version"]] {
+        let full = OpenOptions::new().write(true).open("/dev/full");
+        let mut command = vmlife_command(words);
+        command.stdout(full.expect("/dev/full"));
+        let ran = Ran::of(command.output().expect("vmlife runs")).ends_with(1);
+        assert!(ran.stderr.contains("No space left on device"), "{ran:?}");
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = vmlife_command(words);
+        let ran = command.stdout(writer).output().expect("vmlife runs");
+        assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0));
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_told_in_the_form_it_asks_for() {
+    for words in [
+        &["pause", "--timeout", "x", "web-1", "-o", "jsonl"][..],
+        &["-o", "table", "pause", "--tmeout", "1s", "-qojsonl"],
+        &[
+            "pause", "--jobs", "0", "--output", "jsonl", "--", "-o", "xml",
+        ],
+    ] {
+        let ran = vmlife(words).ends_with(2);
+        assert_eq!(ran.stdout.lines().count(), 1, "{ran:?}");
+        let report = ran.json();
+        assert_eq!(report["verb"], "pause", "{ran:?}");
+        assert_eq!(report["error"]["kind"], "usage", "{ran:?}");
+        let message = report["error"]["message"].as_str().expect("words");
+        assert!(
+            message.contains("--t") || message.contains("--jobs"),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.contains(message), "{ran:?}");
+    }
+    let ran = vmlife(["paws", "web-1", "-o", "json"]).ends_with(2);
+    let hint = ran.json()["error"]["hint"].to_string();
+    assert!(hint.contains("'pause'"), "{ran:?}");
+    let ran = vmlife(["pause", "--progress", "json", "--stict", "a"]).ends_with(2);
+    for line in ran.stderr.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect("a line of JSON");
+    }
+    assert!(ran.stderr.contains("'--stict'"), "{ran:?}");
+    // For people it is the parser's own.
+    let ran = vmlife(["pause", "--stict", "a"]).refuses(2, "Usage: vmlife pause");
+    assert!(ran.stderr.contains("tip: "), "{ran:?}");
+}
+
+#[test]
+fn whoever_knows_virsh_is_told_what_there_is_in_its_stead() {
+    for (word, instead) in [
+        ("list", "vmlife show lists all VMs; see vmlife-virsh(7)"),
+        ("managedsave", "vmlife hibernate NAME --managed"),
+        ("start", "vmlife restore NAME"),
+        (
+            "destroy",
+            "it stays virsh's: virsh destroy; see vmlife-virsh(7)",
+        ),
+    ] {
+        let ran = vmlife([word, "web-1", "--live"]).refuses(2, instead);
+        assert!(!ran.stderr.contains("similar"), "{ran:?}");
+    }
+    let ran = vmlife(["-o", "json", "dominfo", "web-1"]).ends_with(2);
+    assert_eq!(ran.json()["error"]["kind"], "usage");
+    vmlife(["-h"]).succeeds().says("vmlife-virsh");
+    vmlife(["--help"]).succeeds().says("vmlife-virsh(7)");
+}
+
+#[test]
+fn with_streams_that_are_closed_it_does_its_work_and_its_exit_status_tells() {
+    let program = env!("CARGO_BIN_EXE_vmlife");
+    let closed = |line: &str| {
+        let mut shell = Command::new("sh");
+        let line = format!("exec {program} --no-config -c test:///default {line}");
+        shell
+            .args(["-c", &line])
+            .env_clear()
+            .env("VMLIFE_JOURNAL", "");
+        let ended = shell.output().expect("sh runs");
+        (ended.status.code(), ended.stdout.len() + ended.stderr.len())
+    };
+    for (line, code) in [
+        ("pause test >&-", 0),
+        ("pause test 2>&-", 0),
+        ("pause test <&- >&- 2>&-", 0),
+        ("show >&- 2>&-", 0),
+        ("resume test --strict <&- >&- 2>&-", 5),
+        ("show nobody >&- 2>&-", 4),
+        ("no-such-verb >&- 2>&-", 2),
+        ("--version >&- 2>&-", 0),
+    ] {
+        let (ended, said) = closed(line);
+        assert_eq!(ended, Some(code), "{line}");
+        assert!(
+            said == 0 || !line.contains("2>&-") || !line.contains(" >&-"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn in_each_locale_it_says_the_same() {
+    let said = |locale: &str| {
+        let mut command = vmlife_command(["show", "test"]);
+        command.env("LC_ALL", locale).env("LANG", locale);
+        let ended = command.output().expect("vmlife runs");
+        assert_eq!(ended.status.code(), Some(0), "{locale}");
+        String::from_utf8(ended.stdout).expect("text")
+    };
+    let plain = said("C");
+    for locale in ["C.UTF-8", "de_DE.UTF-8", "tr_TR.UTF-8", "nonsense"] {
+        assert_eq!(said(locale), plain, "{locale}");
+    }
+}
+
+#[test]
 fn without_any_environment_and_input_it_works_as_in_cron() {
-    let mut command = vmlife_command(["-c", "test:///default", "pause", "test"]);
+    let mut command = vmlife_command(["--no-config", "-c", "test:///default", "pause", "test"]);
     command.env_clear().stdin(Stdio::null());
     let ended = command.output().expect("vmlife runs");
     assert_eq!(ended.status.code(), Some(0));

@@ -72,6 +72,62 @@ fn every_dependency_is_free_to_pass_on_and_the_exceptions_are_told() {
     assert!(readme.contains("under the LGPL 2.1"));
 }
 
+/// What is linked into the program: neither what only tests take nor what only builds take.
+fn linked() -> Vec<String> {
+    let told = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal"])
+        .args(["--prefix", "none", "--format", "{p}|{l}|{r}"])
+        .current_dir(project())
+        .output()
+        .expect("cargo runs");
+    assert!(told.status.success(), "{told:?}");
+    let told = String::from_utf8(told.stdout).expect("text");
+    let mut lines: Vec<String> = told
+        .lines()
+        .filter(|line| !line.starts_with("vmlife ") && !line.contains("(proc-macro)"))
+        .map(|line| {
+            let mut fields = line.trim_end_matches(" (*)").split('|');
+            let package = fields.next().expect("a package").trim_end_matches(" (*)");
+            let licence = fields.next().expect("a licence");
+            let home = fields.next().unwrap_or_default();
+            format!("| {package} | {licence} | {home} |")
+        })
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
+}
+
+#[test]
+fn the_licence_of_each_crate_in_the_program_is_listed() {
+    let list = format!(
+        "# What is linked into vmlife\n\nvmlife itself is under the MIT licence. The crates `virt` and \
+         `virt-sys` are under the LGPL 2.1: whoever passes the program on offers its source as well, from \
+         which it can be linked anew with another version of them; libvirt itself is loaded at run time.\n\n\
+         | crate | licence | source |\n|---|---|---|\n{}\n",
+        linked().join("\n")
+    );
+    let file = project().join("src/licences.md");
+    if std::env::var_os("SNAPSHOTS").is_some_and(|wish| wish == "overwrite") {
+        std::fs::write(&file, &list).expect("the file can be written");
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == list,
+        "src/licences.md is out of date: run the tests with SNAPSHOTS=overwrite"
+    );
+}
+
+#[test]
+fn the_version_tells_the_crate_that_calls_libvirt() {
+    let packages = packages();
+    let virt = packages.iter().find(|package| package["name"] == "virt");
+    assert_eq!(
+        virt.expect("it is there")["version"],
+        vmlife::hypervisor::VIRT_CRATE
+    );
+}
+
 #[test]
 fn every_dependency_comes_from_the_public_registry_and_its_bytes_are_known() {
     for package in packages() {

@@ -1,10 +1,7 @@
-//! README, examples and completions say what is so.
+//! README and examples say what is so.
 
 use super::support::{files_below, project, vmlife};
-use clap::CommandFactory;
-use clap_complete::Shell;
 use std::fs;
-use vmlife::cli::Cli;
 use vmlife::definition;
 use vmlife::report::Kind;
 
@@ -13,36 +10,15 @@ fn every_example_definition_loads() {
     let mut count = 0;
     for ending in ["yaml", "xml"] {
         for file in files_below("examples", ending) {
+            if file.ends_with("config.yaml") {
+                continue; // It holds settings.
+            }
             definition::load(file.to_str().expect("text"))
                 .unwrap_or_else(|error| panic!("{error}"));
             count += 1;
         }
     }
     assert!(count > 0);
-}
-
-#[test]
-fn the_completions_are_those_of_the_program() {
-    for (shell, name) in [
-        (Shell::Bash, "vmlife.bash"),
-        (Shell::Zsh, "_vmlife"),
-        (Shell::Fish, "vmlife.fish"),
-        (Shell::Elvish, "vmlife.elv"),
-        (Shell::PowerShell, "_vmlife.ps1"),
-    ] {
-        let mut generated = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "vmlife", &mut generated);
-        let file = project().join("completions").join(name);
-        if std::env::var_os("SNAPSHOTS").is_some_and(|wish| wish == "overwrite") {
-            fs::create_dir_all(file.parent().expect("a folder")).expect("the folder can be made");
-            fs::write(&file, &generated).expect("the file can be written");
-        }
-        let kept = fs::read(&file).unwrap_or_default();
-        assert!(
-            kept == generated,
-            "{name} is out of date: run the tests with SNAPSHOTS=overwrite"
-        );
-    }
 }
 
 #[test]
@@ -55,6 +31,7 @@ fn what_the_program_prints_in_json_fits_the_schema_of_reports() {
         ["show", "test"].as_slice(),
         &["show"],
         &["show", "nobody"],
+        &["show", "--config"],
         &["pause", "test"],
         &["resume", "test", "--strict"],
         &["hibernate", "test", "-n", "--to", "/tmp/"],
@@ -80,6 +57,7 @@ fn what_the_program_prints_in_lines_of_json_fits_the_schema_of_a_line() {
     for words in [
         ["show"].as_slice(),
         &["show", "nobody"],
+        &["show", "--config"],
         &["show", "test", &differences],
         &["pause", "test"],
         &["pause", "test", "-n"],

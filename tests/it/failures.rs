@@ -5,6 +5,7 @@ use super::support::guest::{Linux, boot_empty, define_empty};
 use super::support::session::Session;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -190,7 +191,7 @@ fn an_interrupted_save_that_was_left_behind_is_replaced_with_a_word() {
         fs::write(host.image(&id), partial).unwrap();
         let ran = host.vmlife(["hibernate", "vm"]).ends_with(0);
         assert!(
-            ran.stderr.contains("its incomplete image was replaced"),
+            ran.stderr.contains("its incomplete image was removed"),
             "{ran:?}"
         );
         host.vmlife(["restore", "vm"]).succeeds();
@@ -273,6 +274,36 @@ fn a_vm_that_is_being_saved_is_busy_for_everybody_else() {
     writer.signal("CONT");
     assert!(saving.wait_with_output().unwrap().status.success());
     host.vmlife(["restore", "vm"]).succeeds();
+}
+
+#[test]
+fn a_vm_that_a_failed_save_left_paused_is_no_longer_being_saved_and_resume_frees_it() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 384, "vmlife.random=256");
+    let before = guest.last_tick();
+    // To virsh libvirt leaves it paused after a save that was to bring it back so, also when that fails.
+    let mut saving = host
+        .command("virsh")
+        .args(["save", "--paused", "vm"])
+        .arg(host.path("tmp/image"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    host.virsh(["domjobabort", "vm"]);
+    writer.signal("CONT");
+    assert!(!saving.wait().unwrap().success());
+    assert_eq!(host.state("vm"), "paused (saving)");
+    host.vmlife(["show"]).succeeds().says("Paused (saving)");
+    let left = "a save of it failed, and libvirt could not let its guest run again";
+    let ran = host.vmlife(["hibernate", "vm"]).refuses(5, left);
+    assert!(ran.stderr.contains("vmlife resume vm"), "{ran:?}");
+    host.vmlife(["restore", "vm"]).refuses(5, left);
+    host.vmlife(["resume", "vm"]).succeeds();
+    assert_eq!(host.virsh(["domstate", "vm"]), "running");
+    guest.goes_on_after(&before);
 }
 
 #[test]

@@ -143,6 +143,11 @@ fn vms_are_chosen_by_labels_and_groups() {
         states(&host, &["web", "db", "other"]),
         ["shut off", "shut off", "running"]
     );
+    // There is nothing to do any more, which is no error: some have that label.
+    host.vmlife(["hibernate", "--all", "-l", "zone=a"])
+        .ends_with(0);
+    host.vmlife(["hibernate", "--all", "-l", "zone=c"])
+        .refuses(4, "no VM has the label zone=c");
     host.vmlife(["restore", "--group", "shop"]).ends_with(0);
     host.vmlife(["show", "--columns", "NAME,LABELS", "web"])
         .succeeds()
@@ -295,6 +300,13 @@ fn in_little_time_the_important_ones_are_saved_and_the_others_run_on() {
     boot_empty(&host, "small");
     note(&host, "small", "<priority>90</priority>");
     let words = ["hibernate", "--all", "--within", "20s", "-j", "1"];
+    let ran = host.vmlife(words.iter().chain(&["-n"])).ends_with(124);
+    assert!(ran.stdout.contains("small would be hibernated"), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("error: large was not attempted: it may take "),
+        "{ran:?}"
+    );
     let ran = host.vmlife(words).ends_with(124);
     assert!(ran.stdout.contains("small is hibernated"), "{ran:?}");
     assert!(
@@ -371,6 +383,7 @@ fn a_group_of_which_one_fails_on_the_way_is_brought_back() {
                 .contains("error: small is as it was, since large failed"),
             "{ran:?}"
         );
+        assert!(ran.stderr.contains("; it runs on"), "{ran:?}");
     }
     assert_eq!(states(&host, &["small", "large"]), ["running"; 2]);
     small.goes_on_after(&before[0]);
@@ -418,6 +431,78 @@ fn a_group_whose_daemon_is_killed_on_the_way_and_comes_back_is_brought_back() {
     assert_eq!(host.images(), [""; 0], "{ran:?}");
     host.vmlife(["hibernate", "small", "--together", "--to", "/tmp/x/"])
         .refuses(2, "--together and --to exclude each other");
+}
+
+#[test]
+fn a_group_whose_vmlife_is_killed_is_known_to_have_been_paused_for_it_only() {
+    let Some(host) = Session::start() else { return };
+    let large = Linux::boot(&host, "large", 384, "vmlife.random=256");
+    let small = Linux::boot(&host, "small", 128, "");
+    let before = [small.last_tick(), large.last_tick()];
+    let image = host.image(&large.id());
+    let cut_off = || {
+        let words = ["hibernate", "large", "small", "--together", "-j1"];
+        let saving = spawn(&host, &words);
+        let writer = eventually("the large one is being written", || writer_below(&image));
+        writer.signal("STOP");
+        Process(saving.id()).signal("KILL");
+        end_of(saving);
+        writer.signal("CONT");
+        eventually("libvirt ends what it was asked for", || {
+            (host.virsh(["domstate", "large"]) == "shut off").then_some(())
+        });
+    };
+
+    cut_off();
+    assert_eq!(host.state("small"), "paused (user)");
+    host.vmlife(["show", "small"])
+        .succeeds()
+        .says("paused only until its group is hibernated");
+    host.vmlife(["restore", "small", "large"]).ends_with(0);
+    assert_eq!(states(&host, &["small", "large"]), ["running"; 2]);
+    small.goes_on_after(&before[0]);
+    large.goes_on_after(&before[1]);
+    let noted = || host.virsh(["dumpxml", "small"]).contains("pausedForGroup");
+    assert!(!noted(), "it is over");
+
+    // Whoever hibernates it by itself gets it back running, and so does its group.
+    cut_off();
+    host.vmlife(["hibernate", "small"]).ends_with(0);
+    host.vmlife(["restore", "small", "large"]).ends_with(0);
+    assert_eq!(states(&host, &["small", "large"]), ["running"; 2]);
+    assert!(!noted(), "it is over");
+    cut_off();
+    host.vmlife(["restore", "large"]).ends_with(0);
+    host.vmlife(["hibernate", "large", "small", "--together"])
+        .ends_with(0);
+    host.vmlife(["restore", "large", "small", "--together"])
+        .ends_with(0);
+    assert_eq!(states(&host, &["small", "large"]), ["running"; 2]);
+
+    // What is paused on purpose afterwards is not woken up.
+    cut_off();
+    host.vmlife(["pause", "small"]).ends_with(0);
+    host.vmlife(["restore", "small"])
+        .ends_with(0)
+        .says("small is already there, paused");
+    assert_eq!(host.state("small"), "paused (user)");
+    host.vmlife(["resume", "small", "large"]).ends_with(3);
+    small.goes_on_after(&before[0]);
+
+    // Nor is what somebody else let run, and paused on purpose later.
+    host.vmlife(["restore", "large"]).ends_with(0);
+    cut_off();
+    let before = small.last_tick();
+    host.virsh(["resume", "small"]);
+    small.ticks_beyond(before.number + 1);
+    host.virsh(["suspend", "small"]);
+    let shown = host.vmlife(["show", "small"]).succeeds();
+    assert!(!shown.stdout.contains("its group"), "{shown:?}");
+    host.vmlife(["restore", "small"])
+        .ends_with(0)
+        .says("small is already there, paused");
+    host.vmlife(["resume", "small"]).ends_with(0);
+    small.goes_on_after(&before);
 }
 
 /// A list of hosts that each are a daemon of their own.
@@ -537,6 +622,15 @@ fn three_daemons_are_served_at_once_and_one_that_is_killed_stops_no_other() {
         10,
         "there is no VM 'guest' on the hosts that answer; b does not",
     );
+    // Whoever says which hosts he means does not hear of others.
+    for words in [
+        &["resume", "a/web", "c/*"][..],
+        &["show", "c/web", "vmDynamic.status"],
+    ] {
+        let ran = vmlife(words).ends_with(0);
+        assert!(!ran.stderr.contains("host b"), "{ran:?}");
+    }
+    vmlife(&["pause", "b/web"]).refuses(10, "cannot be reached");
     b.start_daemon();
 }
 
@@ -565,6 +659,35 @@ fn what_sleeps_on_a_host_that_is_away_is_not_woken_up_on_another_that_sees_its_i
     c.start_daemon();
     vmlife(&["restore", "c/web"]).ends_with(0);
     assert_eq!(c.virsh(["domstate", "web"]), "running");
+}
+
+#[test]
+fn what_runs_on_one_host_is_not_woken_up_from_its_old_image_on_another_that_sees_it() {
+    let (Some(a), Some(c)) = (Session::start(), Session::start()) else {
+        return;
+    };
+    let hosts = hosts_file(&a, &[("a", a.folder()), ("c", c.folder())]);
+    boot_empty(&a, "only");
+    let guest = Linux::create(&c, "web");
+    let before = guest.last_tick();
+    let image = a.image(&guest.id());
+    let vmlife = |words: &[&str]| a.vmlife(words.iter().chain(&["--hosts", &hosts]));
+    vmlife(&["hibernate", "c/web"]).ends_with(0);
+    // libvirt has no definition of it, and who restores it does not say so to vmlife.
+    c.virsh(["restore".as_ref(), image.as_os_str()]);
+    let ran = vmlife(&["restore", "--all"]).ends_with(0);
+    assert!(!ran.stdout.contains("web"), "{ran:?}");
+    assert_eq!(a.virsh(["list", "--name"]), "only");
+    guest.goes_on_after(&before);
+
+    // Nor is what sleeps on a host that is not named, unless somebody says so.
+    vmlife(&["hibernate", "c/web"]).ends_with(0);
+    let ran = a.vmlife(["restore", "--all"]).ends_with(0);
+    let left_out = "web is left out: it was hibernated from qemu+unix:///session";
+    assert!(ran.stderr.contains(left_out), "{ran:?}");
+    assert_eq!(a.virsh(["list", "--name"]), "only");
+    vmlife(&["restore", "c/web"]).ends_with(0);
+    guest.goes_on_after(&before);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Images and their records: what is whole, stale, damaged or given up, on real guests.
 
-use super::support::guest::{Linux, boot_empty, define_empty};
+use super::support::guest::{Linux, Tick, boot_empty, define_empty};
 use super::support::session::Session;
 use super::support::{Ran, vmlife_command};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -522,14 +522,17 @@ fn an_image_is_given_up_only_on_purpose() {
             .ends_with(2);
     }
     host.vmlife(["restore", "vm", "--yes"]).ends_with(2);
-    let on_terminal = |answer: &str| {
+    let asked = |answer: &str, option: &str| {
         let line = format!(
-            "echo {answer} | script -qec '{} restore vm --discard' /dev/null",
+            "echo {answer} | script -qec '{} restore vm --discard {option}' /dev/null",
             host.path("vmlife").display()
         );
         let ran = host.command("sh").args(["-c", &line]).output().unwrap();
         String::from_utf8(ran.stdout).unwrap()
     };
+    let on_terminal = |answer: &str| asked(answer, "");
+    let shown = asked("y", "--no-input");
+    assert!(shown.contains("nobody can be asked here"), "{shown}");
     for answer in ["n", "''", "nonsense"] {
         let shown = on_terminal(answer);
         assert!(shown.contains("Do it? [y/N]"), "{shown}");
@@ -631,6 +634,185 @@ fn a_run_in_between_of_a_vm_without_disks_is_known_by_libvirts_log() {
     assert!(ran.stderr.contains(&overridden), "{ran:?}");
     guest.goes_on_after(&before);
     assert!(!image.exists());
+}
+
+/// A guest whose image was kept when it was restored from it, and which sleeps in another folder now.
+fn asleep_elsewhere(host: &Session) -> (Linux<'_>, Tick, PathBuf) {
+    let guest = Linux::boot(host, "vm", 128, "");
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.vmlife(["restore", "vm", "--keep"]).succeeds();
+    let other = host.path("data/other");
+    fs::create_dir(&other).expect("a folder");
+    host.hand_over(&other, 0o700);
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm", "--to", other.to_str().expect("text")])
+        .ends_with(0);
+    host.restart();
+    let image = other.join(format!("{}.vmsave", guest.id()));
+    assert!(image.is_file());
+    (guest, before, image)
+}
+
+#[test]
+fn another_image_in_the_place_does_not_hide_where_the_vm_sleeps() {
+    let Some(host) = Session::start() else { return };
+    let (guest, before, image) = asleep_elsewhere(&host);
+    let told = format!("to {}, which is not its place", image.display());
+    let (place, from) = (host.image(&guest.id()), image.to_str().expect("text"));
+    for _ in 0..2 {
+        for words in [
+            &["restore", "vm"][..],
+            &["restore", "--all"],
+            &["restore", "vm", "--or-start"],
+            &["restore", "--all", "--or-start"],
+            &["restore", "vm", "--or-start", "-n"],
+        ] {
+            host.vmlife(words).refuses(7, &told);
+        }
+        let ran = host.vmlife(["restore", "vm"]).ends_with(7);
+        let hint = format!("vmlife restore --from {from}");
+        assert!(ran.stderr.contains(&hint), "{ran:?}");
+        assert!(!ran.stderr.contains("memory is lost"), "{ran:?}");
+        host.vmlife(["show", "vm"]).ends_with(0).says(&told);
+        assert_eq!(host.state("vm"), "shut off (unknown)");
+        // Now one whose save was interrupted.
+        let partial = fs::read(&image).expect("an image");
+        let partial = [b"LibvirtQemudPart", &partial[16..2048]].concat();
+        fs::write(&place, partial).expect("it is ours");
+    }
+    host.vmlife(["restore", "vm", "--from", from]).ends_with(0);
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn who_gives_up_an_old_image_does_not_give_up_where_the_vm_sleeps() {
+    let Some(host) = Session::start() else { return };
+    let (guest, before, image) = asleep_elsewhere(&host);
+    let (place, from) = (host.image(&guest.id()), image.to_str().expect("text"));
+    let old = place.to_str().expect("text");
+    // Both are named to whoever means both.
+    let ran = host
+        .vmlife(["restore", "vm", "--discard", "-n"])
+        .ends_with(0);
+    assert!(
+        ran.stdout.contains(old) && ran.stdout.contains(from),
+        "{ran:?}"
+    );
+    host.vmlife(["restore", "--from", old, "--discard", "--yes"])
+        .ends_with(0);
+    assert!(!place.exists() && image.exists());
+    host.vmlife(["restore", "vm", "--or-start"])
+        .refuses(7, from);
+    host.vmlife(["restore", "vm", "--from", from]).ends_with(0);
+    guest.goes_on_after(&before);
+}
+
+#[test]
+fn a_vm_whose_image_was_given_up_is_booted_but_not_over_what_virsh_saved_since() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let discard = ["restore", "vm", "--discard", "--yes"];
+    for more in [&[][..], &["--managed"]] {
+        host.vmlife([&["hibernate", "vm"], more].concat())
+            .ends_with(0);
+        host.vmlife(discard).succeeds();
+        assert_eq!(host.state("vm"), "shut off (saved)");
+        host.vmlife(["restore", "vm", "--or-start"])
+            .succeeds()
+            .says("vm is started");
+    }
+    // The same reason for libvirt, and another image: before it was given up, and after that.
+    let save = |name: &str| {
+        let file = host.path(name);
+        host.virsh(["start", "vm"]);
+        host.virsh(["save".as_ref(), "vm".as_ref(), file.as_os_str()]);
+    };
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    save("tmp/first");
+    host.vmlife(discard).ends_with(0);
+    host.vmlife(["restore", "vm", "--or-start"])
+        .refuses(7, "libvirt saved it");
+    save("tmp/second");
+    host.vmlife(["restore", "vm", "--or-start"])
+        .refuses(7, "libvirt saved it");
+}
+
+#[test]
+fn a_bit_that_hides_whose_an_image_is_does_not_hide_that_it_is_damaged() {
+    let Some(host) = Session::start() else { return };
+    let id = boot_empty(&host, "vm");
+    host.vmlife(["hibernate", "vm", "--checksum"]).succeeds();
+    let image = host.image(&id);
+    let whole = fs::read(&image).expect("an image");
+    let uuid = whole.windows(36).position(|text| text == id.as_bytes());
+    let uuid = uuid.expect("the UUID in its XML");
+    for at in [0, 17, 29, 34, uuid, whole.len() - 1] {
+        for bit in [0, 4] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            fs::write(&image, flipped).expect("it is ours");
+            for words in [
+                &["show", "--images", "--verify"][..],
+                &["show", "vm", "--verify"],
+            ] {
+                let ran = host.vmlife(words).ends_with(7);
+                assert!(ran.stdout.contains("damaged"), "{at}: {ran:?}");
+            }
+        }
+    }
+    fs::write(&image, &whole[..whole.len() / 2]).expect("it is ours");
+    host.vmlife(["show", "--images", "--verify"]).ends_with(7);
+    fs::write(&image, &whole).expect("it is ours");
+    host.vmlife(["show", "--images", "--verify"])
+        .succeeds()
+        .says("verified");
+    host.vmlife(["restore", "vm"]).ends_with(0);
+}
+
+#[test]
+fn what_is_no_record_in_the_place_of_one_is_put_aside_and_the_image_restored() {
+    let Some(host) = Session::start() else { return };
+    let guest = Linux::boot(&host, "vm", 128, "");
+    let record = record_of(&host.image(&guest.id()));
+    let aside = PathBuf::from(format!("{}.bad", record.display()));
+    let precious = host.write("tmp/precious", "of mine");
+    let spoil: [fn(&Path, &Path); 2] = [
+        |record, _| fs::write(record, "{{{").expect("it is ours"),
+        |record, precious| {
+            fs::remove_file(record).expect("it is ours");
+            std::os::unix::fs::symlink(precious, record).expect("a link");
+        },
+    ];
+    for spoil in spoil {
+        let before = guest.last_tick();
+        // Of the second one the warning is that the kept image is replaced.
+        host.vmlife(["hibernate", "vm"]).ends_with(0);
+        spoil(&record, &precious);
+        host.vmlife(["restore", "vm", "-n"])
+            .ends_with(0)
+            .says("would be restored");
+        let ran = host.vmlife(["restore", "vm", "--keep"]).ends_with(0);
+        let told = format!("is none, and is {} now", aside.display());
+        assert!(ran.stderr.contains(&told), "{ran:?}");
+        guest.goes_on_after(&before);
+        assert_eq!(json_of(&record)["usage"]["kind"], "leftBehind");
+        assert_eq!(
+            fs::read_to_string(&precious).expect("it is there"),
+            "of mine"
+        );
+        fs::remove_file(&aside).expect("it was put there");
+    }
+    // What may hold more than a record stays, and the image can be tried otherwise.
+    let before = guest.last_tick();
+    host.vmlife(["hibernate", "vm"]).ends_with(0);
+    fs::remove_file(&record).expect("it is ours");
+    fs::create_dir(&record).expect("a folder");
+    for words in [&["restore", "vm"][..], &["restore", "vm", "-n"]] {
+        host.vmlife(words).refuses(7, "is there, and is no record");
+    }
+    fs::remove_dir(&record).expect("it is empty");
+    host.vmlife(["restore", "vm"]).ends_with(0);
+    guest.goes_on_after(&before);
 }
 
 #[test]

@@ -405,7 +405,7 @@ fn whatever_lies_in_its_place_cannot_make_a_vm_leave_its_memory_elsewhere_behind
     host.vmlife(["restore", "vm", "--keep"]).succeeds();
     host.vmlife(to).succeeds();
     host.vmlife(["restore", "vm", "--or-start"])
-        .refuses(7, "its image lies somewhere else");
+        .refuses(7, "only.vmsave, which is not its place");
     host.vmlife(from).succeeds();
     // A fresh image in its place is left behind by a restore from elsewhere.
     host.vmlife(["hibernate", "vm"]).ends_with(0);

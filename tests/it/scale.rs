@@ -58,12 +58,24 @@ fn all(calls: &BTreeMap<String, usize>) -> usize {
 #[test]
 fn a_look_at_many_vms_asks_only_for_what_it_prints() {
     // Each look, and how many calls it may take for each VM.
-    let looks: [(&[&str], usize); 13] = [
+    let looks: [(&[&str], usize); 18] = [
         (&["show"], 0),
         (&["show", "-o", "name"], 0),
         (&["show", "-o", "name", "vm-*"], 0),
         (&["show", "--columns", "NAME,STATE,MEMORY"], 0),
+        (
+            &["show", "--filter", "STATE=Down", "--sort-by", "-MEMORY"],
+            0,
+        ),
+        (&["show", "vm-*", "vmDynamic.status"], 0),
+        // Of what is not shown no more is asked than its definition.
+        (&["show", "-o", "json", "--filter", "STATE=Up"], 1),
+        (
+            &["show", "-o", "wide", "--filter", "vmDynamic.status=Up"],
+            1,
+        ),
         // The definition.
+        (&["show", "--filter", "GROUP=shop"], 1),
         (&["show", "--columns", "NAME,MAC,DESCRIPTION"], 1),
         (&["show", "--columns", "NAME,STATE,MEMORY,DISKS"], 1),
         // The snapshots, too.

@@ -485,15 +485,21 @@ fn an_image_that_libvirt_compresses_comes_back_and_one_that_lost_its_end_is_foun
     host.vmlife(["show", "--images"]).succeeds().says("gzip");
     let image = host.image(&guest.id());
     let whole = fs::read(&image).expect("the image");
+    // libvirt may see QEMU go before it ends it, and takes the VM for crashed then, which speaks against other images.
+    let restore = || match host.virsh(["domstate", "vm", "--reason"]).as_str() {
+        "shut off (crashed)" => host.vmlife(["restore", "vm", "--force"]),
+        _ => host.vmlife(["restore", "vm"]),
+    };
     for length in [whole.len() / 2, whole.len() - 1] {
         fs::write(&image, &whole[..length]).expect("it can be written");
-        let ran = host.vmlife(["restore", "vm"]).ends_with(1);
+        let ran = restore().ends_with(1);
         let words = "the image is still there";
         assert!(ran.stderr.contains(words), "{length}: {ran:?}");
+        assert!(!ran.stderr.contains("stays marked"), "{length}: {ran:?}");
         assert!(host.virsh(["domstate", "vm"]) == "shut off");
     }
     fs::write(&image, &whole).expect("it can be written");
-    host.vmlife(["restore", "vm"]).succeeds();
+    restore().succeeds();
     guest.goes_on_after(&before);
 }
 
@@ -688,7 +694,7 @@ fn what_virsh_has_restored_or_started_has_left_its_image_behind() {
         host.virsh(["restore", text(&image)]);
         let ran = host.vmlife(["hibernate", "vm"]).ends_with(0);
         assert!(
-            ran.stderr.contains("its earlier image was replaced"),
+            ran.stderr.contains("its earlier image was removed"),
             "{ran:?}"
         );
         host.vmlife(["restore", "vm"]).succeeds();

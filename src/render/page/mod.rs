@@ -8,7 +8,7 @@ use crate::entity::{
 };
 use crate::render::list::{agent, job, operating_system};
 use crate::render::table::{Facts, indented, paragraph};
-use crate::render::text::{View, seconds, state};
+use crate::render::text::{View, harmless, seconds, state, state_style};
 use crate::report::VmRef;
 use crate::words::size;
 use configuration::{configuration, first_boot};
@@ -84,19 +84,26 @@ pub(super) fn page(vm: &Vm, view: &View) -> String {
     page
 }
 
+/// The name and the state, which may have a colour.
 fn headline(vm: &Vm, view: &View) -> String {
     let since = vm
         .vm_dynamic
         .as_ref()
         .and_then(|dynamic| since(vm.status(), dynamic));
     let since = since.map(|at| format!(" · since {}", view.since(at)));
-    let line = format!(
-        "{}: {}{}",
-        VmRef::from(vm),
-        state(vm),
-        since.unwrap_or_default()
-    );
-    paragraph(&line, view.width)
+    let name = format!("{}: ", VmRef::from(vm));
+    let state = state(vm);
+    let line = format!("{name}{state}{}", since.unwrap_or_default());
+    let text = paragraph(&line, view.width);
+    let style = state_style(vm);
+    let (name, state) = (harmless(&name), harmless(&state));
+    match text
+        .strip_prefix(&name)
+        .and_then(|rest| rest.strip_prefix(&state))
+    {
+        Some(rest) if view.colored => format!("{name}{style}{state}{style:#}{rest}"),
+        _ => text,
+    }
 }
 
 /// Since when the VM is as it is, where that is known: nothing tells when it was paused.
@@ -147,6 +154,16 @@ fn notices(vm: &Vm, view: &View) -> String {
             let before = size(before.bytes());
             format!("from {before} to be hibernated; vmlife gives that back when it restores or resumes it")
         }),
+    );
+    let waits = vm
+        .vm_dynamic
+        .as_ref()
+        .is_some_and(VmDynamic::waits_for_group);
+    facts.add(
+        "group",
+        waits.then_some(
+            "it was paused only until its group is hibernated; resume or restore lets it run",
+        ),
     );
     if vm.preview_snapshot {
         facts.add("preview", Some("it runs on a snapshot, for a look"));
@@ -328,8 +345,9 @@ pub(super) fn joined(words: impl IntoIterator<Item = Option<String>>, between: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Form, Showing};
     use crate::entity::sample;
-    use crate::render::list::{chosen, columns, list};
+    use crate::render::list::{columns, list};
     use crate::render::text::{at_width, treacherous};
     use serde_json::Value;
 
@@ -381,19 +399,46 @@ mod tests {
         );
     }
 
+    fn all_columns() -> Showing {
+        Showing {
+            columns: columns().iter().collect(),
+            ..Showing::default()
+        }
+    }
+
+    #[test]
+    fn the_state_has_a_colour_beside_which_a_hostile_name_stays_spelt_out() {
+        let mut vm = sample();
+        "web\u{1b}[31m: Up".clone_into(&mut vm.vm_static.name);
+        let view = View {
+            colored: true,
+            ..at_width(Some(80))
+        };
+        let line = headline(&vm, &view);
+        assert!(
+            line.starts_with("web\\u{1b}[31m: Up: \u{1b}[32mUp (restored)\u{1b}[0m"),
+            "{line:?}"
+        );
+    }
+
     #[test]
     fn nothing_overflows_a_narrow_terminal() {
-        let columns: Vec<_> = columns().iter().collect();
+        let (usual, all) = (Showing::default(), all_columns());
         for vm in [
             sample(),
             poisoned("漢字 漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"),
         ] {
             let vms = [vm.clone(), vm];
-            for width in [40, 60, 80, 120] {
+            for width in [20, 40, 60, 80, 120] {
                 let view = at_width(Some(width));
                 let mut shown = page(&vms[0], &view);
-                shown += &list(&vms, &chosen(crate::cli::Form::Wide, &[]), true, &view);
-                shown += &list(&vms, &columns, true, &view);
+                for (form, showing) in [
+                    (Form::Wide, &usual),
+                    (Form::Table, &usual),
+                    (Form::Table, &all),
+                ] {
+                    shown += &list(&vms, form, showing, &view);
+                }
                 for line in shown.lines() {
                     let taken = taken_by(line);
                     assert!(
@@ -407,7 +452,7 @@ mod tests {
 
     #[test]
     fn no_text_from_outside_steers_the_terminal() {
-        let columns: Vec<_> = columns().iter().collect();
+        let showing = all_columns();
         for revealed in [false, true] {
             let mut vm = poisoned("x\u{1b}[2J\r\nERROR\u{202e}\u{9b}31m\u{200b}");
             if revealed {
@@ -415,7 +460,7 @@ mod tests {
             }
             for width in [None, Some(80), Some(40)] {
                 let view = at_width(width);
-                let shown = page(&vm, &view) + &list(&[vm.clone()], &columns, true, &view);
+                let shown = page(&vm, &view) + &list(&[vm.clone()], Form::Table, &showing, &view);
                 let bad = shown.chars().find(|it| *it != '\n' && treacherous(*it));
                 assert_eq!(bad, None, "{shown}");
                 assert!(shown.contains("\\u{1b}"), "{shown}");

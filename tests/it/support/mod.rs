@@ -88,6 +88,7 @@ pub(crate) fn vmlife_command<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>
         .env("LIBVIRT_DEFAULT_URI", "test:///default")
         .env("VMLIFE_IMAGES", "/nonexistent")
         .env("VMLIFE_JOURNAL", "")
+        .env("VMLIFE_CONFIG", "")
         .stdin(Stdio::null())
         .args(words);
     command

@@ -129,6 +129,12 @@ impl Session {
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(self.path("in-session"));
         command.arg(program).current_dir("/").stdin(Stdio::null());
+        // What the developer has set for himself is none of the tests' business.
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"VMLIFE_") {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
@@ -263,6 +269,12 @@ impl Process {
                 .find_map(|line| line.strip_prefix("SigCgt:"))?;
             (u64::from_str_radix(caught.trim(), 16).ok()? & 0b10 != 0).then_some(())
         });
+    }
+
+    /// Whether a signal has stopped it.
+    pub(crate) fn stands_still(self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:\tT"))
     }
 
     /// Lets it go on, unless it has been ended while it stood still.
