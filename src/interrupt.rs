@@ -141,12 +141,16 @@ pub fn within<T: Send + 'static>(
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = mpsc::channel();
-    let spawned = thread::Builder::new().spawn(move || {
+    aside(move || {
         // Nobody listens if the limit has passed.
         let _ = sender.send(call());
     });
-    spawned.ok()?;
     receiver.recv_timeout(limit).ok()
+}
+
+/// Runs something on a thread of its own. Where the system has none left for it, it is dropped, with all it holds.
+pub(crate) fn aside(call: impl FnOnce() + Send + 'static) {
+    let _ = thread::Builder::new().spawn(call);
 }
 
 /// The signals that the process was started to ignore, as the kernel's bit mask.

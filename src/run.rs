@@ -144,17 +144,20 @@ fn attempt(
     let limit = limits.into_iter().flatten().min();
     let interrupt = Interrupt::install(limit).context("signals cannot be caught")?;
     if let Command::Show { showing, .. } = &cli.command {
-        let connect = || open_all(settled, &request, &interrupt);
+        let connect = || Connected::open(settled, &request, &interrupt);
         let selection = &request.selection;
         return Ok(show(
             settled, selection, showing, &interrupt, connect, output,
         )?);
     }
-    let (hosts, mut silent) = open_all(settled, &request, &interrupt)?;
+    let connected = Connected::open(settled, &request, &interrupt)?;
+    let unreached = connected.unreached();
+    let Connected {
+        hosts, mut silent, ..
+    } = connected;
     let Options { verb, wishes, .. } = request.options;
     let selected = {
         let (hosts, selection) = (hosts.clone(), request.selection.clone());
-        let unreached: Vec<String> = silent.iter().map(|host| host.host.clone()).collect();
         let look = move || {
             select(
                 &hosts,
@@ -562,65 +565,95 @@ fn channels_problem(options: &Options) -> Option<&'static str> {
     is_wrong.then_some("--parallel-channels goes with --image-format sparse, or auto")
 }
 
-/// Opens the hosts that are meant, all at once. Of several those that cannot be reached are told.
-pub(crate) fn open_all(
-    settled: &Settled,
-    request: &Request,
-    interrupt: &Interrupt,
-) -> Result<(Vec<Arc<Inventory>>, Vec<SilentHost>), Failure> {
-    let mut wanted = settled.hosts(request.options.verb)?;
-    // Who restores must know whose the images in a shared place are.
-    if request.options.verb != Verb::Restore {
-        let names: Vec<String> = wanted.iter().filter_map(|host| host.name.clone()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let is_passed_by = |name: &String| request.selection.passes_by(name, &names);
-        wanted.retain(|host| !host.name.as_ref().is_some_and(is_passed_by));
-    }
-    if wanted.len() == 1 {
-        let only = wanted.into_iter().next().unwrap_or_default();
-        let only = open(only, settled, request, interrupt)?;
-        return Ok((vec![Arc::new(only)], Vec::new()));
-    }
-    if request.from.is_some() && wanted.len() > 1 {
-        return Err(Failure::new(
-            Kind::Usage,
-            "--from names one image, which goes to one host",
-        ));
-    }
-    let opened: Vec<_> = thread::scope(|scope| {
-        let one = |host: Host| {
-            let name = host.name.clone();
-            scope.spawn(move || (name, open(host, settled, request, interrupt)))
-        };
-        let opening: Vec<_> = wanted.into_iter().map(one).collect();
-        let opened = opening.into_iter().map(thread::ScopedJoinHandle::join);
-        opened
-            .map(|opened| opened.unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
-    });
-    let (mut all, mut silent) = (Vec::new(), Vec::new());
-    for (name, opened) in opened {
-        match opened {
-            Ok(inventory) => all.push(Arc::new(inventory)),
-            Err(failure) if failure.kind == Kind::Connection => {
-                silent.push(SilentHost::new(name.as_deref(), failure));
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    match silent.first() {
-        Some(first) if all.is_empty() => {
-            let message = format!("none of {} can be reached", count(silent.len(), "host"));
-            let failure = Failure::new(Kind::Connection, message);
-            Err(failure.because(
-                &first
-                    .failure
-                    .cause
+/// The hosts that are asked, and those that are not.
+pub(crate) struct Connected {
+    pub(crate) hosts: Vec<Arc<Inventory>>,
+    /// Those that could not be reached.
+    pub(crate) silent: Vec<SilentHost>,
+    /// The names of those that need not be asked.
+    passed_by: Vec<String>,
+}
+
+impl Connected {
+    /// Opens the hosts that are meant, all at once. Of several those that cannot be reached are told.
+    fn open(settled: &Settled, request: &Request, interrupt: &Interrupt) -> Result<Self, Failure> {
+        let mut wanted = settled.hosts(request.options.verb)?;
+        let mut passed_by = Vec::new();
+        // Who restores must know whose the images in a shared place are.
+        if request.options.verb != Verb::Restore {
+            let names: Vec<String> = wanted.iter().filter_map(|host| host.name.clone()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let verb = request.options.verb;
+            let is_passed_by = |name: &&str| request.selection.passes_by(name, &names, verb);
+            let by = names.iter().copied().filter(is_passed_by);
+            passed_by.extend(by.map(str::to_owned));
+            wanted.retain(|host| {
+                !host
+                    .name
                     .as_ref()
-                    .unwrap_or(&first.failure.message),
-            ))
+                    .is_some_and(|name| passed_by.contains(name))
+            });
         }
-        _ => Ok((all, silent)),
+        if wanted.len() == 1 {
+            let only = wanted.into_iter().next().unwrap_or_default();
+            let only = open(only, settled, request, interrupt)?;
+            return Ok(Self {
+                hosts: vec![Arc::new(only)],
+                silent: Vec::new(),
+                passed_by,
+            });
+        }
+        if request.from.is_some() && wanted.len() > 1 {
+            return Err(Failure::new(
+                Kind::Usage,
+                "--from names one image, which goes to one host",
+            ));
+        }
+        let opened: Vec<_> = thread::scope(|scope| {
+            let one = |host: Host| {
+                let name = host.name.clone();
+                scope.spawn(move || (name, open(host, settled, request, interrupt)))
+            };
+            let opening: Vec<_> = wanted.into_iter().map(one).collect();
+            let opened = opening.into_iter().map(thread::ScopedJoinHandle::join);
+            opened
+                .map(|opened| opened.unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        });
+        let (mut hosts, mut silent) = (Vec::new(), Vec::new());
+        for (name, opened) in opened {
+            match opened {
+                Ok(inventory) => hosts.push(Arc::new(inventory)),
+                Err(failure) if failure.kind == Kind::Connection => {
+                    silent.push(SilentHost::new(name.as_deref(), failure));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        match silent.first() {
+            Some(first) if hosts.is_empty() => {
+                let message = format!("none of {} can be reached", count(silent.len(), "host"));
+                let failure = Failure::new(Kind::Connection, message);
+                Err(failure.because(
+                    &first
+                        .failure
+                        .cause
+                        .as_ref()
+                        .unwrap_or(&first.failure.message),
+                ))
+            }
+            _ => Ok(Self {
+                hosts,
+                silent,
+                passed_by,
+            }),
+        }
+    }
+
+    /// The names of those that are not asked. What only an image tells of may be theirs.
+    pub(crate) fn unreached(&self) -> Vec<String> {
+        let silent = self.silent.iter().map(|host| &host.host);
+        silent.chain(&self.passed_by).cloned().collect()
     }
 }
 

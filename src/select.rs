@@ -58,15 +58,16 @@ impl Selection {
         !(self.labels.is_empty() && self.groups.is_empty())
     }
 
-    /// Whether this is the name of a host whose VMs alone may be meant: each word names its host, and this one is not
-    /// among those. It need not be asked then, nor answer.
+    /// Whether this is the name of a host of which no VM can be meant: each word names its host, and this one is not
+    /// among those. It need not be asked then, nor answer. What is to be shown may have fields between its VMs.
     #[must_use]
-    pub fn passes_by(&self, host: &str, hosts: &[&str]) -> bool {
+    pub fn passes_by(&self, host: &str, hosts: &[&str], verb: Verb) -> bool {
         let names_other = |word: &String| {
             let of = word.rsplit_once('/').map(|(of, _)| of);
             of.is_some_and(|of| of != host && hosts.contains(&of))
         };
-        let is_field = |word: &String| word.contains('.') && Field::is_like(word);
+        let is_field =
+            |word: &String| verb == Verb::Show && word.contains('.') && Field::is_like(word);
         let [first, rest @ ..] = self.targets.as_slice() else {
             return false;
         };
@@ -175,7 +176,8 @@ struct Look {
 }
 
 /// Finds the VMs that are meant, each once, in the order asked; all of them may be looked at as closely
-/// as a list needs. `unreached` are the names of hosts that could not be reached.
+/// as a list needs. `unreached` are the names of hosts that could not be reached, or were not asked: what only an image
+/// tells of may be theirs.
 ///
 /// # Errors
 /// A word that stands for nothing (with the nearest names), or for VMs on several hosts; a file that is wrong, or

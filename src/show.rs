@@ -16,7 +16,7 @@ use crate::render::{self, Filter, Output, Shown};
 use crate::report::{
     Difference, Event, Failure, Kind, ListedImage, Progress, SilentHost, Sink, VmRef,
 };
-use crate::run::{LOOK_LIMIT, in_time};
+use crate::run::{Connected, LOOK_LIMIT, in_time};
 use crate::select::{Selection, is_file_name, listing_failed, patterns, select};
 use crate::watch::watch;
 use std::collections::HashSet;
@@ -83,7 +83,7 @@ pub(crate) fn show(
         let message = "--watch, --images and --diff are about one host";
         return Err(Failure::new(Kind::Usage, message).hint("name one host with -c"));
     }
-    let connect_one = || connect().map(|(mut hosts, _)| hosts.remove(0));
+    let connect_one = || connect().map(|mut connected| connected.hosts.remove(0));
     if showing.watch {
         return watch(selection, showing, form, interrupt, connect_one, output);
     }
@@ -146,11 +146,11 @@ pub(crate) fn show(
         answer.add(vm, &source, xml, output)?;
     }
     if files.is_empty() || !of_daemon.is_empty() {
-        let (connected, silent) = match connected {
+        let connected = match connected {
             Some(connected) => connected,
             None => connect()?,
         };
-        for host in &silent {
+        for host in &connected.silent {
             answer.miss(host, output);
         }
         let depth = render::depth(form, showing, named);
@@ -167,11 +167,11 @@ pub(crate) fn show(
             }
             Ok(!output.is_unread())
         };
-        let unreached: Vec<String> = silent.iter().map(|host| host.host.clone()).collect();
+        let (hosts, unreached) = (&connected.hosts, connected.unreached());
         let looked = look(
-            &connected, &unreached, &of_daemon, looking, showing, interrupt, take,
+            hosts, &unreached, &of_daemon, looking, showing, interrupt, take,
         );
-        looked.map_err(|failure| match silent.first() {
+        looked.map_err(|failure| match connected.silent.first() {
             Some(host) => host.may_have(failure),
             None => failure,
         })?;
@@ -180,9 +180,6 @@ pub(crate) fn show(
     }
     answer.end(output)
 }
-
-/// What is connected to, and what could not be.
-type Connected = (Vec<Arc<Inventory>>, Vec<SilentHost>);
 
 /// Whether one VM, image or definition is named, and no more.
 fn is_about_one(selection: &Selection) -> bool {
@@ -227,7 +224,7 @@ fn read_fields(
     } else {
         Some(connect()?)
     };
-    let hosts = connected.as_ref().map(|(hosts, _)| hosts.as_slice());
+    let hosts = connected.as_ref().map(|it| it.hosts.as_slice());
     if are_names(&fields, hosts.unwrap_or_default(), interrupt)? {
         return Ok(connected);
     }

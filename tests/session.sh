@@ -211,8 +211,15 @@ chmod 0755 "$dir/in-session"
 # makes sure that QEMU has been examined before `ready`.
 daemon=
 start() {
-    [ -z "$daemon" ] || ! gone "$daemon" || stop KILL    # ended by another hand
-    [ -z "$daemon" ] || return 0
+    # One that was just killed by another hand closes its connections before it is gone.
+    tries=0
+    while [ -n "$daemon" ]; do
+        if gone "$daemon"; then stop KILL; break; fi
+        "$dir/in-session" timeout 5 virsh uri </dev/null >/dev/null 2>&1 &
+        ! wait $! || return 0
+        [ $((tries += 1)) -lt 100 ] || return 0
+        sleep 0.05
+    done
     setsid "$dir/in-session" $daemon_program </dev/null 4<&- >>"$dir/libvirtd.log" 2>&1 &
     daemon=$!
     deadline=$(($(date +%s) + 20)) why="does not answer"

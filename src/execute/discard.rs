@@ -67,37 +67,34 @@ impl Run<'_> {
                 .collect()
         }
         if which(seen) != which(&vm.saved_images) {
-            let message = "its images stay: they are others now than a moment ago";
+            let message = "keeps its images: they are others now than a moment ago";
             return Err(Failure::new(Kind::Guard, message).hint("look again, and say it again"));
         }
         let from = self.inventory.from.clone();
         let from = from.as_deref();
         let (id, images) = (id_of(vm)?, meant(vm, from));
         let lost = losses(vm, from, machine.is_some());
-        for image in &images {
-            match (&image.path, machine) {
+        let mut warnings = Vec::new();
+        for (place, image) in images.iter().enumerate() {
+            let removed = match (&image.path, machine) {
                 // Whatever lies there by now is not it.
-                (Some(_), _) if image.verdict == Verdict::Missing => {}
-                (Some(path), _) => self.remove(path, id)?,
-                (None, Some(machine)) => {
-                    let kept = machine.clone();
-                    let remove = move || kept.remove_managed_save();
-                    match self.watch(&subject, Cancel::Impossible, remove) {
-                        Ended::Returned(removed) => removed
-                            .map_err(|error| error.failure("libvirt's managed save stays"))?,
-                        Ended::Left(why) => return Err(left(why, "rid of its managed save")),
+                (Some(_), _) if image.verdict == Verdict::Missing => Ok(()),
+                (Some(path), _) => self.remove(path, id),
+                (None, Some(machine)) => self.remove_managed(machine, &subject),
+                (None, None) => Ok(()),
+            };
+            if let Err(failure) = removed {
+                for gone in &images[..place] {
+                    warnings.push(format!("it has given up {}", told(gone)));
+                    // The note tells of a file that may stay, or of none.
+                    if let Some(path) = &gone.path {
+                        self.note_no_image(machine, Some(path), &subject, &mut warnings);
                     }
                 }
-                (None, None) => {}
+                return Err(failure.warned(warnings));
             }
         }
-        let mut warnings = Vec::new();
-        if let Some(machine) = machine {
-            let (noted, alone) = (machine.clone(), from.map(Path::to_path_buf));
-            self.take_note(&subject, &mut warnings, move |warnings| {
-                Run::remember_no_image(&noted, alone.as_deref(), warnings);
-            });
-        }
+        self.note_no_image(machine, from, &subject, &mut warnings);
         let status = match vm.status() {
             VmStatus::Suspended => VmStatus::Down,
             status => status,
@@ -110,8 +107,35 @@ impl Run<'_> {
         })
     }
 
+    /// Notes that this image, or any if none is named, is no longer kept for the VM, if libvirt knows it.
+    fn note_no_image(
+        &mut self,
+        machine: Option<&Machine>,
+        alone: Option<&Path>,
+        subject: &VmRef,
+        warnings: &mut Vec<String>,
+    ) {
+        if let Some(machine) = machine {
+            let (noted, alone) = (machine.clone(), alone.map(Path::to_path_buf));
+            self.take_note(subject, warnings, move |warnings| {
+                Run::remember_no_image(&noted, alone.as_deref(), warnings);
+            });
+        }
+    }
+
+    fn remove_managed(&mut self, machine: &Machine, subject: &VmRef) -> Result<(), Failure> {
+        let kept = machine.clone();
+        let remove = move || kept.remove_managed_save();
+        match self.watch(subject, Cancel::Impossible, remove) {
+            Ended::Returned(removed) => {
+                removed.map_err(|error| error.failure("keeps libvirt's managed save"))
+            }
+            Ended::Left(why) => Err(left(why, "rid of its managed save")),
+        }
+    }
+
     fn remove(&self, path: &Path, id: Uuid) -> Result<(), Failure> {
-        let stays = || format!("its image {} stays", path.display());
+        let stays = || format!("keeps its image {}", path.display());
         if !self.inventory.looks_at(path) {
             let hint = "run vmlife on the daemon's host, as the user who owns the image";
             let message = format!("{}: it cannot be looked at from here", stays());

@@ -142,8 +142,9 @@ impl Fleet {
                         (Outcome::failed(VmRef::from(&entry.vm), failure), false)
                     } else {
                         let resting = locked(&idle_runs[*host]).pop();
-                        // Whose connection was lost meanwhile cannot go on.
-                        let alive = resting.filter(|run| run.gave_up || run.is_connected());
+                        // Whose connection was lost meanwhile cannot go on; whose daemon did not come back does not wait
+                        // for it again.
+                        let alive = resting.filter(|run| run.met_silence || run.is_connected());
                         let mut run = alive.unwrap_or_else(|| {
                             let is_first = fresh[*host].swap(false, Ordering::SeqCst);
                             Run::new(&self.hosts[*host], phase, is_first)
@@ -275,6 +276,7 @@ impl<'a> Run<'a> {
             }
             thread::sleep(GLANCE);
         }
+        let is_lost = !needs_none && apart.is_none() && began.elapsed() >= RETURN_LIMIT;
         let apart = apart.filter(|apart| !Arc::ptr_eq(apart, &inventory.hypervisor));
         let reconnected = apart.is_some();
         let inventory = apart.map_or_else(
@@ -293,7 +295,7 @@ impl<'a> Run<'a> {
             sink: phase.ear,
             budget: phase.budget,
             gave_up: false,
-            met_silence: false,
+            met_silence: is_lost,
             reconnected,
             promised: 0,
             escort: if phase.goes_alone {

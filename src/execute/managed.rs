@@ -52,9 +52,17 @@ impl Run<'_> {
             if let Err(failure) = self.reconnect(&subject, "hibernated", path.as_deref(), &error) {
                 return Err(failure.warned(warnings));
             }
-            let Ok(Some((found, now))) = self.picked_up(&subject, machine.id()) else {
-                let message = "could not be hibernated; libvirt does not tell of it any more";
-                return Err(error.save_failure(message).warned(warnings));
+            let (found, now) = match self.picked_up(&subject, machine.id()) {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    let message = "could not be hibernated; libvirt does not know it any more";
+                    return Err(error.save_failure(message).warned(warnings));
+                }
+                Err(error) => {
+                    let failure =
+                        self.out_of_touch(&subject, "hibernated", path.as_deref(), &error);
+                    return Err(failure.warned(warnings));
+                }
             };
             machine = found;
             if now.status() == VmStatus::Suspended {
@@ -69,7 +77,9 @@ impl Run<'_> {
             if now.status() == vm.status()
                 && let Err(error) = self.ask(&subject, clean)
             {
-                warnings.push(format!("its incomplete managed save is left over: {error}"));
+                warnings.push(format!(
+                    "an incomplete managed save of it may be left over: {error}"
+                ));
             }
         }
         self.not_saved(&machine, vm, subject, None, &error)
@@ -200,10 +210,12 @@ impl Run<'_> {
         }
         if status == VmStatus::Paused && self.options.flags.running == Some(true) {
             match self.watch(&subject, Cancel::TooLate, move || machine.resume()) {
-                Ended::Returned(result) => {
-                    result.map_err(|error| error.failure("is back, but could not be resumed"))?;
+                Ended::Returned(Ok(())) => {}
+                Ended::Returned(Err(error)) => {
+                    let failure = error.failure("is back, but could not be resumed");
+                    return Err(failure.warned(warnings));
                 }
-                Ended::Left(why) => return Err(left(why, "restored")),
+                Ended::Left(why) => return Err(left(why, "restored").warned(warnings)),
             }
             status = VmStatus::Up;
         }

@@ -151,9 +151,9 @@ struct Run<'a> {
     sink: Ear<'a>,
     /// The time that all saves share.
     budget: Option<&'a Budget>,
-    /// Whether a call was left to itself.
+    /// Whether a call about the VM that is worked on was left to itself.
     gave_up: bool,
-    /// Whether that was because its daemon did not answer at all any more.
+    /// Whether the daemon did not answer at all any more, or did not come back.
     met_silence: bool,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.
     reconnected: bool,
@@ -177,6 +177,7 @@ enum Escort {
 impl Run<'_> {
     fn one(&mut self, entry: &Entry) -> Outcome {
         let started = Instant::now();
+        self.gave_up = false;
         if self.escort == Escort::Begun {
             self.escort = Escort::Due;
         }
@@ -188,7 +189,14 @@ impl Run<'_> {
                 }
                 outcome
             }
-            Err(failure) => {
+            Err(mut failure) => {
+                // That libvirt was not waited for is what was asked for.
+                if let Some(cause) = self.interrupt.cause()
+                    && self.interrupt.insists()
+                    && failure.kind == Kind::Connection
+                {
+                    failure.kind = cause;
+                }
                 let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
                 // A daemon that does not answer one call may not answer another.
                 if !self.gave_up {

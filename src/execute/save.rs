@@ -90,9 +90,15 @@ impl<'a> Run<'a> {
                     ..error.failure(message)
                 })
             }
-            Ended::Left(why) => Err(left(why, "freed from its earlier managed save").hint(
-                "it was not hibernated: it runs on, and another vmlife hibernate takes it from there",
-            )),
+            Ended::Left(why) => {
+                let failure = left(why, "freed from its earlier managed save").hint(
+                    "it was not hibernated: it is as it was, and another vmlife hibernate takes it from there",
+                );
+                Err(Failure {
+                    kind: why.cause(),
+                    ..failure
+                })
+            }
         }
     }
 
@@ -228,7 +234,10 @@ impl<'a> Run<'a> {
         };
         let outcome = match now {
             Some(machine) => self.not_saved(machine, vm, subject, Some(&path), &error),
-            None => Err(self.not_saved_and_gone(&path, machine.id(), &error, found.is_err())),
+            None => Err(match found {
+                Err(error) => self.out_of_touch(&subject, "hibernated", Some(&path), &error),
+                Ok(_) => self.not_saved_and_gone(&path, machine.id(), &error),
+            }),
         };
         outcome.map_err(|failure| failure.warned(warnings))
     }
@@ -313,21 +322,9 @@ impl<'a> Run<'a> {
         image.is_some_and(|image| image.verdict == Verdict::Good)
     }
 
-    /// The connection was lost, and the daemon does not know the VM any more, or does not tell.
-    fn not_saved_and_gone(
-        &self,
-        path: &Path,
-        id: Uuid,
-        error: &HypervisorError,
-        is_unknown: bool,
-    ) -> Failure {
-        if is_unknown {
-            let message = "may be hibernated or not: the connection to libvirt is lost, and it has not been looked at again";
-            return error
-                .save_failure(message)
-                .hint("vmlife show tells what became of it");
-        }
-        let message = "could not be hibernated; libvirt does not tell of it any more";
+    /// The connection was lost, and the daemon does not know the VM any more.
+    fn not_saved_and_gone(&self, path: &Path, id: Uuid, error: &HypervisorError) -> Failure {
+        let message = "could not be hibernated; libvirt does not know it any more";
         let warnings = self.leftover(path, id, None, false).into_iter().collect();
         error.save_failure(message).warned(warnings)
     }
@@ -620,12 +617,15 @@ impl<'a> Run<'a> {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}{words}"))
             }
+            _ if status == Some(VmStatus::SavingState) => error
+                .save_failure(format!("may still be hibernated{words}"))
+                .hint("vmlife show tells what became of it"),
             _ => {
                 let failure = error.save_failure(format!("could not be hibernated{words}"));
-                if now.is_ok() {
-                    self.explain(&subject, failure, machine)
-                } else {
-                    failure
+                match &now {
+                    Ok(_) => self.explain(&subject, failure, machine),
+                    Err(error) if error.is_no_domain() => failure,
+                    Err(_) => failure.hint("vmlife show tells what became of it"),
                 }
             }
         };

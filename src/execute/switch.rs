@@ -69,28 +69,31 @@ impl Run<'_> {
         if step == Step::Resume && is_over && was_cut_off(vm) {
             self.leave_image_behind(vm, &mut warnings);
         }
-        match (result, now) {
+        let failure = match (result, now) {
             // Somebody else may have been quicker: what counts is where the VM is.
-            (_, Ok(vm)) if vm.status() == wish => Ok(Outcome {
-                status: Some(wish),
-                warnings,
-                ..Outcome::done(subject, done)
-            }),
+            (_, Ok(vm)) if vm.status() == wish => {
+                return Ok(Outcome {
+                    status: Some(wish),
+                    warnings,
+                    ..Outcome::done(subject, done)
+                });
+            }
             (Ok(()), Ok(vm)) => {
                 let message = format!("was {tried}, but now {}", state_words(&vm));
-                Err(Failure::new(Kind::Failed, message))
+                Failure::new(Kind::Failed, message)
             }
             (Ok(()), Err(error)) => {
-                Err(error.failure(format!("was {tried}, but its state cannot be read")))
+                error.failure(format!("was {tried}, but its state cannot be read"))
             }
             (Err(error), now) => {
                 let now = now.map_or_else(
                     |_| "its state is not known".to_owned(),
                     |vm| format!("it {}", state_words(&vm)),
                 );
-                Err(error.failure(format!("could not be {tried}; {now}")))
+                error.failure(format!("could not be {tried}; {now}"))
             }
-        }
+        };
+        Err(failure.warned(warnings))
     }
 
     /// Notes that the VM is paused for its group only, or that it is not. It never fails a command.

@@ -142,7 +142,7 @@ impl Run<'_> {
     }
 
     /// Nobody answers: what the image and the list of processes tell, and how to go on.
-    fn out_of_touch(
+    pub(super) fn out_of_touch(
         &self,
         subject: &VmRef,
         tried: &str,

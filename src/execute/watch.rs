@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::hypervisor::{Hypervisor, HypervisorError, Machine};
-use crate::interrupt::{cause_word, within};
+use crate::interrupt::{aside, cause_word, within};
 use crate::report::{Event, Failure, Kind, Progress, VmRef};
 use crate::run::LOOK_LIMIT;
 use std::sync::Arc;
@@ -27,7 +27,8 @@ const GIVEN_UP: Duration = Duration::from_secs(120);
 /// So long after the time limit or a signal the former state is waited for: a QEMU may hang, and nobody be there who
 /// asks twice.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// So long after that a look at a VM that is not touched yet may still take: most take less.
+/// So long after that a look at a VM that is not touched yet may still take, and what is short also when somebody
+/// insists: most take less.
 const MOMENT: Duration = Duration::from_secs(1);
 /// What is told at once by a daemon that answers, and is not told within this time, hangs in the VM's QEMU.
 const ANSWER_LIMIT: Duration = Duration::from_secs(LOOK_LIMIT.as_secs() + 10);
@@ -44,8 +45,8 @@ pub(super) enum Cancel<'a> {
     Impossible,
     /// The VM is where it should be, and what is left makes that durable: the time limit does not end it.
     TooLate,
-    /// It only looks, or ends what was cancelled: it is short, and waited for without a word, also when the
-    /// time limit has passed.
+    /// It only looks, puts a VM back, or ends what was cancelled: it is short, and waited for without a word, also
+    /// when the time limit has passed. Who insists leaves it a moment: without it nobody knows where the VM is.
     Short,
     /// It only looks at what is not touched yet: a daemon that hangs is not waited for.
     Look,
@@ -81,7 +82,7 @@ impl Run<'_> {
         let over = Arc::new(AtomicBool::new(false));
         if let Cancel::Abort(machine) = cancel {
             let (apart, over) = (self.apart(machine), Arc::clone(&over));
-            thread::spawn(move || {
+            aside(move || {
                 let machine = apart();
                 let mut begun = false;
                 while !over.load(Ordering::SeqCst) {
@@ -102,7 +103,7 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let (done, result) = mpsc::channel();
-        thread::spawn(move || {
+        aside(move || {
             // Nobody listens any more if it was left.
             let _ = done.send(call());
         });
@@ -157,9 +158,11 @@ impl Run<'_> {
             let is_vain = is_limit && matches!(cancel, Cancel::Impossible);
             let is_enough = looks && since.elapsed() >= MOMENT;
             let is_patient = !is_limit && matches!(cancel, Cancel::TooLate);
+            let is_short = matches!(cancel, Cancel::Short) && !silent && began.elapsed() < MOMENT;
+            let is_insisted = self.interrupt.insists() && !is_short;
             let is_long =
                 silent && since.elapsed() >= SILENCE || !is_patient && since.elapsed() >= PATIENCE;
-            if self.interrupt.insists() || is_vain || is_enough || is_long {
+            if is_insisted || is_vain || is_enough || is_long {
                 break Ended::Left(Left { cause, silent });
             }
         };
@@ -259,7 +262,7 @@ impl Run<'_> {
         match cancel {
             Cancel::Abort(machine) => {
                 let apart = self.apart(machine);
-                thread::spawn(move || {
+                aside(move || {
                     let machine = apart();
                     while !over.load(Ordering::SeqCst) {
                         // Also after a success: libvirt accepts one that comes before QEMU has
@@ -271,7 +274,7 @@ impl Run<'_> {
             }
             Cancel::Destroy(id) => {
                 let hypervisor = Arc::clone(&self.inventory.hypervisor);
-                thread::spawn(move || {
+                aside(move || {
                     let hypervisor = hypervisor.apart();
                     while !over.load(Ordering::SeqCst) && !end_loading(&hypervisor, id) {
                         thread::sleep(POLL);
@@ -317,7 +320,7 @@ impl Pulse {
         let began = Instant::now();
         let last = Arc::new(AtomicU64::new(0));
         let heard = Arc::clone(&last);
-        thread::spawn(move || {
+        aside(move || {
             let mut connection = None;
             while !over.load(Ordering::SeqCst) {
                 connection = connection.or_else(|| hypervisor.anew().ok());
@@ -339,6 +342,11 @@ impl Pulse {
 }
 
 impl Left {
+    /// Why, where that promises nothing: nothing was done to the VM.
+    pub(super) fn cause(self) -> Kind {
+        self.cause
+    }
+
     fn words(self) -> &'static str {
         if self.silent {
             "libvirt has not answered"

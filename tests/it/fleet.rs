@@ -641,9 +641,15 @@ fn what_sleeps_on_a_host_that_is_away_is_not_woken_up_on_another_that_sees_its_i
     };
     let hosts = hosts_file(&a, &[("a", a.folder()), ("c", c.folder())]);
     boot_empty(&a, "only");
-    boot_empty(&c, "web");
+    let id = boot_empty(&c, "web");
     let vmlife = |words: &[&str]| a.vmlife(words.iter().chain(&["--hosts", &hosts]));
     vmlife(&["hibernate", "c/web"]).ends_with(0);
+    // Nor is it that one's for not asking whose it is.
+    let of_a = format!("a/{id}");
+    for verb in ["show", "hibernate"] {
+        let ran = vmlife(&[verb, &of_a]).ends_with(4);
+        assert!(ran.stderr.contains("there is no VM"), "{ran:?}");
+    }
     c.kill_daemon();
     let ran = vmlife(&["restore", "--all"]).ends_with(10);
     let away = "error: host c: its VMs are left out:";

@@ -738,6 +738,33 @@ fn a_vm_whose_image_was_given_up_is_booted_but_not_over_what_virsh_saved_since()
 }
 
 #[test]
+fn who_gives_up_two_images_of_which_one_stays_is_told_of_both() {
+    let Some(host) = Session::start() else { return };
+    let id = boot_empty(&host, "vm");
+    host.vmlife(["hibernate", "vm"]).succeeds();
+    host.virsh(["start", "vm"]);
+    host.virsh(["managedsave", "vm"]);
+    let kept = host.path("c/libvirt/qemu/save");
+    let allow = |mode| fs::set_permissions(&kept, fs::Permissions::from_mode(mode));
+    allow(0o500).expect("the folder is there");
+    let is_noted = || host.virsh(["dumpxml", "vm"]).contains("imageGivenUp");
+    assert!(!is_noted());
+    let discard = ["restore", "vm", "--discard", "--yes"];
+    let ran = host.vmlife(discard).ends_with(10);
+    let gone = format!(
+        "vm: it has given up the image {}",
+        host.image(&id).display()
+    );
+    assert!(ran.stderr.contains(&gone), "{ran:?}");
+    let stays = "error: vm keeps libvirt's managed save";
+    assert!(ran.stderr.contains(stays), "{ran:?}");
+    assert_eq!(host.images(), [""; 0]);
+    assert!(is_noted());
+    allow(0o700).expect("the folder is there");
+    host.vmlife(discard).succeeds();
+}
+
+#[test]
 fn a_bit_that_hides_whose_an_image_is_does_not_hide_that_it_is_damaged() {
     let Some(host) = Session::start() else { return };
     let id = boot_empty(&host, "vm");

@@ -463,6 +463,41 @@ fn a_cut_off_vmlife_can_still_be_asked_to_cancel() {
 }
 
 #[test]
+fn who_is_cut_off_and_told_twice_to_end_ends_as_the_first_time_says() {
+    let Some(host) = Session::start() else { return };
+    let guest = large(&host);
+    let (before, between) = (guest.last_tick(), Between::listen(&host));
+    let mut saving = spawn(between.command(&host, &["hibernate", "vm"]));
+    let writer = eventually("the image is being written", || host.image_writer());
+    writer.signal("STOP");
+    between.cut();
+    let end = is_reconnecting(&mut saving);
+    eventually("it is connected again", || {
+        (!between.open.lock().expect("a list").is_empty()).then_some(())
+    });
+    let vmlife = Process(saving.id());
+    vmlife.signal("INT");
+    // Sooner it would be the same wish.
+    std::thread::sleep(Duration::from_millis(1500));
+    vmlife.signal("TERM");
+    let ran = end(saving).ends_with(130);
+    assert!(
+        ran.stderr
+            .contains("error: vm may still be hibernated; it is being saved"),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("vmlife show"), "{ran:?}");
+    writer.signal("CONT");
+    let state = eventually("the job ends", || {
+        Some(host.virsh(["domstate", "vm"])).filter(|state| state != "paused")
+    });
+    if state == "shut off" {
+        host.vmlife(["restore", "vm"]).succeeds();
+    }
+    guest.goes_on_after(&before);
+}
+
+#[test]
 fn a_daemon_that_is_killed_when_the_memory_is_loaded_lets_the_guest_run_all_the_same() {
     let Some(host) = Session::start() else { return };
     let guest = large(&host);
