@@ -493,6 +493,15 @@ fn column_parser() -> impl TypedValueParser<Value = &'static Column> {
 /// How many examples of a verb `-h` tells.
 const SHORT: usize = 4;
 
+/// Of which VMs libvirt keeps the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Managed {
+    /// Of all.
+    All,
+    /// Of those that it starts with the host.
+    Autostart,
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -514,9 +523,18 @@ pub enum Command {
         to: Option<PathBuf>,
         /// Let libvirt keep the image (virsh managedsave)
         ///
-        /// Whatever starts the VM next then restores it.
-        #[arg(long, conflicts_with_all = ["to", "image_format", "parallel_channels"])]
-        managed: bool,
+        /// Whatever starts the VM next then restores it. With autostart only that of a VM which libvirt starts with the
+        /// host: without it that would boot. All others go to the image place.
+        #[arg(
+            long,
+            value_enum,
+            value_name = "WHICH",
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = "all",
+            conflicts_with_all = ["to", "image_format", "parallel_channels"]
+        )]
+        managed: Option<Managed>,
         /// Shrink the guest's memory first: a small image
         ///
         /// By its balloon, to SIZE (such as 512M) or, without it, to what the guest uses and a margin. A restore gives

@@ -188,6 +188,9 @@ pub struct Failure {
     /// What else there is to know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Whether nothing was tried: something else stood in the way, and the VM is as it was. Absent if not.
+    #[serde(skip_serializing_if = "is_not")]
+    pub not_attempted: bool,
 }
 
 /// The numbers of one of libvirt's errors.
@@ -212,6 +215,16 @@ impl Failure {
             libvirt_error: None,
             hint: None,
             warnings: Vec::new(),
+            not_attempted: false,
+        }
+    }
+
+    /// Nothing was tried with a VM, for a reason that is not its own.
+    #[must_use]
+    pub fn not_attempted(kind: Kind, why: impl Display) -> Self {
+        Self {
+            not_attempted: true,
+            ..Self::new(kind, format!("was not attempted: {why}"))
         }
     }
 
@@ -235,6 +248,12 @@ impl Failure {
         self.cause = Some(cause.to_string());
         self
     }
+}
+
+/// What is absent where it is not so.
+#[expect(clippy::trivially_copy_pass_by_ref)] // Serde hands it over so.
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// The VM that something is about.
@@ -322,6 +341,9 @@ pub struct Outcome {
     /// What else there is to know.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Whether nothing was tried: something else stood in the way, and the VM is as it was. Absent if not.
+    #[serde(skip_serializing_if = "is_not")]
+    pub not_attempted: bool,
 }
 
 impl Outcome {
@@ -345,6 +367,7 @@ impl Outcome {
             libvirt_error: None,
             hint: None,
             warnings: Vec::new(),
+            not_attempted: false,
         }
     }
 
@@ -364,6 +387,7 @@ impl Outcome {
             libvirt_error: failure.libvirt_error,
             hint: failure.hint,
             warnings: failure.warnings,
+            not_attempted: failure.not_attempted,
             ..Self::done(vm, failure.message)
         }
     }

@@ -1,12 +1,12 @@
 //! The way from words to an exit status: open, select, execute, render.
 
 use crate::cli::{
-    Acting, Cli, Command, Common, Form, Image, ImageFormat, ProgressForm, Targets, WaitFor,
-    WakingArgs,
+    Acting, Cli, Command, Common, Form, Image, ImageFormat, Managed, ProgressForm, Targets,
+    WaitFor, WakingArgs,
 };
 use crate::config::{CommandLine, Settled, Sources, Unread, list, settle, slips};
 use crate::entity::Secret;
-use crate::execute::{Fleet, FormatWish, Options, Trim, Until, Wait, execute, losses};
+use crate::execute::{Fleet, FormatWish, Keeping, Options, Trim, Until, Wait, execute, losses};
 use crate::hooks::{Hooks, hooks_folder};
 use crate::hosts::Host;
 use crate::hypervisor::{
@@ -18,8 +18,8 @@ use crate::inventory::{Depth, Entry, Inventory};
 use crate::journal::{self, Journal};
 use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::render::{self, Output};
-use crate::report::{Event, Failure, Kind, Report, SilentHost, Sink};
-use crate::select::{Selection, select};
+use crate::report::{Event, Failure, Kind, Outcome, Report, SilentHost, Sink};
+use crate::select::{Others, PassedBy, Selection, select};
 use crate::show::show;
 use crate::virsh;
 use crate::words::count;
@@ -151,23 +151,14 @@ fn attempt(
         )?);
     }
     let connected = Connected::open(settled, &request, &interrupt)?;
-    let unreached = connected.unreached();
+    let others = connected.others();
     let Connected {
         hosts, mut silent, ..
     } = connected;
     let Options { verb, wishes, .. } = request.options;
     let selected = {
         let (hosts, selection) = (hosts.clone(), request.selection.clone());
-        let look = move || {
-            select(
-                &hosts,
-                &unreached,
-                &selection,
-                verb,
-                wishes,
-                Depth::Definition,
-            )
-        };
+        let look = move || select(&hosts, &others, &selection, verb, wishes, Depth::Definition);
         let found = in_time(&interrupt, LOOK_LIMIT, "libvirt has not answered", look)?;
         found.map_err(|failure| match silent.first() {
             Some(host) => host.may_have(failure),
@@ -201,7 +192,7 @@ fn attempt(
     for host in &silent {
         output.silent_host(host);
     }
-    if selected.entries.is_empty() {
+    if selected.entries.is_empty() && selected.out_of_reach.is_empty() {
         output.words(&format!("no VM can be {}", verb.past()));
     }
     let fleet = Fleet {
@@ -215,9 +206,18 @@ fn attempt(
         hosts: &fleet.hosts,
     };
     let report = execute(&fleet, &request.options, &interrupt, &mut recorder);
+    let report = report.map(|mut report| {
+        for vm in selected.out_of_reach {
+            let failure = Failure::not_attempted(Kind::Connection, "its host does not answer");
+            let outcome = Outcome::failed(vm, failure);
+            recorder.emit(Event::Finished(&outcome));
+            report.results.push(outcome);
+        }
+        Report { silent, ..report }
+    });
     // Closing the connections would wait for daemons that may never answer; the process ends now.
     std::mem::forget(fleet);
-    let report = Report { silent, ..report? };
+    let report = report?;
     output.report(&report);
     Ok(report.kind())
 }
@@ -380,7 +380,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             verb,
             wishes: Wishes::default(),
             to: None,
-            managed: false,
+            managed: None,
             trim: None,
             flags: ImageFlags::default(),
             format: None,
@@ -417,7 +417,7 @@ fn request(cli: &Cli) -> Result<Request, Failure> {
             request.options.lock_desktop = *lock_desktop;
             request.options.checksum = *checksum;
             request.options.to.clone_from(to);
-            request.options.managed = *managed;
+            request.options.managed = managed.map(keeping);
             request.options.trim = trim.map(|size| size.map_or(Trim::ToUse, Trim::To));
             request.options.format = image_format.map(format_wish);
             request.options.flags = image_flags(image);
@@ -486,6 +486,14 @@ fn selection(targets: &Targets, all: bool) -> Selection {
         exclude: targets.exclude.clone(),
         labels: targets.labels.clone(),
         groups: targets.groups.clone(),
+        awaits: false,
+    }
+}
+
+fn keeping(which: Managed) -> Keeping {
+    match which {
+        Managed::All => Keeping::All,
+        Managed::Autostart => Keeping::Autostart,
     }
 }
 
@@ -534,12 +542,12 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
     } else if acting.all && named > 0 {
         "--all and TARGETs exclude each other"
     } else if acting.together
-        && (request.options.managed || request.options.wishes != Wishes::default())
+        && (request.options.managed.is_some() || request.options.wishes != Wishes::default())
     {
         "--together goes with none of --managed, --force, --or-start and --discard"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
-    } else if request.options.managed && request.options.trim.is_some() {
+    } else if request.options.managed.is_some() && request.options.trim.is_some() {
         "--managed and --trim exclude each other: what starts the VM next would not give its memory back"
     } else if acting.together && request.options.to.is_some() {
         "--together and --to exclude each other: the way back leads from the images' own place"
@@ -570,8 +578,8 @@ pub(crate) struct Connected {
     pub(crate) hosts: Vec<Arc<Inventory>>,
     /// Those that could not be reached.
     pub(crate) silent: Vec<SilentHost>,
-    /// The names of those that need not be asked.
-    passed_by: Vec<String>,
+    /// Those that need not be asked.
+    passed_by: Vec<PassedBy>,
 }
 
 impl Connected {
@@ -584,15 +592,12 @@ impl Connected {
             let names: Vec<String> = wanted.iter().filter_map(|host| host.name.clone()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let verb = request.options.verb;
-            let is_passed_by = |name: &&str| request.selection.passes_by(name, &names, verb);
-            let by = names.iter().copied().filter(is_passed_by);
-            passed_by.extend(by.map(str::to_owned));
-            wanted.retain(|host| {
-                !host
-                    .name
-                    .as_ref()
-                    .is_some_and(|name| passed_by.contains(name))
-            });
+            let is_passed_by = |name: &String| request.selection.passes_by(name, &names, verb);
+            let is_asked = |host: &Host| !host.name.as_ref().is_some_and(is_passed_by);
+            let (asked, others) = wanted.into_iter().partition(is_asked);
+            wanted = asked;
+            let others: Vec<Host> = others;
+            passed_by.extend(others.into_iter().map(|host| PassedBy::new(host.uri)));
         }
         if wanted.len() == 1 {
             let only = wanted.into_iter().next().unwrap_or_default();
@@ -650,10 +655,12 @@ impl Connected {
         }
     }
 
-    /// The names of those that are not asked. What only an image tells of may be theirs.
-    pub(crate) fn unreached(&self) -> Vec<String> {
-        let silent = self.silent.iter().map(|host| &host.host);
-        silent.chain(&self.passed_by).cloned().collect()
+    /// The hosts that are not asked.
+    pub(crate) fn others(&self) -> Others {
+        Others {
+            unreached: self.silent.iter().map(|host| host.host.clone()).collect(),
+            passed_by: self.passed_by.clone(),
+        }
     }
 }
 

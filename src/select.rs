@@ -3,19 +3,20 @@
 use crate::definition::{self, Definition, read_domain};
 use crate::entity::{Secret, Verdict, Vm, VmStatus};
 use crate::field::Field;
-use crate::hypervisor::HypervisorError;
+use crate::hypervisor::{Access, Hypervisor, HypervisorError};
 use crate::image::ImageFile;
 use crate::interrupt::within;
 use crate::inventory::{Depth, Entry, Inventory, absent};
 use crate::plan::{Decision, Verb, Wishes, decide};
 use crate::report::{Failure, Kind, SilentHost, VmRef};
+use crate::run::CONNECT_LIMIT;
 use crate::words::{either, nearest};
 use glob::Pattern;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Display, Formatter};
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 use uuid::Uuid;
@@ -37,6 +38,8 @@ pub struct Selection {
     pub labels: Vec<(String, String)>,
     /// Globs of groups, of which its own must match one.
     pub groups: Vec<String>,
+    /// Whether a glob may stand for nothing yet.
+    pub awaits: bool,
 }
 
 impl Selection {
@@ -120,6 +123,18 @@ impl Word {
         matches!(self, Self::Name(name) if is_glob(name))
     }
 
+    /// The VM of that name on a host, if it names one.
+    fn named_on(&self, host: &str) -> Option<VmRef> {
+        let (name, id) = match self {
+            Self::Id(id) => (id.to_string(), Some(*id)),
+            Self::Name(name) if !self.is_pattern() => (name.clone(), None),
+            Self::Number(number) => (number.to_string(), None),
+            Self::Name(_) | Self::Definition(_) => return None,
+        };
+        let host = Some(host.to_owned());
+        Some(VmRef { host, name, id })
+    }
+
     /// A word that names one VM may not be found on several hosts: which one is meant would be a guess.
     fn is_of_one(&self, found: &[(usize, Entry)]) -> Result<(), Failure> {
         if found.len() < 2 || self.is_pattern() {
@@ -153,6 +168,8 @@ pub struct Selected {
     pub silent: Vec<(usize, Failure)>,
     /// Words about VMs that were named one by one, and are left out for their labels or group.
     pub left_out: Vec<String>,
+    /// What was named one by one of hosts that did not answer.
+    pub out_of_reach: Vec<VmRef>,
 }
 
 /// What one host has of what is meant.
@@ -175,16 +192,54 @@ struct Look {
     depth: Depth,
 }
 
+/// The hosts that are not asked: what only an image tells of may be theirs.
+#[derive(Clone, Default)]
+pub struct Others {
+    /// The names of those that could not be reached.
+    pub unreached: Vec<String>,
+    /// Those that no word names.
+    pub passed_by: Vec<PassedBy>,
+}
+
+/// A host of which no VM is meant. It is asked only whether a VM that an image tells of is its own.
+#[derive(Clone)]
+pub struct PassedBy {
+    uri: Option<String>,
+    opened: Arc<OnceLock<Option<Arc<Hypervisor>>>>,
+}
+
+impl PassedBy {
+    /// The host that is reached there.
+    #[must_use]
+    pub fn new(uri: Option<String>) -> Self {
+        let opened = Arc::default();
+        Self { uri, opened }
+    }
+
+    /// Whether it has a VM of this UUID, if it tells.
+    fn has(&self, id: Uuid) -> Option<bool> {
+        let open = || {
+            let uri = self.uri.clone();
+            let opened = within(CONNECT_LIMIT, move || {
+                Hypervisor::open(uri.as_deref(), Access::ReadOnly)
+            });
+            opened.and_then(Result::ok).map(Arc::new)
+        };
+        let hypervisor = Arc::clone(self.opened.get_or_init(open).as_ref()?);
+        let found = within(HOST_LIMIT, move || hypervisor.machine_by_id(id))?;
+        found.ok().map(|machine| machine.is_some())
+    }
+}
+
 /// Finds the VMs that are meant, each once, in the order asked; all of them may be looked at as closely
-/// as a list needs. `unreached` are the names of hosts that could not be reached, or were not asked: what only an image
-/// tells of may be theirs.
+/// as a list needs.
 ///
 /// # Errors
 /// A word that stands for nothing (with the nearest names), or for VMs on several hosts; a file that is wrong, or
 /// a definition that contradicts libvirt. A host that does not answer is one if it is the only one.
 pub fn select(
     hosts: &[Arc<Inventory>],
-    unreached: &[String],
+    others: &Others,
     selection: &Selection,
     verb: Verb,
     wishes: Wishes,
@@ -199,7 +254,7 @@ pub fn select(
         Depth::State
     };
     let look = Arc::new(Look {
-        words: read_words(selection, hosts, unreached)?,
+        words: read_words(selection, hosts, &others.unreached)?,
         selection: selection.clone(),
         verb,
         wishes,
@@ -207,32 +262,20 @@ pub fn select(
     });
     let words = &look.words;
     let mut selected = Selected::default();
-    let mut found = Vec::new();
-    let ask = |host: &Arc<Inventory>| {
-        if hosts.len() == 1 {
-            return find(host, &look);
-        }
-        let (host, look) = (Arc::clone(host), Arc::clone(&look));
-        within(HOST_LIMIT, move || find(&host, &look)).unwrap_or_else(|| {
-            let silence = format!("it has not answered within {} s", HOST_LIMIT.as_secs());
-            Err(Failure::new(Kind::Connection, silence))
-        })
+    let (mut found, silent) = ask_all(hosts, &look)?;
+    selected.silent = silent;
+    let all_answer = others.unreached.is_empty() && selected.silent.is_empty();
+    let answers_not = |name: &String| {
+        let mut silent = selected.silent.iter();
+        others.unreached.contains(name)
+            || silent.any(|(place, _)| hosts[*place].host.as_ref() == Some(name))
     };
-    for (place, answer) in on_each(hosts, ask).into_iter().enumerate() {
-        match answer {
-            Ok(one) => found.push((place, one)),
-            Err(failure) if hosts.len() > 1 && failure.kind == Kind::Connection => {
-                selected.silent.push((place, failure));
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
-    let all_answer = unreached.is_empty() && selected.silent.is_empty();
     let silent: Vec<usize> = selected.silent.iter().map(|(place, _)| *place).collect();
     let (mut unknown, mut named) = (Vec::new(), Vec::new());
+    let mut out_of_reach = Vec::new();
     for (number, (host, word)) in words.iter().enumerate() {
-        if host.as_ref().is_some_and(|host| unreached.contains(host)) {
-            // It is told of the host that it does not answer.
+        if let Some(host) = host.as_ref().filter(|host| answers_not(host)) {
+            out_of_reach.extend(word.named_on(host));
             continue;
         }
         let mut of_word = Vec::new();
@@ -240,8 +283,8 @@ pub fn select(
             let entries = std::mem::take(&mut found.of_words[number]);
             of_word.extend(entries.into_iter().map(|entry| (*place, entry)));
         }
-        without_images_of_others(&mut of_word, hosts, &silent, all_answer);
-        if of_word.is_empty() {
+        without_images_of_others(&mut of_word, hosts, others, &silent, all_answer);
+        if of_word.is_empty() && !(selection.awaits && word.is_pattern()) {
             unknown.push(word);
         }
         word.is_of_one(&of_word)?;
@@ -257,13 +300,14 @@ pub fn select(
     if !unknown.is_empty() {
         return Err(not_found(hosts, &unknown, &selected.silent)?);
     }
+    selected.out_of_reach = out_of_reach;
     let (mut unnamed, mut rest) = (Vec::new(), Vec::new());
     for (place, found) in found {
         let on_host = |entry| (place, entry);
         unnamed.extend(found.unnamed.into_iter().map(on_host));
         rest.extend(found.rest.into_iter().map(on_host));
     }
-    without_images_of_others(&mut unnamed, hosts, &silent, all_answer);
+    without_images_of_others(&mut unnamed, hosts, others, &silent, all_answer);
     if verb == Verb::Restore {
         selected
             .left_out
@@ -310,6 +354,7 @@ fn without_excluded(entries: &mut Vec<(usize, Entry)>, exclude: &[Pattern]) {
 fn without_images_of_others(
     found: &mut Vec<(usize, Entry)>,
     hosts: &[Arc<Inventory>],
+    not_asked: &Others,
     silent: &[usize],
     all_answer: bool,
 ) {
@@ -330,6 +375,13 @@ fn without_images_of_others(
                 Some(Some(Ok(Some(_)))) => return false,
                 Some(Some(Ok(None))) | None => {}
                 Some(_) => is_sure = false,
+            }
+        }
+        for other in &not_asked.passed_by {
+            match entry.vm.id().map(|id| other.has(id)) {
+                Some(Some(true)) => return false,
+                Some(Some(false)) | None => {}
+                Some(None) => is_sure = false,
             }
         }
         let is_its = saved_from(entry).as_deref() == Some(hosts[*place].hypervisor.uri());
@@ -365,6 +417,35 @@ fn saved_from(entry: &Entry) -> Option<String> {
     let mut images = entry.vm.saved_images.iter();
     let path = images.find_map(|image| image.path.as_deref())?;
     ImageFile::inspect(path)?.record?.uri
+}
+
+/// What each host has of what is meant, and the places of those of several that do not answer, with the reason.
+#[expect(clippy::type_complexity)] // It is taken apart at once.
+fn ask_all(
+    hosts: &[Arc<Inventory>],
+    look: &Arc<Look>,
+) -> Result<(Vec<(usize, Found)>, Vec<(usize, Failure)>), Failure> {
+    let (mut found, mut silent) = (Vec::new(), Vec::new());
+    let ask = |host: &Arc<Inventory>| {
+        if hosts.len() == 1 {
+            return find(host, look);
+        }
+        let (host, look) = (Arc::clone(host), Arc::clone(look));
+        within(HOST_LIMIT, move || find(&host, &look)).unwrap_or_else(|| {
+            let silence = format!("it has not answered within {} s", HOST_LIMIT.as_secs());
+            Err(Failure::new(Kind::Connection, silence))
+        })
+    };
+    for (place, answer) in on_each(hosts, ask).into_iter().enumerate() {
+        match answer {
+            Ok(one) => found.push((place, one)),
+            Err(failure) if hosts.len() > 1 && failure.kind == Kind::Connection => {
+                silent.push((place, failure));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((found, silent))
 }
 
 /// Asks all hosts at once.

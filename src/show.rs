@@ -17,7 +17,7 @@ use crate::report::{
     Difference, Event, Failure, Kind, ListedImage, Progress, SilentHost, Sink, VmRef,
 };
 use crate::run::{Connected, LOOK_LIMIT, in_time};
-use crate::select::{Selection, is_file_name, listing_failed, patterns, select};
+use crate::select::{Others, Selection, is_file_name, listing_failed, patterns, select};
 use crate::watch::watch;
 use std::collections::HashSet;
 use std::io;
@@ -167,9 +167,9 @@ pub(crate) fn show(
             }
             Ok(!output.is_unread())
         };
-        let (hosts, unreached) = (&connected.hosts, connected.unreached());
+        let (hosts, others) = (&connected.hosts, connected.others());
         let looked = look(
-            hosts, &unreached, &of_daemon, looking, showing, interrupt, take,
+            hosts, &others, &of_daemon, looking, showing, interrupt, take,
         );
         looked.map_err(|failure| match connected.silent.first() {
             Some(host) => host.may_have(failure),
@@ -535,7 +535,7 @@ const CLOSELY: usize = 50;
 /// it wants more.
 pub(crate) fn look(
     hosts: &[Arc<Inventory>],
-    unreached: &[String],
+    others: &Others,
     selection: &Selection,
     looking: (Depth, Form),
     showing: &Showing,
@@ -546,10 +546,10 @@ pub(crate) fn look(
     // Nobody runs ahead: what is seen is taken before more is looked at.
     let (sender, mut receiver) = mpsc::sync_channel(0);
     let (hosts, selection) = (hosts.to_vec(), selection.clone());
-    let unreached = unreached.to_vec();
+    let others = others.clone();
     let showing = showing.clone();
     thread::spawn(move || {
-        let looked = look_at_all(&hosts, &unreached, &selection, looking, &showing, |seen| {
+        let looked = look_at_all(&hosts, &others, &selection, looking, &showing, |seen| {
             sender.send(Ok(seen)).is_ok()
         });
         if let Err(failure) = looked {
@@ -585,7 +585,7 @@ fn look_at_once(
     let hosts = [Arc::clone(host)];
     look(
         &hosts,
-        &[],
+        &Others::default(),
         selection,
         looking,
         showing,
@@ -612,7 +612,7 @@ pub(crate) fn wishes(showing: &Showing) -> observe::Wishes {
 
 fn look_at_all(
     hosts: &[Arc<Inventory>],
-    unreached: &[String],
+    others: &Others,
     selection: &Selection,
     (depth, form): (Depth, Form),
     showing: &Showing,
@@ -646,7 +646,7 @@ fn look_at_all(
     if !selection.all {
         let selected = select(
             hosts,
-            unreached,
+            others,
             selection,
             Verb::Show,
             Wishes::default(),
@@ -683,6 +683,7 @@ fn look_at_all(
     };
     let excluded = patterns(&selection.exclude)?;
     let wanted = |name: &str| !excluded.iter().any(|pattern| pattern.matches(name));
+    let unreached = &others.unreached;
     let mut others = if hosts.len() > 1 {
         known_to(hosts)
     } else {

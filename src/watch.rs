@@ -9,7 +9,7 @@ use crate::observe::Observer;
 use crate::render::{self, Output};
 use crate::report::{Change, Failure, Kind, LifeEvent, Report, VmRef};
 use crate::run::{CONNECT_LIMIT, LOOK_LIMIT, in_time};
-use crate::select::{Selection, is_file_name, listing_failed, patterns};
+use crate::select::{Others, Selection, is_file_name, listing_failed, patterns};
 use crate::show::{look, wishes};
 use glob::Pattern;
 use jiff::Timestamp;
@@ -124,7 +124,12 @@ impl Wanted {
         let all = self.selection.all || !self.selection.names();
         let mut names = self.selection.targets.iter();
         let is_asked_for = all || self.ids.contains(&id) || names.any(is_meant);
-        is_asked_for && !self.excluded.iter().any(|pattern| pattern.matches(name))
+        is_asked_for && !self.excludes(name)
+    }
+
+    /// Whether it is left out, by its name.
+    fn excludes(&self, name: &str) -> bool {
+        self.excluded.iter().any(|pattern| pattern.matches(name))
     }
 }
 
@@ -203,10 +208,15 @@ impl Watcher<'_> {
             ..
         } = self;
         let looking = (depth, Form::Table);
+        // What a glob stands for may come yet.
+        let selection = Selection {
+            awaits: true,
+            ..selection.clone()
+        };
         look(
             &[Arc::clone(inventory)],
-            &[],
-            selection,
+            &Others::default(),
+            &selection,
             looking,
             showing,
             interrupt,
@@ -256,7 +266,9 @@ impl Watcher<'_> {
                 }
                 self.tell(&happened)?;
                 drawn = now;
-            } else if self.output.is_screen() && drawn.elapsed() >= AGEING {
+            } else if self.output.is_screen()
+                && (drawn.elapsed() >= AGEING || self.output.is_resized())
+            {
                 self.output.draw();
                 drawn = now;
             }
@@ -279,9 +291,10 @@ impl Watcher<'_> {
                 .then(|| self.notices.next(PAUSE))
                 .flatten();
         }
-        happened
-            .order
-            .retain(|(machine, _)| self.wanted.is(machine.name(), machine.id()));
+        happened.order.retain(|(machine, _)| {
+            let id = machine.id();
+            self.known.contains_key(&id) || self.wanted.is(machine.name(), id)
+        });
         happened
     }
 
@@ -414,7 +427,9 @@ impl Watcher<'_> {
         let Wanted {
             selection, groups, ..
         } = &self.wanted;
-        selection.chooses(vm, &self.inventory.labels, groups) && (self.sieve)(vm)
+        selection.chooses(vm, &self.inventory.labels, groups)
+            && !self.wanted.excludes(vm.name())
+            && (self.sieve)(vm)
     }
 
     /// Makes another connection in the place of one that was lost, and tells what has changed meanwhile.

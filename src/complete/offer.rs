@@ -11,7 +11,7 @@ use crate::inventory::{Depth, Inventory};
 use crate::plan::{Decision, Verb, decide_as};
 use crate::render::{self, harmless, state};
 use crate::run::inventory;
-use crate::select::{Selection, is_file_name, select};
+use crate::select::{Others, Selection, is_file_name, select};
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter};
 use glob::Pattern;
 use std::collections::{BTreeMap, BTreeSet};
@@ -253,7 +253,11 @@ fn vms(line: &Line, selection: &Selection, depth: Depth) -> Vec<Vm> {
     };
     let (hosts, unreached) = open(line);
     let wishes = line.wishes();
-    let Ok(selected) = select(&hosts, &unreached, selection, verb, wishes, depth) else {
+    let others = Others {
+        unreached,
+        ..Others::default()
+    };
+    let Ok(selected) = select(&hosts, &others, selection, verb, wishes, depth) else {
         return Vec::new();
     };
     let mut vms = Vec::new();

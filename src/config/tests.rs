@@ -49,7 +49,7 @@ fn line(words: &str) -> CommandLine {
 /// A rule that the declaration of the command line does not tell.
 fn goes(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
-        Command::Hibernate { managed, trim, .. } if *managed && trim.is_some() => {
+        Command::Hibernate { managed, trim, .. } if managed.is_some() && trim.is_some() => {
             Err(Failure::new(Kind::Usage, "they exclude each other"))
         }
         _ => Ok(()),
@@ -121,7 +121,7 @@ fn what_cannot_go_with_something_stronger_gives_way() {
     let told = &settled.gave_way[0];
     assert!(told.contains("user.yaml:1:10 gives way: "), "{told}");
     let managed = |settled: &Settled| match &settled.cli.command {
-        Command::Hibernate { managed, trim, .. } => (*managed, trim.is_some()),
+        Command::Hibernate { managed, trim, .. } => (managed.is_some(), trim.is_some()),
         _ => panic!("it is hibernate"),
     };
     assert_eq!(

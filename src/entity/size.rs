@@ -50,6 +50,9 @@ impl MemorySize {
         let end = text.find(|character: char| !character.is_ascii_digit());
         let (number, unit) = text.split_at(end.unwrap_or(text.len()));
         let unit = unit.trim_start();
+        if number.is_empty() {
+            return Err(format!("'{text}' is not a size"));
+        }
         Self::parse(number, Some(if unit.is_empty() { "MiB" } else { unit }))
     }
 

@@ -96,7 +96,11 @@ impl Run<'_> {
                 let xml = image.xml.as_ref().and_then(Secret::expose);
                 xml.map(str::to_owned)
             }
-            (None, Some(path), _) => self.inventory.hypervisor.image_xml(&path_text(path)?).ok(),
+            (None, Some(path), _) => {
+                let (hypervisor, path) = (Arc::clone(&self.inventory.hypervisor), path_text(path)?);
+                let look = move || Ok(hypervisor.image_xml(&path).ok());
+                self.look(&VmRef::from(vm), look)?
+            }
             (None, None, Some(machine)) => {
                 let machine = machine.clone();
                 let look = move || Ok(machine.managed_save_xml().ok());

@@ -1,13 +1,17 @@
-//! Time that several saves share: one is begun only if it is going to be done in what is left.
+//! Time that several saves share: one is begun only if it is going to be done in what is left. One that is not beside
+//! those that go on waits for them, and what comes after it does not overtake it.
 
-use crate::report::{Estimate, Failure, Kind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use crate::report::Estimate;
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long QEMU takes to end, and libvirt to begin, however little there is to write.
 const AROUND: Duration = Duration::from_secs(2);
 /// As soon as so much is written, that tells the rate; before, it is assumed.
 const TELLING: u64 = 64 * 1024 * 1024;
+/// How often one that waits looks whether it still should.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// The time, and what goes on in it.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub(super) struct Budget {
     began: Instant,
     ends: Instant,
     bytes: Mutex<Bytes>,
+    /// Something was begun, is over, or waits no longer.
+    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -23,6 +29,19 @@ struct Bytes {
     writing: u64,
     /// What has been written.
     written: u64,
+    /// What those would write that wait, the first first.
+    waiting: BTreeMap<u64, u64>,
+    /// How many have asked.
+    asked: u64,
+}
+
+/// Why there is no share.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoShare {
+    /// It would not be done in time.
+    TooLong(String),
+    /// It was not waited for.
+    Cancelled,
 }
 
 /// The part of it that a save takes, until this is dropped.
@@ -40,30 +59,63 @@ impl Budget {
             began,
             ends: began.checked_add(time).unwrap_or(began),
             bytes: Mutex::default(),
+            changed: Condvar::new(),
         }
     }
 
-    /// A share of the time for one more save.
+    /// Whether there is time for one more save, and for so much beside it, when all else is over.
+    pub(super) fn has_time_for(&self, estimate: &Estimate, beside: Duration) -> bool {
+        let takes = self.bytes().time_for(estimate, 0, self.began.elapsed());
+        takes.saturating_add(beside) <= self.left()
+    }
+
+    /// A share of the time for one more save, as soon as there is one; that is waited for as long as it is wished.
     ///
     /// # Errors
-    /// If it would not be done in time.
-    pub(super) fn share(&self, estimate: &Estimate) -> Result<Share<'_>, Failure> {
-        let left = self.ends.saturating_duration_since(Instant::now());
+    /// If it would not be done in time, or is no longer wished.
+    pub(super) fn share(
+        &self,
+        estimate: &Estimate,
+        is_wished: impl Fn() -> bool,
+    ) -> Result<Share<'_>, NoShare> {
         let mut bytes = self.bytes();
-        let takes = bytes.time_for(estimate, self.began.elapsed());
-        if takes > left {
-            let message = format!(
-                "was not attempted: it may take {:.1} s, and {:.1} s are left (--within)",
-                takes.as_secs_f64(),
-                left.as_secs_f64()
-            );
-            return Err(Failure::new(Kind::TimedOut, message));
-        }
-        bytes.writing += estimate.size_bytes;
-        Ok(Share {
-            budget: self,
-            bytes: estimate.size_bytes,
-        })
+        let ticket = bytes.asked;
+        bytes.asked += 1;
+        bytes.waiting.insert(ticket, estimate.size_bytes);
+        let refusal = loop {
+            let (left, elapsed) = (self.left(), self.began.elapsed());
+            let alone = bytes.time_for(estimate, 0, elapsed);
+            if alone > left {
+                break NoShare::TooLong(format!(
+                    "it may take {:.1} s, and {:.1} s are left (--within)",
+                    alone.as_secs_f64(),
+                    left.as_secs_f64()
+                ));
+            }
+            let before = bytes.waiting.range(..ticket).map(|(_, bytes)| bytes);
+            let ahead = before.fold(bytes.writing, |sum, one| sum.saturating_add(*one));
+            if bytes.time_for(estimate, ahead, elapsed) <= left {
+                bytes.writing += estimate.size_bytes;
+                bytes.waiting.remove(&ticket);
+                self.changed.notify_all();
+                return Ok(Share {
+                    budget: self,
+                    bytes: estimate.size_bytes,
+                });
+            }
+            if !is_wished() {
+                break NoShare::Cancelled;
+            }
+            let waited = self.changed.wait_timeout(bytes, GLANCE);
+            bytes = waited.unwrap_or_else(PoisonError::into_inner).0;
+        };
+        bytes.waiting.remove(&ticket);
+        self.changed.notify_all();
+        Err(refusal)
+    }
+
+    fn left(&self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
     }
 
     fn bytes(&self) -> MutexGuard<'_, Bytes> {
@@ -72,16 +124,16 @@ impl Budget {
 }
 
 impl Bytes {
-    /// How long it takes until one more is written, at the rate so far.
+    /// How long it takes until one more is written behind what is `ahead` of it, at the rate so far.
     #[expect(clippy::cast_precision_loss, reason = "no estimate is that exact")]
-    fn time_for(&self, estimate: &Estimate, elapsed: Duration) -> Duration {
+    fn time_for(&self, estimate: &Estimate, ahead: u64, elapsed: Duration) -> Duration {
         let seconds = elapsed.as_secs_f64();
         let rate = if self.written >= TELLING && seconds > 0.0 {
             self.written as f64 / seconds
         } else {
             estimate.bytes_per_second as f64
         };
-        let bytes = self.writing.saturating_add(estimate.size_bytes);
+        let bytes = ahead.saturating_add(estimate.size_bytes);
         let writes = Duration::try_from_secs_f64(bytes as f64 / rate).unwrap_or(Duration::MAX);
         writes.saturating_add(AROUND)
     }
@@ -98,12 +150,15 @@ impl Drop for Share<'_> {
     fn drop(&mut self) {
         let mut bytes = self.budget.bytes();
         bytes.writing = bytes.writing.saturating_sub(self.bytes);
+        drop(bytes);
+        self.budget.changed.notify_all();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
 
     const GIB: u64 = 1 << 30;
 
@@ -112,39 +167,71 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_beside_what_goes_on_is_not_begun() {
+    fn what_is_not_done_in_time_is_not_begun() {
         let budget = Budget::new(Duration::from_secs(16));
         // 200 MiB each second are assumed.
-        let first = budget.share(&estimate(2 * GIB)).unwrap();
-        let failure = budget.share(&estimate(GIB)).unwrap_err();
-        assert_eq!(failure.kind, Kind::TimedOut);
-        assert!(
-            failure.message.contains("it may take 17.4 s, and 1"),
-            "{failure:?}"
-        );
-        budget.share(&estimate(GIB / 4)).unwrap();
-        drop(first);
-        budget.share(&estimate(GIB)).unwrap();
+        let refusal = budget.share(&estimate(4 * GIB), || true).unwrap_err();
+        let NoShare::TooLong(why) = refusal else {
+            panic!("{refusal:?}")
+        };
+        assert!(why.contains("it may take 22.5 s, and 1"), "{why}");
+        budget.share(&estimate(2 * GIB), || true).unwrap();
+        assert!(budget.has_time_for(&estimate(2 * GIB), Duration::from_secs(2)));
+        assert!(!budget.has_time_for(&estimate(2 * GIB), Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn what_does_not_fit_beside_what_goes_on_waits_and_is_not_overtaken() {
+        let budget = Budget::new(Duration::from_secs(16));
+        let first = budget.share(&estimate(2 * GIB), || true).unwrap();
+        let cancelled = budget.share(&estimate(GIB), || false).unwrap_err();
+        assert_eq!(cancelled, NoShare::Cancelled);
+        let begun = Mutex::new(Vec::new());
+        let begins = |name, size| {
+            let share = budget.share(&estimate(size), || true).unwrap();
+            begun.lock().unwrap().push(name);
+            share
+        };
+        let waiting = || budget.bytes().waiting.len();
+        thread::scope(|scope| {
+            let large = scope.spawn(|| begins("large", 2 * GIB));
+            while waiting() < 1 {
+                thread::yield_now();
+            }
+            // It would fit beside the first.
+            let small = scope.spawn(|| begins("small", GIB / 4));
+            while waiting() < 2 {
+                thread::yield_now();
+            }
+            thread::sleep(2 * GLANCE);
+            assert!(begun.lock().unwrap().is_empty());
+            drop(first);
+            let large = large.join().unwrap();
+            let small = small.join().unwrap();
+            drop((large, small));
+        });
+        assert_eq!(begun.lock().unwrap().len(), 2);
+        assert_eq!(budget.bytes().writing, 0);
     }
 
     #[test]
     fn the_rate_is_the_one_that_was_reached() {
         let bytes = Bytes {
-            writing: 0,
             written: GIB,
+            ..Bytes::default()
         };
-        let slow = bytes.time_for(&estimate(GIB), Duration::from_secs(100));
+        let slow = bytes.time_for(&estimate(GIB), 0, Duration::from_secs(100));
         assert_eq!(slow, Duration::from_secs(102));
         let little = Bytes {
-            writing: GIB,
             written: 1,
+            ..Bytes::default()
         };
-        let assumed = little.time_for(&estimate(GIB), Duration::from_secs(100));
+        let assumed = little.time_for(&estimate(GIB), GIB, Duration::from_secs(100));
         assert_eq!(assumed.as_secs(), 12);
         let none = Estimate {
             bytes_per_second: 0,
             ..estimate(GIB)
         };
-        assert_eq!(little.time_for(&none, Duration::ZERO), Duration::MAX);
+        assert_eq!(little.time_for(&none, 0, Duration::ZERO), Duration::MAX);
     }
 }

@@ -57,7 +57,7 @@ impl Company<'_> {
                     )
                 },
             );
-            let failure = Failure::new(kind, format!("was not attempted: {words}"));
+            let failure = Failure::not_attempted(kind, words);
             return Err(if last_words.is_empty() {
                 failure
             } else {

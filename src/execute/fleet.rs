@@ -4,7 +4,7 @@
 use super::budget::Budget;
 use super::company::Company;
 use super::trouble::RETURN_LIMIT;
-use super::{Escort, Options, Run};
+use super::{Escort, Met, Options, Run};
 use crate::entity::{Vm, VmStatus};
 use crate::interrupt::{Interrupt, within};
 use crate::inventory::{Entry, Inventory};
@@ -142,17 +142,32 @@ impl Fleet {
                         (Outcome::failed(VmRef::from(&entry.vm), failure), false)
                     } else {
                         let resting = locked(&idle_runs[*host]).pop();
-                        // Whose connection was lost meanwhile cannot go on; whose daemon did not come back does not wait
-                        // for it again.
-                        let alive = resting.filter(|run| run.met_silence || run.is_connected());
+                        // Whose connection was lost meanwhile cannot go on.
+                        let alive = resting.filter(Run::is_connected);
+                        let silent = &phase.silent[*host];
                         let mut run = alive.unwrap_or_else(|| {
                             let is_first = fresh[*host].swap(false, Ordering::SeqCst);
-                            Run::new(&self.hosts[*host], phase, is_first)
+                            // A daemon that did not come back is not waited for again.
+                            let patience = if silent.load(Ordering::SeqCst) {
+                                Duration::ZERO
+                            } else {
+                                RETURN_LIMIT
+                            };
+                            let run = Run::new(&self.hosts[*host], phase, is_first, patience);
+                            if !run.is_connected() {
+                                silent.store(true, Ordering::SeqCst);
+                            }
+                            run
                         });
-                        run.promised = promised[place];
+                        // What is only rehearsed adds up by itself.
+                        if !phase.options.dry_run {
+                            run.promised = promised[place];
+                        }
                         let outcome = run.one(entry);
-                        if run.met_silence {
-                            phase.silent[*host].store(true, Ordering::SeqCst);
+                        if run.met.silence {
+                            silent.store(true, Ordering::SeqCst);
+                        } else if outcome.kind != Kind::Connection {
+                            silent.store(false, Ordering::SeqCst);
                         }
                         let accompanied = run.escort == Escort::Begun;
                         locked(&idle_runs[*host]).push(run);
@@ -238,7 +253,8 @@ impl Fleet {
             {
                 return None;
             }
-            let run = runs[*host].get_or_insert_with(|| Run::new(inventory, phase, true));
+            let run =
+                runs[*host].get_or_insert_with(|| Run::new(inventory, phase, true, RETURN_LIMIT));
             let is_here = inventory.hypervisor.is_local();
             if is_here {
                 run.promised = promised_here;
@@ -260,7 +276,12 @@ impl Fleet {
 impl<'a> Run<'a> {
     /// A worker's part on a host; all but the first have a connection of their own, and so has the first if the one
     /// there was is lost. The daemon may need a moment.
-    fn new(inventory: &Arc<Inventory>, phase: Phase<'a>, is_first: bool) -> Self {
+    fn new(
+        inventory: &Arc<Inventory>,
+        phase: Phase<'a>,
+        is_first: bool,
+        patience: Duration,
+    ) -> Self {
         let began = Instant::now();
         let needs_none = is_first && inventory.hypervisor.is_alive();
         let mut apart = None;
@@ -268,15 +289,11 @@ impl<'a> Run<'a> {
             let shared = Arc::clone(&inventory.hypervisor);
             apart = within(CONNECT_LIMIT, move || shared.apart());
             apart = apart.filter(|apart| apart.is_alive());
-            if apart.is_some()
-                || began.elapsed() >= RETURN_LIMIT
-                || phase.interrupt.cause().is_some()
-            {
+            if apart.is_some() || began.elapsed() >= patience || phase.interrupt.cause().is_some() {
                 break;
             }
             thread::sleep(GLANCE);
         }
-        let is_lost = !needs_none && apart.is_none() && began.elapsed() >= RETURN_LIMIT;
         let apart = apart.filter(|apart| !Arc::ptr_eq(apart, &inventory.hypervisor));
         let reconnected = apart.is_some();
         let inventory = apart.map_or_else(
@@ -294,8 +311,7 @@ impl<'a> Run<'a> {
             interrupt: phase.interrupt,
             sink: phase.ear,
             budget: phase.budget,
-            gave_up: false,
-            met_silence: is_lost,
+            met: Met::default(),
             reconnected,
             promised: 0,
             escort: if phase.goes_alone {
@@ -356,19 +372,12 @@ fn is_where_it_should_be(verb: Verb, outcome: &Outcome) -> bool {
 /// Its turn does not come.
 fn in_vain(verb: Verb, other: &Vm) -> Failure {
     let other = VmRef::from(other);
-    let message = match verb {
-        Verb::Hibernate | Verb::Pause => {
-            format!(
-                "was not attempted: {other}, which depends on it, was not {}",
-                verb.past()
-            )
-        }
-        _ => format!(
-            "was not attempted: it depends on {other}, which was not {}",
-            verb.past()
-        ),
+    let past = verb.past();
+    let why = match verb {
+        Verb::Hibernate | Verb::Pause => format!("{other}, which depends on it, was not {past}"),
+        _ => format!("it depends on {other}, which was not {past}"),
     };
-    Failure::new(Kind::State, message)
+    Failure::not_attempted(Kind::State, why)
 }
 
 /// The line in which VMs wait for their turns, each told by its place.

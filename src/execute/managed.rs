@@ -9,7 +9,33 @@ use crate::image::ImageFile;
 use crate::report::{Clock, Failure, Kind, Outcome, VmRef};
 use crate::words::size;
 
+/// Of which VMs libvirt keeps the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// Of all.
+    All,
+    /// Of those that it starts with the host: without its own image it would boot them.
+    Autostart,
+}
+
 impl Run<'_> {
+    /// Whether libvirt is to keep the image of this VM.
+    pub(super) fn is_managed(
+        &mut self,
+        machine: &Machine,
+        subject: &VmRef,
+    ) -> Result<bool, Failure> {
+        match self.options.managed {
+            None => Ok(false),
+            Some(Keeping::All) => Ok(true),
+            Some(Keeping::Autostart) => {
+                let machine = machine.clone();
+                // A transient domain is none that libvirt starts.
+                self.look(subject, move || Ok(machine.autostart().unwrap_or(false)))
+            }
+        }
+    }
+
     /// Lets libvirt write the VM's memory to a file that it keeps itself, and stop it.
     pub(super) fn save_managed(
         &mut self,
@@ -24,7 +50,7 @@ impl Run<'_> {
                 .hint("without --managed its image goes to a file, which brings it back"));
         }
         let (remarks, estimate) = self.before_managed_save(machine, vm)?;
-        let share = self.share(estimate.as_ref())?;
+        let share = self.share(vm, estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = remarks.overridden;
         // libvirt would overwrite it, and leave it incomplete if it does not get to the end.
@@ -52,7 +78,8 @@ impl Run<'_> {
             if let Err(failure) = self.reconnect(&subject, "hibernated", path.as_deref(), &error) {
                 return Err(failure.warned(warnings));
             }
-            let (found, now) = match self.picked_up(&subject, machine.id()) {
+            let (found, now) = match self.picked_up(&subject, machine.id(), Cancel::Abort(&machine))
+            {
                 Ok(Some(found)) => found,
                 Ok(None) => {
                     let message = "could not be hibernated; libvirt does not know it any more";
@@ -200,7 +227,7 @@ impl Run<'_> {
                     Run::remember_group_wait(&restored, warnings);
                 }
             });
-            self.give_back(&subject, machine.id(), None, &mut warnings);
+            self.give_back(&subject, machine.id(), None, true, &mut warnings);
         } else {
             self.take_note(&subject, &mut warnings, move |warnings| {
                 Run::remember_start(&machine, warnings);
@@ -215,7 +242,13 @@ impl Run<'_> {
                     let failure = error.failure("is back, but could not be resumed");
                     return Err(failure.warned(warnings));
                 }
-                Ended::Left(why) => return Err(left(why, "restored").warned(warnings)),
+                Ended::Left(why) => {
+                    let failure = left(why, "resumed").warned(warnings);
+                    return Err(Failure {
+                        message: format!("is back, and {}", failure.message),
+                        ..failure
+                    });
+                }
             }
             status = VmStatus::Up;
         }

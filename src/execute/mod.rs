@@ -26,6 +26,7 @@ mod watch;
 pub(crate) use discard::losses;
 pub use fleet::Fleet;
 pub use format::FormatWish;
+pub use managed::Keeping;
 pub use trim::Trim;
 pub use waking::{Until, Wait};
 
@@ -62,8 +63,8 @@ pub struct Options {
     pub wishes: Wishes,
     /// Where to hibernate to: a file, or a folder if it ends with a slash or is one.
     pub to: Option<PathBuf>,
-    /// Whether libvirt is to keep the image itself, as its managed save.
-    pub managed: bool,
+    /// Of which VMs libvirt is to keep the image itself, as its managed save, if of any.
+    pub managed: Option<Keeping>,
     /// How far guests are shrunk before they are hibernated, if they are.
     pub trim: Option<Trim>,
     /// How images are written and read.
@@ -151,16 +152,25 @@ struct Run<'a> {
     sink: Ear<'a>,
     /// The time that all saves share.
     budget: Option<&'a Budget>,
-    /// Whether a call about the VM that is worked on was left to itself.
-    gave_up: bool,
-    /// Whether the daemon did not answer at all any more, or did not come back.
-    met_silence: bool,
+    /// What was met with the VM that is worked on.
+    met: Met,
     /// Whether the connection is another one now: what was found over the first is to be looked up again.
     reconnected: bool,
     /// How many bytes the images would take that were only rehearsed so far. They all go to one place.
     promised: u64,
     /// What is run around the VM.
     escort: Escort,
+}
+
+/// What was met with a VM that may be met again if it is asked for once more.
+#[derive(Default)]
+struct Met {
+    /// A call was left to itself.
+    hanging: bool,
+    /// The daemon did not answer at all any more, or did not come back.
+    silence: bool,
+    /// Somebody insists, so that a call was not waited for.
+    impatience: bool,
 }
 
 /// What is run around a VM.
@@ -177,7 +187,7 @@ enum Escort {
 impl Run<'_> {
     fn one(&mut self, entry: &Entry) -> Outcome {
         let started = Instant::now();
-        self.gave_up = false;
+        self.met = Met::default();
         if self.escort == Escort::Begun {
             self.escort = Escort::Due;
         }
@@ -191,15 +201,14 @@ impl Run<'_> {
             }
             Err(mut failure) => {
                 // That libvirt was not waited for is what was asked for.
-                if let Some(cause) = self.interrupt.cause()
-                    && self.interrupt.insists()
+                if let Some(cause) = self.interrupt.cause().filter(|_| self.met.impatience)
                     && failure.kind == Kind::Connection
                 {
                     failure.kind = cause;
                 }
                 let mut outcome = Outcome::failed(VmRef::from(&entry.vm), failure);
                 // A daemon that does not answer one call may not answer another.
-                if !self.gave_up {
+                if !self.met.hanging {
                     let now = self.look_again(entry).map(|entry| entry.vm.status()).ok();
                     outcome.status = now;
                     outcome.changed = now.is_some_and(|now| now != before);
@@ -218,8 +227,7 @@ impl Run<'_> {
     /// As long as nothing is done to a VM, a cancel needs no more than to do nothing.
     fn not_cancelled(&self) -> Result<(), Failure> {
         self.interrupt.cause().map_or(Ok(()), |cause| {
-            let message = format!("was not attempted: {}", cause_word(cause));
-            Err(Failure::new(cause, message))
+            Err(Failure::not_attempted(cause, cause_word(cause)))
         })
     }
 
@@ -454,7 +462,11 @@ impl Run<'_> {
         let mut guarded = (Remarks::default(), None);
         let message = match step {
             Step::Save => {
-                let words = if self.options.managed {
+                let is_managed = match machine {
+                    Some(machine) => self.is_managed(machine, &subject)?,
+                    None => self.options.managed.is_some(),
+                };
+                let words = if is_managed {
                     if let Some(machine) = machine {
                         guarded = self.before_managed_save(machine, vm)?;
                     }
@@ -478,7 +490,7 @@ impl Run<'_> {
                         size_bytes: promised,
                         ..estimate
                     });
-                    self.share(all.as_ref())?;
+                    self.share(vm, all.as_ref())?;
                 }
                 self.promised = promised;
                 words

@@ -71,6 +71,20 @@ impl Now {
         matches!(self, Self::Seen(_, state) if state.stopped_without_save())
     }
 
+    /// Where it is if that is not the end of it, for the end of a sentence.
+    pub(super) fn not_ended(&self) -> Option<String> {
+        match self {
+            Self::Unknown => Some("its state is not known".to_owned()),
+            Self::Seen(vm, _) => {
+                let starts = [VmStatus::RestoringState, VmStatus::WaitForLaunch];
+                starts
+                    .contains(&vm.status())
+                    .then(|| format!("it {}", state_words(vm)))
+            }
+            Self::LetRun | Self::Gone => None,
+        }
+    }
+
     /// Whether no process of it exists.
     fn is_off(&self) -> bool {
         match self {
@@ -182,7 +196,7 @@ impl Run<'_> {
         let clock = clock_of(image.as_ref());
         let recorded = image.as_ref().and_then(trimmed_from);
         if recorded.is_some() || image.as_ref().is_none_or(was_trimmed) {
-            self.give_back(&subject, id, recorded, &mut warnings);
+            self.give_back(&subject, id, recorded, true, &mut warnings);
         }
         let tail = self.used_up(&path, image, &mut warnings);
         let message = format!("{words}, restored from {}{tail}", path.display());
@@ -261,7 +275,7 @@ impl Run<'_> {
             Err(error) if error.is_connection_lost() => {
                 self.reconnect(subject, "restored", Some(path), error)
                     .map_err(unknown)?;
-                let now = match self.picked_up(subject, id) {
+                let now = match self.picked_up(subject, id, cancel) {
                     Ok(_) => self.look_at(subject, None, id),
                     Err(_) => Now::Unknown,
                 };
@@ -407,7 +421,7 @@ impl Run<'_> {
             Err(error) if error.is_connection_lost() => {
                 let back = self.reconnect(subject, "restored", None, &error);
                 back.ok()
-                    .and_then(|()| self.picked_up(subject, id).ok())
+                    .and_then(|()| self.picked_up(subject, id, Cancel::Impossible).ok())
                     .map_or(Err(error), |_| self.see(subject, None, id))
             }
             seen => seen,
@@ -727,6 +741,12 @@ pub(super) fn settle(
 /// Says that a restore failed, and where the VM is.
 fn not_restored(path: &Path, now: &Now, error: &HypervisorError) -> Failure {
     let image = path.display();
+    if let Some(words) = now.not_ended() {
+        let message = format!("may still be restored from {image}: {words}");
+        return error
+            .failure(message)
+            .hint("vmlife show tells what became of it");
+    }
     error.failure(match now {
         Now::Seen(vm, state) if state.is_restored() => {
             format!(

@@ -1,6 +1,6 @@
 //! Hibernating: where to, the save, and what has become of it.
 
-use super::budget::Share;
+use super::budget::{NoShare, Share};
 use super::watch::{Cancel, Ended, left};
 use super::{Run, path_text, state_words};
 use crate::definition::{moved_disks, needs, read_nvram};
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         let earlier = self.replaceable(&path, machine.id())?;
         let flags = as_it_was(vm, self.writing(&subject, &path)?);
         let (remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
-        let share = self.share(estimate.as_ref())?;
+        let share = self.share(vm, estimate.as_ref())?;
         self.tell_unchecked(&subject, &remarks);
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
@@ -175,13 +175,15 @@ impl<'a> Run<'a> {
         let asked = machine.clone();
         let persistent = self.look(&subject, move || Ok(asked.is_persistent().ok()))?;
         let way = self.make_way(machine, vm, &subject, (&path, earlier), &mut warnings);
-        let claim = match way.and_then(|()| self.claim(&path, &text)) {
+        let claim = match way.and_then(|()| self.claim(&subject, &path, &text)) {
             Ok(claim) => claim,
             Err(failure) => return Err(failure.warned(warnings)),
         };
         let saved = machine.clone();
         let began = Instant::now();
+        let write_back = claim.as_ref().map(Claim::write_back);
         let asked = self.ask_to_save(machine, &subject, move || saved.save(&text, flags));
+        drop(write_back);
         let result = match asked {
             Ok(result) => result,
             Err(failure) => return Err(failure.warned(warnings)),
@@ -221,10 +223,10 @@ impl<'a> Run<'a> {
         if let Err(failure) = self.reconnect(&subject, "hibernated", Some(&path), &error) {
             return warned(failure, warnings);
         }
-        let found = self.picked_up(&subject, machine.id());
+        let found = self.picked_up(&subject, machine.id(), Cancel::Abort(machine));
         let now = match &found {
             Ok(Some((machine, now))) if now.status().is_active() => Some(machine),
-            Ok(_) if self.is_whole(&path, machine.id()) => {
+            Ok(_) if self.is_whole(&subject, &path, machine.id()) => {
                 let known = found.ok().flatten().map(|(known, _)| known);
                 let machine = known.as_ref().unwrap_or(machine);
                 return self.saved(machine, vm, subject, &path, &save, warnings);
@@ -242,17 +244,44 @@ impl<'a> Run<'a> {
         outcome.map_err(|failure| failure.warned(warnings))
     }
 
-    /// A share of the time that all saves have together, if that is limited.
-    pub(super) fn share(&self, estimate: Option<&Estimate>) -> Result<Option<Share<'a>>, Failure> {
-        let asked = self.budget.zip(estimate);
-        asked
-            .map(|(budget, estimate)| budget.share(estimate))
-            .transpose()
+    /// A share of the time that all saves have together, if that is limited. What goes on is waited for.
+    pub(super) fn share(
+        &self,
+        vm: &Vm,
+        estimate: Option<&Estimate>,
+    ) -> Result<Option<Share<'a>>, Failure> {
+        let Some((budget, estimate)) = self.budget.zip(estimate) else {
+            return Ok(None);
+        };
+        let watch = self.interrupt.watch();
+        let share = budget.share(estimate, || self.interrupt.cause().is_none());
+        drop(watch);
+        let dynamic = vm.vm_dynamic.as_ref();
+        let is_trimmed = dynamic.is_some_and(|dynamic| dynamic.memory_before_trim.is_some());
+        share.map(Some).map_err(|refusal| {
+            let (kind, why) = match refusal {
+                NoShare::TooLong(why) => (Kind::TimedOut, why),
+                NoShare::Cancelled => {
+                    let cause = self.interrupt.cause().unwrap_or(Kind::Failed);
+                    (cause, cause_word(cause))
+                }
+            };
+            if is_trimmed {
+                Failure::new(kind, format!("was not hibernated: {why}"))
+            } else {
+                Failure::not_attempted(kind, why)
+            }
+        })
     }
 
     /// Takes the place of the image, so that nobody else does, and makes sure that the daemon sees the same one.
     /// Where only the daemon can make files, that is left to it.
-    fn claim(&self, path: &Path, text: &str) -> Result<Option<Claim>, Failure> {
+    fn claim(
+        &mut self,
+        subject: &VmRef,
+        path: &Path,
+        text: &str,
+    ) -> Result<Option<Claim>, Failure> {
         if !self.inventory.reads_images() {
             return Ok(None);
         }
@@ -267,25 +296,28 @@ impl<'a> Run<'a> {
             }
             Err(_) => return Ok(None),
         };
-        let failure = match self.inventory.hypervisor.image_xml(text) {
-            Err(error) if error.is_no_header() => return Ok(Some(claim)),
-            Err(error) if error.is_no_such_file() => refusal(
+        let (hypervisor, asked) = (Arc::clone(&self.inventory.hypervisor), text.to_owned());
+        let seen = self.look(subject, move || Ok(hypervisor.image_xml(&asked)));
+        let failure = match seen {
+            Err(failure) => failure,
+            Ok(Err(error)) if error.is_no_header() => return Ok(Some(claim)),
+            Ok(Err(error)) if error.is_no_such_file() => refusal(
                 Kind::Connection,
                 "was made, and the daemon does not see it: its files are others than those here",
             ),
-            Err(error) if error.is_connection_lost() => {
+            Ok(Err(error)) if error.is_connection_lost() => {
                 error.failure(format!("cannot be hibernated to {}", path.display()))
             }
-            Ok(_) => refusal(
+            Ok(Ok(_)) => refusal(
                 Kind::Guard,
                 "is an image to the daemon, whose files are others than those here",
             ),
-            Err(error) if error.is_no_image() || error.is_incomplete_image() => refusal(
+            Ok(Err(error)) if error.is_no_image() || error.is_incomplete_image() => refusal(
                 Kind::Guard,
                 "is another file to the daemon, whose files are others than those here",
             ),
             // It may write there and not read.
-            Err(_) => return Ok(Some(claim)),
+            Ok(Err(_)) => return Ok(Some(claim)),
         };
         let left = claim.withdraw().err();
         let left = left.map(|error| format!("{} is left over, empty: {error}", path.display()));
@@ -313,11 +345,15 @@ impl<'a> Run<'a> {
     }
 
     /// Whether a save wrote its image to the end.
-    fn is_whole(&self, path: &Path, id: Uuid) -> bool {
+    fn is_whole(&mut self, subject: &VmRef, path: &Path, id: Uuid) -> bool {
         let image = if self.inventory.looks_at(path) {
             ImageFile::inspect_of(path, id).map(|image| image.summary)
         } else {
-            self.inventory.image_seen_by_daemon(path, id)
+            let (inventory, path) = (Arc::clone(&self.inventory), path.to_path_buf());
+            let asked = self.ask(subject, move || {
+                Ok(inventory.image_seen_by_daemon(&path, id))
+            });
+            asked.ok().flatten()
         };
         image.is_some_and(|image| image.verdict == Verdict::Good)
     }
@@ -343,7 +379,7 @@ impl<'a> Run<'a> {
             let kept = self.keep(machine, vm, &subject, path, save, &mut warnings);
             kept.map(Some)
         } else {
-            let asked = self.ask_daemon(path, machine.id(), &mut warnings);
+            let asked = self.ask_daemon(&subject, path, machine.id(), &mut warnings);
             asked.map(|()| None)
         };
         let size_bytes = match size_bytes {
@@ -446,13 +482,28 @@ impl<'a> Run<'a> {
 
     /// Asks about an image that only the daemon can see. It tells whether that is whole, not whether it is
     /// flushed.
-    fn ask_daemon(&self, path: &Path, id: Uuid, warnings: &mut Vec<String>) -> Result<(), Failure> {
+    fn ask_daemon(
+        &mut self,
+        subject: &VmRef,
+        path: &Path,
+        id: Uuid,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), Failure> {
         if self.options.checksum {
             warnings.push(
                 "its image has no checksum: it lies where only the daemon can see it".to_owned(),
             );
         }
-        match self.inventory.image_seen_by_daemon(path, id) {
+        let (inventory, seen) = (Arc::clone(&self.inventory), path.to_path_buf());
+        let asked = self.ask(subject, move || {
+            Ok(inventory.image_seen_by_daemon(&seen, id))
+        });
+        let image = asked.map_err(|error| {
+            let path = path.display();
+            let message = format!("was hibernated by libvirt to {path}, but not looked at");
+            error.failure(message)
+        })?;
+        match image {
             Some(image) if image.verdict == Verdict::Good => warnings.push(
                 "the image lies where only the daemon can see it: whether it has reached its disk is not known"
                     .to_owned(),
@@ -609,11 +660,13 @@ impl<'a> Run<'a> {
         } else {
             format!("; {words}")
         };
+        let is_back = as_before || was_to_run(before) && status == Some(VmStatus::Up);
+        let is_cancelled =
+            error.is_aborted() || error.is_connection_lost() || error.is_unexplained();
+        // A QEMU that hangs lets libvirt begin nothing.
+        let is_cancelled = is_cancelled || error.kind() == Kind::Busy;
         let failure = match self.interrupt.cause() {
-            Some(cause)
-                if error.is_aborted()
-                    || as_before && (error.is_connection_lost() || error.is_unexplained()) =>
-            {
+            Some(cause) if is_back && is_cancelled => {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}{words}"))
             }

@@ -50,7 +50,7 @@ impl Run<'_> {
             outcome
         });
         started.map_err(|failure| {
-            if self.gave_up {
+            if self.met.hanging {
                 return failure;
             }
             let asked = machine.clone();
@@ -203,7 +203,8 @@ impl Run<'_> {
                     return Err(failure.warned(std::mem::take(warnings)));
                 }
                 again = None;
-                if let Ok(Some((machine, vm))) = self.picked_up(subject, machine.id())
+                if let Ok(Some((machine, vm))) =
+                    self.picked_up(subject, machine.id(), Cancel::Impossible)
                     && vm.status().is_alive()
                     && (!managed || self.is_restored(subject, machine))
                 {
@@ -213,7 +214,12 @@ impl Run<'_> {
             }
             let now = self.look_at(subject, again, machine.id());
             settle(aside, &now, false, warnings);
-            let failure = error.failure(format!("could not be {tried}"));
+            let failure = match now.not_ended() {
+                Some(words) => error
+                    .failure(format!("may still be {tried}: {words}"))
+                    .hint("vmlife show tells what became of it"),
+                None => error.failure(format!("could not be {tried}")),
+            };
             return Err(failure.warned(std::mem::take(warnings)));
         }
         leave_behind(aside, warnings);

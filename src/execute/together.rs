@@ -1,8 +1,8 @@
 //! A group as one: none of its members ever finds another one missing. All are paused before the first is saved, and
 //! all are there before the first runs on; if one fails, the others are brought back to where they were.
 
-use super::Options;
 use super::fleet::{Fleet, Phase};
+use super::{Keeping, Options};
 use crate::entity::{Vm, VmDynamic, VmStatus};
 use crate::interrupt::Interrupt;
 use crate::plan::{Step, Verb, Wishes};
@@ -259,7 +259,9 @@ impl<'a> Group<'a> {
                 let image = self.vm(one).restorable_image();
                 let mut again = only(Verb::Hibernate, &options);
                 again.flags.running = Some(awake.contains(&one));
-                again.managed = image.is_some_and(|image| image.managed);
+                again.managed = image
+                    .is_some_and(|image| image.managed)
+                    .then_some(Keeping::All);
                 again.checksum = image.is_some_and(|image| image.checksum.is_some());
                 let members = [one];
                 let phase = self.back(self.phase.jobs);
@@ -384,11 +386,11 @@ impl<'a> Group<'a> {
             .iter_mut()
             .filter(|outcome| outcome.kind == Kind::Done)
         {
-            let message = format!("was not attempted: {others} cannot go with it");
+            let why = format!("{others} cannot go with it");
             *outcome = Outcome {
                 status: outcome.status_before,
                 status_before: outcome.status_before,
-                ..Outcome::failed(outcome.vm.clone(), Failure::new(kind, message))
+                ..Outcome::failed(outcome.vm.clone(), Failure::not_attempted(kind, why))
             };
         }
     }
@@ -467,7 +469,7 @@ fn only(verb: Verb, options: &Options) -> Options {
         strict: false,
         keep: false,
         checksum: false,
-        managed: false,
+        managed: None,
         ..options.clone()
     }
 }

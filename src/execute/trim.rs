@@ -9,10 +9,11 @@
 //! the one that took it.
 
 use super::Run;
+use super::watch::Cancel;
 use crate::definition::read_statistics_period;
 use crate::entity::{MemorySize, Vm, VmStatus};
 use crate::guard::Remarks;
-use crate::hypervisor::{GuestMemory, HypervisorError, Machine};
+use crate::hypervisor::{GuestMemory, HypervisorError, Machine, XmlFlags};
 use crate::interrupt::{cause_word, within};
 use crate::plan::Verb;
 use crate::report::{Estimate, Failure, Kind, Outcome, VmRef};
@@ -49,6 +50,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// So long the shrinking lasts at most. What has been achieved then counts.
 const SHRINK_LIMIT: Duration = Duration::from_secs(120);
+/// So long it takes for most guests.
+const ABOUT: Duration = Duration::from_secs(4);
 /// How old what a guest has told may be, in seconds, to say beforehand how far it can be shrunk.
 const STALE: i64 = 60;
 
@@ -111,6 +114,17 @@ fn obstacle(vm: &Vm) -> Option<&'static str> {
     }
 }
 
+/// How often a VM's balloon asks the guest when it boots, in seconds. A VM that libvirt has no other definition of than
+/// that which runs has asked as often.
+fn defined_period(machine: &Machine) -> u32 {
+    let inactive = XmlFlags {
+        inactive: true,
+        ..XmlFlags::default()
+    };
+    let xml = machine.xml_of(inactive);
+    xml.map_or(PERIOD, |xml| read_statistics_period(&xml))
+}
+
 /// What is noted of a VM that was shrunk, and has not got its memory back.
 fn noted(vm: &Vm) -> Option<MemorySize> {
     vm.vm_dynamic.as_ref()?.memory_before_trim
@@ -138,7 +152,7 @@ impl Run<'_> {
         if let Some(Trimmed { before, .. }) = trimmed {
             vm.vm_dynamic.get_or_insert_default().memory_before_trim = Some(before);
         }
-        let saved = if self.options.managed {
+        let saved = if self.is_managed(machine, subject)? {
             self.save_managed(machine, &vm, subject.clone())
         } else {
             self.save(machine, &vm, subject.clone())
@@ -154,7 +168,7 @@ impl Run<'_> {
             }
             Err(failure) => {
                 if noted(&vm).is_some() {
-                    self.give_back(subject, machine.id(), None, &mut warnings);
+                    self.give_back(subject, machine.id(), None, false, &mut warnings);
                 }
                 Err(failure.warned(warnings))
             }
@@ -173,9 +187,17 @@ impl Run<'_> {
         // What speaks against the save is found before the guest is touched. Room may be enough afterwards.
         let path = self.destination(machine.id())?;
         let earlier = self.replaceable(&path, machine.id())?;
-        match self.before_save(machine, vm, &path, earlier.as_ref()) {
+        let estimate = match self.before_save(machine, vm, &path, earlier.as_ref()) {
             Err(failure) if failure.kind != Kind::Space => return Err(failure),
-            Ok(_) | Err(_) => {}
+            Ok((_, estimate)) => estimate,
+            Err(_) => None,
+        };
+        if let Some((budget, estimate)) = self.budget.zip(estimate)
+            && budget.has_time_for(&estimate, Duration::ZERO)
+            && !budget.has_time_for(&estimate, ABOUT)
+        {
+            warnings.push("it was not trimmed: there is no time for that (--within)".to_owned());
+            return Ok(None);
         }
         let mut period = None;
         let shrunk = self.ask_and_shrink(machine, vm, subject, trim, &mut period);
@@ -183,7 +205,7 @@ impl Run<'_> {
             let back = self.reconnect(subject, "hibernated", None, error);
             back.map_err(|failure| failure.warned(vec![not_yet_back(subject)]))?;
             // What it says of the VM is of no matter: whatever is done next finds that out.
-            let _ = self.picked_up(subject, machine.id());
+            let _ = self.picked_up(subject, machine.id(), Cancel::Impossible);
         }
         if let Some(period) = period {
             let again = self.again(machine);
@@ -201,7 +223,7 @@ impl Run<'_> {
             }
             Err(stop) => stop,
         };
-        self.give_back(subject, machine.id(), None, warnings);
+        self.give_back(subject, machine.id(), None, false, warnings);
         let mut given_up = |failure: Failure| Err(failure.warned(std::mem::take(warnings)));
         match stop {
             Stop::Vain(why) => {
@@ -236,10 +258,17 @@ impl Run<'_> {
         }
         // Over a connection of its own: a QEMU that hangs must not hold up what follows.
         let (hypervisor, asked) = (Arc::clone(&self.inventory.hypervisor), machine.clone());
+        // Who was at it before has not put that back.
+        let was_cut_off = noted(vm).is_some();
         let (machine, first, before) = self.of_qemu(subject, move || {
             let asked = hypervisor.apart().same(&asked)?;
-            let (first, xml) = (asked.guest_memory()?, asked.xml()?);
-            Ok((asked, first, read_statistics_period(&xml)))
+            let first = asked.guest_memory()?;
+            let period = if was_cut_off {
+                defined_period(&asked)
+            } else {
+                read_statistics_period(&asked.xml()?)
+            };
+            Ok((asked, first, period))
         })?;
         if before != PERIOD {
             *period = Some(before);
@@ -381,15 +410,17 @@ impl Run<'_> {
 
     /// Gives a guest back what it had before it was shrunk, if that is noted with it, or known otherwise, and waits
     /// until it has it. Gives how much that is. It never fails a command; as long as it has not been seen to be
-    /// done, the note stays.
+    /// done, the note stays. If it was another vmlife that shrunk it, that may not have put back how often the guest
+    /// tells what it uses.
     pub(super) fn give_back(
         &mut self,
         subject: &VmRef,
         id: Uuid,
         known: Option<MemorySize>,
+        is_anothers: bool,
         warnings: &mut Vec<String>,
     ) -> Option<MemorySize> {
-        if self.gave_up {
+        if self.met.hanging {
             warnings.push(not_yet_back(subject));
             return None;
         }
@@ -404,6 +435,9 @@ impl Run<'_> {
             };
             let before = before.min(machine.max_memory()?);
             machine.set_memory(before)?;
+            if is_anothers && read_statistics_period(&machine.xml()?) == PERIOD {
+                machine.set_statistics_period(defined_period(&machine))?;
+            }
             Ok(Some((machine, before)))
         });
         let Ok(found) = asked else {
@@ -454,7 +488,7 @@ impl Run<'_> {
         } else {
             None
         };
-        let before = self.give_back(subject, vm.id()?, None, warnings)?;
+        let before = self.give_back(subject, vm.id()?, None, true, warnings)?;
         let before = size_of(before);
         Some(format!(", and has all of its memory back ({before})"))
     }

@@ -1,7 +1,7 @@
 //! When the daemon, not the VM, is in trouble: another connection, and what can be told without one.
 
 use super::Run;
-use super::watch::end_loading;
+use super::watch::{Cancel, end_loading};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::{HypervisorError, Machine};
 use crate::image::ImageFile;
@@ -50,8 +50,9 @@ impl Run<'_> {
         };
         drop(watch);
         let Some(hypervisor) = found else {
-            self.gave_up = true;
-            self.met_silence |= began.elapsed() >= RETURN_LIMIT;
+            self.met.hanging = true;
+            self.met.silence |= began.elapsed() >= RETURN_LIMIT;
+            self.met.impatience |= self.interrupt.insists();
             return Err(self.out_of_touch(subject, tried, path, lost));
         };
         self.inventory = Arc::new(Inventory {
@@ -64,11 +65,12 @@ impl Run<'_> {
 
     /// The VM over the new connection, once the daemon has picked it up again: `None` if it does not know
     /// it. A job that the old daemon left behind is waited for, and so is one that goes on because only
-    /// we were cut off; that one is still cancelled if it should be.
+    /// we were cut off; that one is still cancelled if it should be, and can.
     pub(super) fn picked_up(
         &mut self,
         subject: &VmRef,
         id: Uuid,
+        cancel: Cancel<'_>,
     ) -> Result<Option<(Machine, Vm)>, HypervisorError> {
         let mut seen_at_work = Instant::now();
         let mut cancelling: Option<Instant> = None;
@@ -96,17 +98,22 @@ impl Run<'_> {
             if self.interrupt.cause().is_some() && cancelling.is_none() {
                 cancelling = Some(Instant::now());
                 let (inventory, machine) = (Arc::clone(&self.inventory), machine.clone());
+                let aborts = saving && matches!(cancel, Cancel::Abort(_));
+                let ends = !saving && matches!(cancel, Cancel::Destroy(_));
                 let end = move || {
-                    if saving {
+                    if aborts {
                         return machine.abort_job();
                     }
-                    end_loading(&inventory.hypervisor, id);
+                    if ends {
+                        end_loading(&inventory.hypervisor, id);
+                    }
                     Ok(())
                 };
                 // It may have ended just now: the next look tells.
                 let _ = self.ask(subject, end);
             }
-            if self.interrupt.insists()
+            self.met.impatience |= self.interrupt.insists();
+            if self.met.impatience
                 || seen_at_work.elapsed() >= PICK_UP_LIMIT
                 || cancelling.is_some_and(|since| since.elapsed() >= PICK_UP_LIMIT)
             {
@@ -180,13 +187,15 @@ impl Run<'_> {
         if known.is_empty() {
             known.push("nothing can be told of it from here".to_owned());
         }
-        let message = format!(
-            "may be {tried} or not: the connection to libvirt is lost; {}",
-            known.join(", ")
-        );
+        let why = if lost.is_connection_lost() {
+            "the connection to libvirt is lost"
+        } else {
+            "libvirt has not told"
+        };
+        let message = format!("may be {tried} or not: {why}; {}", known.join(", "));
         Failure::new(Kind::Connection, message)
             .because(lost)
-            .hint("when libvirt is back, vmlife show tells what became of it; until then leave QEMU and image alone")
+            .hint("when libvirt answers, vmlife show tells what became of it; until then leave QEMU and image alone")
     }
 }
 

@@ -18,7 +18,7 @@ const GLANCE: Duration = Duration::from_millis(5);
 const POLL: Duration = Duration::from_millis(100);
 /// A call that takes longer than this makes us look whether the daemon still answers at all.
 const DOUBT: Duration = Duration::from_secs(3);
-/// How often that is looked at.
+/// How often that is looked at, and how often it is told that a job is over whose call has not returned.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A daemon that answers nothing for so long hangs.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -108,7 +108,7 @@ impl Run<'_> {
             let _ = done.send(call());
         });
         let mut pulse = None;
-        let mut was_silent = false;
+        let (mut finishing, mut was_silent) = (None, false);
         let mut cancelling: Option<Instant> = None;
         let watch = self.interrupt.watch();
         let ended = loop {
@@ -126,8 +126,11 @@ impl Run<'_> {
                 Some(Some(progress)) if progress.total == 0 || progress.passed < progress.total => {
                     self.sink.emit(Event::Progress(subject, progress));
                 }
-                Some(_) => self.sink.emit(Event::Finishing(subject)),
-                None => {}
+                Some(_) if finishing.is_none_or(|told: Instant| told.elapsed() >= HEARTBEAT) => {
+                    finishing = Some(Instant::now());
+                    self.sink.emit(Event::Finishing(subject));
+                }
+                Some(_) | None => {}
             }
             if pulse.is_none() && began.elapsed() >= DOUBT && self.inventory.hypervisor.is_qemu() {
                 pulse = Some(Pulse::of(&self.inventory.hypervisor, &over));
@@ -158,10 +161,12 @@ impl Run<'_> {
             let is_vain = is_limit && matches!(cancel, Cancel::Impossible);
             let is_enough = looks && since.elapsed() >= MOMENT;
             let is_patient = !is_limit && matches!(cancel, Cancel::TooLate);
-            let is_short = matches!(cancel, Cancel::Short) && !silent && began.elapsed() < MOMENT;
+            let is_short = looks || matches!(cancel, Cancel::Short);
+            let is_short = is_short && !silent && began.elapsed() < MOMENT;
             let is_insisted = self.interrupt.insists() && !is_short;
             let is_long =
                 silent && since.elapsed() >= SILENCE || !is_patient && since.elapsed() >= PATIENCE;
+            self.met.impatience |= is_insisted;
             if is_insisted || is_vain || is_enough || is_long {
                 break Ended::Left(Left { cause, silent });
             }
@@ -169,8 +174,8 @@ impl Run<'_> {
         drop(watch);
         over.store(true, Ordering::SeqCst);
         if let Ended::Left(left) = ended {
-            self.gave_up |= left.silent || !matches!(cancel, Cancel::Look);
-            self.met_silence |= left.silent;
+            self.met.hanging |= left.silent || !matches!(cancel, Cancel::Look);
+            self.met.silence |= left.silent;
         }
         ended
     }
@@ -186,12 +191,14 @@ impl Run<'_> {
             Ok(found) => found.map_err(|error| error.failure("its state could not be read")),
             Err(left) if self.interrupt.cause() == Some(left.cause) => {
                 let why = format!("{}, and {}", cause_word(left.cause), left.words());
-                let message = format!("was not attempted: {why}");
-                Err(Failure::new(left.cause, message))
+                Err(Failure::not_attempted(left.cause, why))
             }
             Err(_) => {
                 let silence = HypervisorError::silence(began.elapsed());
-                Err(silence.failure(format!("was not attempted: {silence}")))
+                Err(Failure {
+                    not_attempted: true,
+                    ..silence.failure(format!("was not attempted: {silence}"))
+                })
             }
         }
     }
@@ -219,7 +226,7 @@ impl Run<'_> {
             Ended::Returned(Some(answer)) => Ok(answer),
             Ended::Left(left) => Err(left),
             Ended::Returned(None) => {
-                self.gave_up = true;
+                self.met.hanging = true;
                 Err(Left {
                     cause: Kind::Connection,
                     silent: false,

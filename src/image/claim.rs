@@ -1,10 +1,20 @@
 //! The place of an image, taken before libvirt writes to it.
 
 use super::CAREFUL;
-use std::fs::{self, OpenOptions};
+use crate::interrupt::aside;
+use rustix::fs::{Advice, fadvise};
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How often what was written is sent to the disk.
+const PACE: Duration = Duration::from_millis(50);
 
 /// An empty file that was made for an image. libvirt opens whatever lies where it is to write, and empties it. So
 /// the file is made first: two saves cannot go to the same one, and neither a link nor a device can be put in
@@ -13,6 +23,17 @@ use std::path::{Path, PathBuf};
 pub struct Claim {
     path: PathBuf,
     number: (u64, u64),
+    file: Arc<File>,
+}
+
+/// What is written to a file is on its way to the disk until this is dropped.
+#[derive(Debug)]
+pub struct WriteBack(Arc<AtomicBool>);
+
+impl Drop for WriteBack {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Claim {
@@ -31,7 +52,30 @@ impl Claim {
         Ok(Self {
             path: path.to_owned(),
             number: (made.dev(), made.ino()),
+            file: Arc::new(file),
         })
+    }
+
+    /// Has the kernel write to the disk what it holds of the file while that is written: it would begin only when it
+    /// holds much, and the flush at the end take the longer. QEMU's end is time enough for most of it.
+    #[must_use]
+    pub fn write_back(&self) -> WriteBack {
+        let over = Arc::new(AtomicBool::new(false));
+        let (file, is_over) = (Arc::clone(&self.file), Arc::clone(&over));
+        aside(move || {
+            let mut sent = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                thread::sleep(PACE);
+                let length = file.metadata().map_or(sent, |found| found.len());
+                if let Some(more) = NonZeroU64::new(length.saturating_sub(sent)) {
+                    // Linux takes this for a wish to begin with what is dirty there; that is kept, too. Whatever goes
+                    // wrong with it the flush finds.
+                    let _ = fadvise(&file, sent, Some(more), Advice::DontNeed);
+                    sent = length;
+                }
+            }
+        });
+        WriteBack(over)
     }
 
     /// Whether it is that file which lies there.

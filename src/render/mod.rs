@@ -346,6 +346,12 @@ impl Output {
         }
     }
 
+    /// Whether a list that is drawn anew stands on a terminal that has another size now.
+    #[must_use]
+    pub fn is_resized(&self) -> bool {
+        matches!(&self.watched, Watched::Screen(screen) if screen.is_of_other_size(&self.view(), height()))
+    }
+
     /// Whether nobody reads the answer any more, so that there is no need for more of it.
     #[must_use]
     pub fn is_unread(&self) -> bool {
@@ -428,18 +434,20 @@ impl Output {
             .iter()
             .filter(|outcome| outcome.kind == Kind::Done)
             .count();
+        let spared = report.results.iter().filter(|it| it.not_attempted).count();
         if all > 1 {
-            let failed = if done < all {
-                format!(", {} failed", all - done)
-            } else {
-                String::new()
-            };
+            let more = [(all - done - spared, "failed"), (spared, "not attempted")];
+            let more: String = more
+                .iter()
+                .filter(|(number, _)| *number > 0)
+                .map(|(number, what)| format!(", {number} {what}"))
+                .collect();
             let what = if self.dry_run {
                 "would be done"
             } else {
                 "done"
             };
-            self.words(&format!("{}: {done} {what}{failed}", count(all, "VM")));
+            self.words(&format!("{}: {done} {what}{more}", count(all, "VM")));
         }
     }
 

@@ -1,6 +1,6 @@
 //! How far VMs are: a bar for each on a terminal, and a line for all; a line now and then elsewhere.
 
-use super::text::harmless;
+use super::text::{harmless, shortened};
 use crate::plan::Step;
 use crate::report::{Progress, VmRef};
 use crate::words::{count, size};
@@ -15,8 +15,21 @@ use std::time::{Duration, Instant};
 const PACE: Duration = Duration::from_secs(5);
 /// The lines of a terminal that are left to what else there is to say.
 const SPARED: usize = 3;
-/// On fewer columns there is no room for a bar.
-const BAR_SINCE: u16 = 90;
+/// How a bar looks, from so many columns on.
+const BARS: [(u16, &str); 4] = [
+    (
+        100,
+        "{prefix} {wide_bar} {percent:>3} %  {msg}, {binary_bytes_per_sec}, ETA {eta}",
+    ),
+    (
+        70,
+        "{prefix} {wide_bar} {percent:>3} %, {binary_bytes_per_sec}, ETA {eta}",
+    ),
+    (50, "{prefix} {wide_bar} {percent:>3} %, ETA {eta}"),
+    (0, "{prefix} {percent:>3} %  {wide_msg}"),
+];
+/// On fewer columns the line about all of them is a short one.
+const WORDS_SINCE: u16 = 70;
 /// The lines of a terminal that does not tell.
 const USUAL: usize = 24;
 
@@ -130,7 +143,10 @@ impl Meter {
                         None => bars.add(ProgressBar::no_length()),
                     };
                     bar.set_style(style("{prefix} {spinner} {wide_msg}"));
-                    bar.set_prefix(format!("{}: {what}", harmless(&vm.to_string())));
+                    // A bar that wraps cannot be drawn over.
+                    let name = harmless(&vm.to_string());
+                    let name = shortened(&name, usize::from(Terminal.width()) / 3);
+                    bar.set_prefix(format!("{name}: {what}"));
                     bar.enable_steady_tick(Duration::from_millis(100));
                     task.bar = Some(bar);
                 }
@@ -154,11 +170,9 @@ impl Meter {
                 bar.unset_length();
             } else {
                 if bar.length().is_none() {
-                    bar.set_style(style(if Terminal.width() < BAR_SINCE {
-                        "{prefix} {percent:>3} %  {wide_msg}"
-                    } else {
-                        "{prefix} {wide_bar} {percent:>3} %  {msg}, {binary_bytes_per_sec}, ETA {eta}"
-                    }));
+                    let width = Terminal.width();
+                    let fit = BARS.iter().find(|(since, _)| width >= *since);
+                    bar.set_style(style(fit.map_or("", |(_, template)| template)));
                 }
                 bar.set_length(progress.total);
                 bar.set_position(progress.passed);
@@ -195,7 +209,11 @@ impl Meter {
             return None;
         }
         *told = Instant::now();
-        Some(if self.all > 1 { self.total() } else { of_one() })
+        Some(if self.all > 1 {
+            self.total(true)
+        } else {
+            of_one()
+        })
     }
 
     fn tell_total(&self) {
@@ -203,22 +221,26 @@ impl Meter {
             total: Some(total), ..
         } = &self.reader
         {
-            total.set_message(self.total());
+            total.set_message(self.total(Terminal.width() >= WORDS_SINCE));
         }
     }
 
     /// How far all of them are.
     #[expect(clippy::cast_precision_loss, reason = "nobody looks that closely")]
-    fn total(&self) -> String {
+    fn total(&self, at_length: bool) -> String {
         let told = self.tasks.iter().filter_map(|task| task.progress);
         let written = self.written + told.clone().map(|progress| progress.written).sum::<u64>();
         let elapsed = self.began.elapsed().as_secs_f64();
         let parts = told.filter(|progress| progress.total > 0);
         let part: f64 = parts.map(|one| one.passed as f64 / one.total as f64).sum();
         let share = (self.over as f64 + part) / self.all.max(1) as f64;
-        let mut words = format!("{} of {} over", self.over, count(self.all, "VM"));
+        let mut words = if at_length {
+            format!("{} of {} over", self.over, count(self.all, "VM"))
+        } else {
+            format!("{}/{}", self.over, self.all)
+        };
         let doing = self.tasks.first().map(|task| task.what);
-        if let Some(doing) = doing {
+        if let Some(doing) = doing.filter(|_| at_length) {
             words += &format!(", {} {doing}", self.tasks.len());
         }
         if written > 0 && elapsed > 0.0 {
@@ -377,18 +399,21 @@ mod tests {
             };
             meter.advance(&vm(name), progress, "written");
         }
-        let words = meter.total();
+        let words = meter.total(true);
         assert!(
             words.starts_with("0 of 3 VMs over, 2 hibernating, 100.00 MiB, "),
             "{words}"
         );
         assert!(words.ends_with("ETA 20s"), "{words}");
         meter.end(&vm("a"));
-        let words = meter.total();
+        let words = meter.total(true);
         assert!(
             words.starts_with("1 of 3 VMs over, 1 hibernating, 100.00 MiB, "),
             "{words}"
         );
+        let words = meter.total(false);
+        assert!(words.starts_with("1/3, 100.00 MiB, "), "{words}");
+        assert!(words.len() <= 40, "{words}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) struct Screen {
 struct Drawn {
     lines: usize,
     width: u16,
+    height: u16,
 }
 
 impl Screen {
@@ -67,8 +68,11 @@ impl Screen {
             lines.push(&rest);
         }
         let mut out = match &self.drawn {
-            // Another width has broken the lines otherwise: that stays as it is.
-            Some(drawn) if drawn.width == width && drawn.lines > 0 => {
+            // Another size has broken or moved the lines: nobody knows where they are.
+            Some(drawn) if (drawn.width, drawn.height) != (width, height) => {
+                "\u{1b}[H\u{1b}[J".to_owned()
+            }
+            Some(drawn) if drawn.lines > 0 => {
                 format!("\u{1b}[{}A\u{1b}[J", drawn.lines.min(room))
             }
             _ => String::new(),
@@ -80,8 +84,16 @@ impl Screen {
         self.drawn = Some(Drawn {
             lines: lines.len(),
             width,
+            height,
         });
         out
+    }
+
+    /// Whether the terminal has another size than when the list was drawn.
+    pub(super) fn is_of_other_size(&self, view: &View, height: u16) -> bool {
+        let width = view.width.unwrap_or(u16::MAX);
+        let drawn = self.drawn.as_ref();
+        drawn.is_some_and(|drawn| (drawn.width, drawn.height) != (width, height))
     }
 }
 
@@ -125,9 +137,17 @@ mod tests {
         // Three lines and the cursor's.
         assert_eq!(
             draw(&mut |screen| screen.put(vm("b")), 40, 4),
+            "\u{1b}[H\u{1b}[JNAME\na\n... of 3 VMs\n"
+        );
+        assert_eq!(
+            draw(&mut |_| {}, 40, 4),
             "\u{1b}[3A\u{1b}[JNAME\na\n... of 3 VMs\n"
         );
-        assert_eq!(draw(&mut |_| {}, 7, 4), "NAME\na\n... of \n");
+        assert_eq!(
+            draw(&mut |_| {}, 7, 4),
+            "\u{1b}[H\u{1b}[JNAME\na\n... of \n"
+        );
+        assert_eq!(draw(&mut |_| {}, 7, 1), "\u{1b}[H\u{1b}[J... of \n");
         assert_eq!(draw(&mut |_| {}, 7, 1), "\u{1b}[1A\u{1b}[J... of \n");
     }
 }

@@ -44,6 +44,31 @@ fn a_managed_hibernation_is_restored_by_whatever_starts_the_vm() {
 }
 
 #[test]
+fn libvirt_keeps_only_what_it_starts_by_itself_if_that_is_said() {
+    let Some(host) = Session::start() else { return };
+    boot_empty(&host, "vm");
+    let other = boot_empty(&host, "other");
+    host.virsh(["autostart", "vm"]);
+    let words = ["hibernate", "--all", "--managed=autostart"];
+    host.vmlife(words.iter().chain(&["-n"]))
+        .ends_with(0)
+        .says("vm would be hibernated, managed by libvirt")
+        .says("other would be hibernated to");
+    let ran = host.vmlife(words).ends_with(0);
+    assert!(!ran.stderr.contains("warning"), "{ran:?}");
+    assert!(is_held(&host));
+    let images = host.images();
+    assert!(
+        !images.is_empty() && images.iter().all(|name| name.starts_with(&other)),
+        "{images:?}"
+    );
+    host.virsh(["autostart", "vm", "--disable"]);
+    host.vmlife(["restore", "--all"]).ends_with(0);
+    host.vmlife(["hibernate", "vm", "--managed=both"])
+        .ends_with(2);
+}
+
+#[test]
 fn what_libvirt_cannot_keep_is_refused_before_it_is_touched() {
     let Some(host) = Session::start() else { return };
     let guest = Linux::create(&host, "vm");
