@@ -523,16 +523,17 @@ pub enum Command {
         to: Option<PathBuf>,
         /// Let libvirt keep the image (virsh managedsave)
         ///
-        /// Whatever starts the VM next then restores it. With autostart only that of a VM which libvirt starts with the
-        /// host: without it that would boot. All others go to the image place.
+        /// Whatever starts the VM next then restores it. WHICH is all, or autostart: that of VMs only which libvirt starts
+        /// with the host, since it would boot them without it. All others go to the image place.
         #[arg(
             long,
             value_enum,
             value_name = "WHICH",
+            hide_possible_values = true,
             num_args = 0..=1,
             require_equals = true,
             default_missing_value = "all",
-            conflicts_with_all = ["to", "image_format", "parallel_channels"]
+            conflicts_with = "to"
         )]
         managed: Option<Managed>,
         /// Shrink the guest's memory first: a small image

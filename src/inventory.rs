@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::iter::Peekable;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use std::vec;
 use uuid::Uuid;
@@ -19,6 +21,8 @@ use uuid::Uuid;
 /// Of how many VMs libvirt is asked in one call: so few that what is known of them takes little memory, and so
 /// many that a call for them takes little time.
 pub(crate) const BATCH: usize = 200;
+/// For so many another connection is worth its while.
+const MANY: usize = 50;
 /// How long a list waits for each QEMU to tell of its VM.
 const LIST_LIMIT: Duration = Duration::from_secs(5);
 /// How long after QEMU's end a hibernation is noted in the metadata, where nobody knows when its run began: its image
@@ -162,6 +166,7 @@ impl Inventory {
             machines: machines.into_iter(),
             orphans: orphans.into_iter().peekable(),
             apart: None,
+            beside: None,
         })
     }
 
@@ -183,6 +188,7 @@ impl Inventory {
             machines: machines.into_iter(),
             orphans: Vec::new().into_iter().peekable(),
             apart: None,
+            beside: None,
         };
         let mut entries = batches.next().unwrap_or_else(|| Ok(Vec::new()))?;
         let is_found = |id: &Uuid| entries.iter().any(|entry| entry.vm.id() == Some(*id));
@@ -212,6 +218,12 @@ impl Inventory {
             managed: managed.into_iter().collect(),
             in_place,
         })
+    }
+
+    /// All machines once more, on a connection of their own.
+    fn machines_apart(&self) -> Result<HashMap<Uuid, Machine>, HypervisorError> {
+        let machines = self.hypervisor.apart().machines()?.into_iter();
+        Ok(machines.map(|machine| (machine.id(), machine)).collect())
     }
 
     /// A VM by what a list tells of it; none if it went away since.
@@ -534,6 +546,8 @@ pub struct Batches<'a> {
     orphans: Peekable<vec::IntoIter<Entry>>,
     /// All machines once more, on a connection that is not held up by a QEMU that hangs.
     apart: Option<HashMap<Uuid, Machine>>,
+    /// And on one for half of the calls, where each machine takes some.
+    beside: Option<HashMap<Uuid, Machine>>,
 }
 
 impl Batches<'_> {
@@ -557,8 +571,7 @@ impl Batches<'_> {
                 // That call still waits: nothing more can be asked beside it.
                 None => {}
             }
-            let machines = self.inventory.hypervisor.apart().machines()?.into_iter();
-            self.apart = Some(machines.map(|machine| (machine.id(), machine)).collect());
+            self.apart = Some(self.inventory.machines_apart()?);
         }
         let apart = self.apart.as_ref();
         let same = |machine: &Machine| apart?.get(&machine.id()).cloned();
@@ -566,15 +579,45 @@ impl Batches<'_> {
         Machine::statistics_of(&same, state)
     }
 
+    /// The VMs of these records. Where each takes a call, half of them are asked for over another connection: libvirt
+    /// writes one definition while another one is read.
+    fn entries(&mut self, records: Vec<(Machine, Record)>) -> Result<Vec<Entry>, HypervisorError> {
+        let is_much = self.depth >= Depth::Definition && records.len() >= MANY;
+        if is_much && self.beside.is_none() && self.inventory.hypervisor.is_qemu() {
+            self.beside = Some(self.inventory.machines_apart()?);
+        }
+        let beside = self.beside.as_ref().filter(|_| is_much);
+        let (inventory, depth, files) = (self.inventory, self.depth, &self.files);
+        let entry = |(machine, record): (Machine, Record)| {
+            let found = inventory.entry(machine, &record, depth, files);
+            found.transpose()
+        };
+        let Some(beside) = beside else {
+            return records.into_iter().filter_map(entry).collect();
+        };
+        let mut first = records;
+        let second = first.split_off(first.len() / 2);
+        let on_the_other = |(machine, record): (Machine, Record)| {
+            let same = beside.get(&machine.id()).cloned();
+            let found = entry((same.unwrap_or_else(|| machine.clone()), record))?;
+            Some(found.map(|entry| Entry {
+                machine: Some(machine),
+                ..entry
+            }))
+        };
+        thread::scope(|scope| {
+            let second = scope.spawn(|| second.into_iter().filter_map(on_the_other).collect());
+            let first: Result<Vec<Entry>, _> = first.into_iter().filter_map(entry).collect();
+            let second: Result<Vec<Entry>, _> =
+                second.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok([first?, second?].into_iter().flatten().collect())
+        })
+    }
+
     fn batch(&mut self) -> Result<Vec<Entry>, HypervisorError> {
         let batch: Vec<Machine> = self.machines.by_ref().take(self.size).collect();
-        let mut entries = Vec::new();
-        for (machine, record) in self.records(&batch)? {
-            let entry = self
-                .inventory
-                .entry(machine, &record, self.depth, &self.files)?;
-            entries.extend(entry);
-        }
+        let records = self.records(&batch)?;
+        let mut entries = self.entries(records)?;
         let next = self.machines.as_slice().first();
         let comes_before = |entry: &Entry| {
             next.is_none_or(|next| place_of(entry) < (next.name(), Some(next.id())))

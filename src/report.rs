@@ -204,6 +204,9 @@ pub struct LibvirtErrorNumber {
     pub domain: u32,
 }
 
+/// How it is said that nothing was tried.
+const NOT_ATTEMPTED: &str = "was not attempted";
+
 impl Failure {
     /// A failure of our own finding.
     #[must_use]
@@ -224,8 +227,18 @@ impl Failure {
     pub fn not_attempted(kind: Kind, why: impl Display) -> Self {
         Self {
             not_attempted: true,
-            ..Self::new(kind, format!("was not attempted: {why}"))
+            ..Self::new(kind, format!("{NOT_ATTEMPTED}: {why}"))
         }
+    }
+
+    /// The same of a VM with which something was tried before.
+    #[must_use]
+    pub fn after_all(mut self, tried: &str) -> Self {
+        if let Some(why) = self.message.strip_prefix(NOT_ATTEMPTED) {
+            self.message = format!("was not {tried}{why}");
+        }
+        self.not_attempted = false;
+        self
     }
 
     /// The same, with what to do next.

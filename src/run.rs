@@ -547,7 +547,11 @@ fn check(acting: &Acting, request: &Request, form: Form) -> Result<(), Failure> 
         "--together goes with none of --managed, --force, --or-start and --discard"
     } else if request.from.is_some() && (acting.all || named > 1) {
         "--from names one image, which is of one VM"
-    } else if request.options.managed.is_some() && request.options.trim.is_some() {
+    } else if request.options.managed == Some(Keeping::All)
+        && (request.options.format.is_some() || request.options.flags.channels.is_some())
+    {
+        "--managed goes with neither --image-format nor --parallel-channels: libvirt's own settings decide"
+    } else if request.options.managed == Some(Keeping::All) && request.options.trim.is_some() {
         "--managed and --trim exclude each other: what starts the VM next would not give its memory back"
     } else if acting.together && request.options.to.is_some() {
         "--together and --to exclude each other: the way back leads from the images' own place"
@@ -597,7 +601,11 @@ impl Connected {
             let (asked, others) = wanted.into_iter().partition(is_asked);
             wanted = asked;
             let others: Vec<Host> = others;
-            passed_by.extend(others.into_iter().map(|host| PassedBy::new(host.uri)));
+            let passed = others.into_iter().filter_map(|host| {
+                let name = host.name?;
+                Some(PassedBy::new(name, host.uri))
+            });
+            passed_by.extend(passed);
         }
         if wanted.len() == 1 {
             let only = wanted.into_iter().next().unwrap_or_default();

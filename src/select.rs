@@ -204,16 +204,24 @@ pub struct Others {
 /// A host of which no VM is meant. It is asked only whether a VM that an image tells of is its own.
 #[derive(Clone)]
 pub struct PassedBy {
+    name: String,
     uri: Option<String>,
     opened: Arc<OnceLock<Option<Arc<Hypervisor>>>>,
 }
 
 impl PassedBy {
-    /// The host that is reached there.
+    /// The host of that name that is reached there.
     #[must_use]
-    pub fn new(uri: Option<String>) -> Self {
+    pub fn new(name: String, uri: Option<String>) -> Self {
         let opened = Arc::default();
-        Self { uri, opened }
+        Self { name, uri, opened }
+    }
+
+    /// Why what was not found may be its own, if it was asked for that and does not answer.
+    fn away(&self) -> Option<SilentHost> {
+        let is_away = self.opened.get()?.is_none();
+        let why = Failure::new(Kind::Connection, "it does not answer");
+        is_away.then(|| SilentHost::new(Some(&self.name), why))
     }
 
     /// Whether it has a VM of this UUID, if it tells.
@@ -275,7 +283,9 @@ pub fn select(
     let mut out_of_reach = Vec::new();
     for (number, (host, word)) in words.iter().enumerate() {
         if let Some(host) = host.as_ref().filter(|host| answers_not(host)) {
-            out_of_reach.extend(word.named_on(host));
+            let named = word.named_on(host);
+            let named = named.filter(|vm| !exclude.iter().any(|pattern| pattern.matches(&vm.name)));
+            out_of_reach.extend(named.filter(|vm| !out_of_reach.contains(vm)));
             continue;
         }
         let mut of_word = Vec::new();
@@ -298,7 +308,12 @@ pub fn select(
         selected.entries.extend(of_word);
     }
     if !unknown.is_empty() {
-        return Err(not_found(hosts, &unknown, &selected.silent)?);
+        let failure = not_found(hosts, &unknown, &selected.silent)?;
+        let away = others.passed_by.iter().find_map(PassedBy::away);
+        return Err(match away {
+            Some(host) => host.may_have(failure),
+            None => failure,
+        });
     }
     selected.out_of_reach = out_of_reach;
     let (mut unnamed, mut rest) = (Vec::new(), Vec::new());
@@ -377,11 +392,13 @@ fn without_images_of_others(
                 Some(_) => is_sure = false,
             }
         }
-        for other in &not_asked.passed_by {
-            match entry.vm.id().map(|id| other.has(id)) {
-                Some(Some(true)) => return false,
-                Some(Some(false)) | None => {}
-                Some(None) => is_sure = false,
+        if let Some(id) = entry.vm.id() {
+            for has in on_each(&not_asked.passed_by, |other| other.has(id)) {
+                match has {
+                    Some(true) => return false,
+                    Some(false) => {}
+                    None => is_sure = false,
+                }
             }
         }
         let is_its = saved_from(entry).as_deref() == Some(hosts[*place].hypervisor.uri());
@@ -449,7 +466,7 @@ fn ask_all(
 }
 
 /// Asks all hosts at once.
-fn on_each<T: Send>(hosts: &[Arc<Inventory>], ask: impl Fn(&Arc<Inventory>) -> T + Sync) -> Vec<T> {
+fn on_each<H: Sync, T: Send>(hosts: &[H], ask: impl Fn(&H) -> T + Sync) -> Vec<T> {
     if let [only] = hosts {
         return vec![ask(only)];
     }

@@ -291,10 +291,9 @@ impl Watcher<'_> {
                 .then(|| self.notices.next(PAUSE))
                 .flatten();
         }
-        happened.order.retain(|(machine, _)| {
-            let id = machine.id();
-            self.known.contains_key(&id) || self.wanted.is(machine.name(), id)
-        });
+        happened
+            .order
+            .retain(|(machine, _)| self.may_be_meant(machine));
         happened
     }
 
@@ -417,6 +416,12 @@ impl Watcher<'_> {
         self.output.changed(&change, vm, is_news, stays);
     }
 
+    /// Whether a VM is watched, or may be from now on.
+    fn may_be_meant(&self, machine: &Machine) -> bool {
+        let id = machine.id();
+        self.known.contains_key(&id) || self.wanted.is(machine.name(), id)
+    }
+
     /// Whether VMs are chosen by more than their names.
     fn is_choosy(&self) -> bool {
         self.wanted.selection.filters() || !self.showing.filters.is_empty()
@@ -478,7 +483,7 @@ impl Watcher<'_> {
         let machines = machines.map_err(|error| listing_failed(&error))?;
         let machines: Vec<_> = machines
             .into_iter()
-            .filter(|machine| self.wanted.is(machine.name(), machine.id()))
+            .filter(|machine| self.may_be_meant(machine))
             .map(|machine| (machine, Vec::new()))
             .collect();
         let time = Timestamp::now();

@@ -212,12 +212,12 @@ chmod 0755 "$dir/in-session"
 daemon=
 start() {
     # One that was just killed by another hand closes its connections before it is gone.
-    tries=0
+    deadline=$(($(date +%s) + 20))
     while [ -n "$daemon" ]; do
         if gone "$daemon"; then stop KILL; break; fi
-        "$dir/in-session" timeout 1 virsh uri </dev/null >/dev/null 2>&1 &
+        "$dir/in-session" timeout 5 virsh uri </dev/null >/dev/null 2>&1 &
         ! wait $! || return 0
-        [ $((tries += 1)) -lt 20 ] || die "$daemon_program hangs"
+        [ "$(date +%s)" -lt $deadline ] || die "$daemon_program hangs"
         sleep 0.05
     done
     setsid "$dir/in-session" $daemon_program </dev/null 4<&- >>"$dir/libvirtd.log" 2>&1 &

@@ -16,7 +16,6 @@ const GLANCE: Duration = Duration::from_millis(100);
 /// The time, and what goes on in it.
 #[derive(Debug)]
 pub(super) struct Budget {
-    began: Instant,
     ends: Instant,
     bytes: Mutex<Bytes>,
     /// Something was begun, is over, or waits no longer.
@@ -33,6 +32,8 @@ struct Bytes {
     waiting: BTreeMap<u64, u64>,
     /// How many have asked.
     asked: u64,
+    /// When the first was begun.
+    since: Option<Instant>,
 }
 
 /// Why there is no share.
@@ -49,6 +50,7 @@ pub(super) enum NoShare {
 pub(super) struct Share<'a> {
     budget: &'a Budget,
     bytes: u64,
+    waited: Duration,
 }
 
 impl Budget {
@@ -56,7 +58,6 @@ impl Budget {
     pub(super) fn new(time: Duration) -> Self {
         let began = Instant::now();
         Self {
-            began,
             ends: began.checked_add(time).unwrap_or(began),
             bytes: Mutex::default(),
             changed: Condvar::new(),
@@ -65,7 +66,8 @@ impl Budget {
 
     /// Whether there is time for one more save, and for so much beside it, when all else is over.
     pub(super) fn has_time_for(&self, estimate: &Estimate, beside: Duration) -> bool {
-        let takes = self.bytes().time_for(estimate, 0, self.began.elapsed());
+        let bytes = self.bytes();
+        let takes = bytes.time_for(estimate, 0, bytes.elapsed());
         takes.saturating_add(beside) <= self.left()
     }
 
@@ -78,12 +80,13 @@ impl Budget {
         estimate: &Estimate,
         is_wished: impl Fn() -> bool,
     ) -> Result<Share<'_>, NoShare> {
+        let asked = Instant::now();
         let mut bytes = self.bytes();
         let ticket = bytes.asked;
         bytes.asked += 1;
         bytes.waiting.insert(ticket, estimate.size_bytes);
         let refusal = loop {
-            let (left, elapsed) = (self.left(), self.began.elapsed());
+            let (left, elapsed) = (self.left(), bytes.elapsed());
             let alone = bytes.time_for(estimate, 0, elapsed);
             if alone > left {
                 break NoShare::TooLong(format!(
@@ -98,9 +101,11 @@ impl Budget {
                 bytes.writing += estimate.size_bytes;
                 bytes.waiting.remove(&ticket);
                 self.changed.notify_all();
+                bytes.since.get_or_insert_with(Instant::now);
                 return Ok(Share {
                     budget: self,
                     bytes: estimate.size_bytes,
+                    waited: asked.elapsed(),
                 });
             }
             if !is_wished() {
@@ -124,6 +129,11 @@ impl Budget {
 }
 
 impl Bytes {
+    /// For how long something has been written.
+    fn elapsed(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// How long it takes until one more is written behind what is `ahead` of it, at the rate so far.
     #[expect(clippy::cast_precision_loss, reason = "no estimate is that exact")]
     fn time_for(&self, estimate: &Estimate, ahead: u64, elapsed: Duration) -> Duration {
@@ -140,6 +150,11 @@ impl Bytes {
 }
 
 impl Share<'_> {
+    /// How long it had to wait for others.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited
+    }
+
     /// It is saved, and so much was written.
     pub(super) fn written(&self, bytes: u64) {
         self.budget.bytes().written += bytes;
@@ -168,23 +183,23 @@ mod tests {
 
     #[test]
     fn what_is_not_done_in_time_is_not_begun() {
-        let budget = Budget::new(Duration::from_secs(16));
+        let budget = Budget::new(Duration::from_secs(60));
         // 200 MiB each second are assumed.
-        let refusal = budget.share(&estimate(4 * GIB), || true).unwrap_err();
+        let refusal = budget.share(&estimate(20 * GIB), || true).unwrap_err();
         let NoShare::TooLong(why) = refusal else {
             panic!("{refusal:?}")
         };
-        assert!(why.contains("it may take 22.5 s, and 1"), "{why}");
-        budget.share(&estimate(2 * GIB), || true).unwrap();
-        assert!(budget.has_time_for(&estimate(2 * GIB), Duration::from_secs(2)));
-        assert!(!budget.has_time_for(&estimate(2 * GIB), Duration::from_secs(5)));
+        assert!(why.contains("it may take 104.4 s, and "), "{why}");
+        budget.share(&estimate(8 * GIB), || true).unwrap();
+        assert!(budget.has_time_for(&estimate(8 * GIB), Duration::from_secs(2)));
+        assert!(!budget.has_time_for(&estimate(8 * GIB), Duration::from_secs(20)));
     }
 
     #[test]
     fn what_does_not_fit_beside_what_goes_on_waits_and_is_not_overtaken() {
-        let budget = Budget::new(Duration::from_secs(16));
-        let first = budget.share(&estimate(2 * GIB), || true).unwrap();
-        let cancelled = budget.share(&estimate(GIB), || false).unwrap_err();
+        let budget = Budget::new(Duration::from_secs(60));
+        let first = budget.share(&estimate(8 * GIB), || true).unwrap();
+        let cancelled = budget.share(&estimate(8 * GIB), || false).unwrap_err();
         assert_eq!(cancelled, NoShare::Cancelled);
         let begun = Mutex::new(Vec::new());
         let begins = |name, size| {
@@ -192,17 +207,19 @@ mod tests {
             begun.lock().unwrap().push(name);
             share
         };
-        let waiting = || budget.bytes().waiting.len();
+        let wait_for = |number| {
+            let since = Instant::now();
+            while budget.bytes().waiting.len() < number {
+                assert!(since.elapsed() < Duration::from_secs(10));
+                thread::yield_now();
+            }
+        };
         thread::scope(|scope| {
-            let large = scope.spawn(|| begins("large", 2 * GIB));
-            while waiting() < 1 {
-                thread::yield_now();
-            }
+            let large = scope.spawn(|| begins("large", 8 * GIB));
+            wait_for(1);
             // It would fit beside the first.
-            let small = scope.spawn(|| begins("small", GIB / 4));
-            while waiting() < 2 {
-                thread::yield_now();
-            }
+            let small = scope.spawn(|| begins("small", GIB));
+            wait_for(2);
             thread::sleep(2 * GLANCE);
             assert!(begun.lock().unwrap().is_empty());
             drop(first);

@@ -166,7 +166,8 @@ impl Fleet {
                         let outcome = run.one(entry);
                         if run.met.silence {
                             silent.store(true, Ordering::SeqCst);
-                        } else if outcome.kind != Kind::Connection {
+                        } else if outcome.status.is_some() {
+                            // It has answered.
                             silent.store(false, Ordering::SeqCst);
                         }
                         let accompanied = run.escort == Escort::Begun;
@@ -209,15 +210,14 @@ impl Fleet {
     /// neither processor nor disk; what is left shares them. A rotating disk writes several files in turns, which
     /// costs more than the waiting.
     pub(super) fn jobs(&self, options: &Options) -> usize {
-        if let Some(jobs) = options.jobs {
-            return usize::from(jobs.get());
-        }
         let writes = matches!(options.verb, Verb::Hibernate | Verb::Restore);
         let here = self.hosts.iter().find(|host| host.hypervisor.is_local());
         let folder = here.map(|host| options.to.as_deref().unwrap_or(host.place.folder()));
         // What is only rehearsed counts the room in turns.
         if options.dry_run {
             1
+        } else if let Some(jobs) = options.jobs {
+            usize::from(jobs.get())
         } else if writes && folder.is_some_and(rotates) {
             ON_ROTATING_DISK
         } else {

@@ -1,7 +1,7 @@
 //! Hibernating into libvirt's own keeping, and coming back from it.
 
 use super::Run;
-use super::save::as_it_was;
+use super::save::{as_it_was, has_waited};
 use super::watch::{Cancel, Ended, left};
 use crate::entity::{Verdict, Vm, VmStatus};
 use crate::hypervisor::Machine;
@@ -30,8 +30,7 @@ impl Run<'_> {
             Some(Keeping::All) => Ok(true),
             Some(Keeping::Autostart) => {
                 let machine = machine.clone();
-                // A transient domain is none that libvirt starts.
-                self.look(subject, move || Ok(machine.autostart().unwrap_or(false)))
+                self.look(subject, move || machine.autostart())
             }
         }
     }
@@ -49,8 +48,15 @@ impl Run<'_> {
             return Err(Failure::new(Kind::State, message)
                 .hint("without --managed its image goes to a file, which brings it back"));
         }
-        let (remarks, estimate) = self.before_managed_save(machine, vm)?;
-        let share = self.share(vm, estimate.as_ref())?;
+        let (mut remarks, estimate) = self.before_managed_save(machine, vm)?;
+        let share = self.share(estimate.as_ref())?;
+        let mut anew = None;
+        if has_waited(share.as_ref()) {
+            let now = self.seen_anew(machine, vm, &subject)?;
+            (remarks, _) = self.before_managed_save(machine, &now)?;
+            anew = Some(now);
+        }
+        let vm = anew.as_ref().unwrap_or(vm);
         self.tell_unchecked(&subject, &remarks);
         let mut warnings = remarks.overridden;
         // libvirt would overwrite it, and leave it incomplete if it does not get to the end.
@@ -58,7 +64,8 @@ impl Run<'_> {
             return Err(failure.warned(warnings));
         }
         self.leave_image_behind(vm, &mut warnings);
-        let (flags, saved) = (as_it_was(vm, self.options.flags), machine.clone());
+        let (mut flags, saved) = (as_it_was(vm, self.options.flags), machine.clone());
+        flags.channels = None;
         let asked = self.ask_to_save(machine, &subject, move || saved.managed_save(flags));
         let result = match asked {
             Ok(result) => result,

@@ -47,6 +47,7 @@ use company::{Company, has_hooks};
 use fleet::{Ear, Phase, heard_by};
 use std::io;
 use std::num::NonZeroU8;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -380,6 +381,16 @@ impl Run<'_> {
         })
     }
 
+    /// Whether libvirt's own images go to the disk of ours, as far as can be seen.
+    fn managed_go_to_the_same_disk(&self) -> bool {
+        let device = |folder: &Path| {
+            let mut folders = folder.ancestors();
+            folders.find_map(|folder| Some(folder.metadata().ok()?.dev()))
+        };
+        let own = self.inventory.managed.as_deref();
+        own.is_none_or(|own| device(own) == device(self.inventory.place.folder()))
+    }
+
     fn company(&self) -> Company<'_> {
         Company {
             inventory: Arc::clone(&self.inventory),
@@ -490,9 +501,12 @@ impl Run<'_> {
                         size_bytes: promised,
                         ..estimate
                     });
-                    self.share(vm, all.as_ref())?;
+                    self.share(all.as_ref())?;
                 }
-                self.promised = promised;
+                // What lies in another folder of another disk takes no room here.
+                if !is_managed || self.managed_go_to_the_same_disk() {
+                    self.promised = promised;
+                }
                 words
             }
             Step::Restore => {

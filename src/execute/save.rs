@@ -7,8 +7,8 @@ use crate::definition::{moved_disks, needs, read_nvram};
 use crate::entity::{DomainState, Secret, Verdict, Vm, VmDynamic, VmStatus};
 use crate::hypervisor::{HypervisorError, ImageFlags, Machine};
 use crate::image::{
-    Claim, DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, reserved_ending,
-    writable_disks,
+    Claim, DiskIdentity, FileIdentity, Forced, ImageFile, Record, Usage, WriteBack,
+    reserved_ending, writable_disks,
 };
 use crate::interrupt::{cause_word, within};
 use crate::plan::{waits_for_group, was_to_run};
@@ -35,6 +35,7 @@ struct Save {
     flags: ImageFlags,
     persistent: Option<bool>,
     claim: Option<Claim>,
+    write_back: Option<Arc<WriteBack>>,
     forced: Vec<Forced>,
 }
 
@@ -159,8 +160,15 @@ impl<'a> Run<'a> {
         let text = path_text(&path)?;
         let earlier = self.replaceable(&path, machine.id())?;
         let flags = as_it_was(vm, self.writing(&subject, &path)?);
-        let (remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
-        let share = self.share(vm, estimate.as_ref())?;
+        let (mut remarks, estimate) = self.before_save(machine, vm, &path, earlier.as_ref())?;
+        let share = self.share(estimate.as_ref())?;
+        let mut anew = None;
+        if has_waited(share.as_ref()) {
+            let now = self.seen_anew(machine, vm, &subject)?;
+            (remarks, _) = self.before_save(machine, &now, &path, earlier.as_ref())?;
+            anew = Some(now);
+        }
+        let vm = anew.as_ref().unwrap_or(vm);
         self.tell_unchecked(&subject, &remarks);
         if self.options.to.is_none() && self.inventory.reads_images() {
             self.inventory.place.prepare().map_err(|error| {
@@ -175,15 +183,17 @@ impl<'a> Run<'a> {
         let asked = machine.clone();
         let persistent = self.look(&subject, move || Ok(asked.is_persistent().ok()))?;
         let way = self.make_way(machine, vm, &subject, (&path, earlier), &mut warnings);
-        let claim = match way.and_then(|()| self.claim(&subject, &path, &text)) {
+        let mut claim = match way.and_then(|()| self.claim(&subject, &path, &text)) {
             Ok(claim) => claim,
             Err(failure) => return Err(failure.warned(warnings)),
         };
         let saved = machine.clone();
         let began = Instant::now();
-        let write_back = claim.as_ref().map(Claim::write_back);
+        let write_back = claim.as_mut().map(Claim::write_back);
         let asked = self.ask_to_save(machine, &subject, move || saved.save(&text, flags));
-        drop(write_back);
+        if let Some(write_back) = &write_back {
+            write_back.end();
+        }
         let result = match asked {
             Ok(result) => result,
             Err(failure) => return Err(failure.warned(warnings)),
@@ -193,6 +203,7 @@ impl<'a> Run<'a> {
             flags,
             persistent,
             claim,
+            write_back,
             forced: paused_on_error(vm)
                 .into_iter()
                 .chain(remarks.overridden)
@@ -245,19 +256,13 @@ impl<'a> Run<'a> {
     }
 
     /// A share of the time that all saves have together, if that is limited. What goes on is waited for.
-    pub(super) fn share(
-        &self,
-        vm: &Vm,
-        estimate: Option<&Estimate>,
-    ) -> Result<Option<Share<'a>>, Failure> {
+    pub(super) fn share(&self, estimate: Option<&Estimate>) -> Result<Option<Share<'a>>, Failure> {
         let Some((budget, estimate)) = self.budget.zip(estimate) else {
             return Ok(None);
         };
         let watch = self.interrupt.watch();
         let share = budget.share(estimate, || self.interrupt.cause().is_none());
         drop(watch);
-        let dynamic = vm.vm_dynamic.as_ref();
-        let is_trimmed = dynamic.is_some_and(|dynamic| dynamic.memory_before_trim.is_some());
         share.map(Some).map_err(|refusal| {
             let (kind, why) = match refusal {
                 NoShare::TooLong(why) => (Kind::TimedOut, why),
@@ -266,12 +271,25 @@ impl<'a> Run<'a> {
                     (cause, cause_word(cause))
                 }
             };
-            if is_trimmed {
-                Failure::new(kind, format!("was not hibernated: {why}"))
-            } else {
-                Failure::not_attempted(kind, why)
-            }
+            Failure::not_attempted(kind, why)
         })
+    }
+
+    /// A VM as it is when it has waited for others: what was seen before may be no longer so.
+    pub(super) fn seen_anew(
+        &mut self,
+        machine: &Machine,
+        vm: &Vm,
+        subject: &VmRef,
+    ) -> Result<Vm, Failure> {
+        let (inventory, asked) = (Arc::clone(&self.inventory), machine.clone());
+        let now = self.look(subject, move || inventory.observe(&asked))?;
+        if now.status() == vm.status() {
+            return Ok(now);
+        }
+        let words = state_words(&now);
+        let why = format!("it {words}, since it has waited for others");
+        Err(Failure::not_attempted(Kind::State, why))
     }
 
     /// Takes the place of the image, so that nobody else does, and makes sure that the daemon sees the same one.
@@ -456,6 +474,9 @@ impl<'a> Run<'a> {
                     .to_owned(),
             ),
             Ended::Returned((flushed, stored)) => {
+                let earlier = save.write_back.as_ref();
+                let earlier = earlier.map_or(Ok(()), |earlier| earlier.went_well());
+                let flushed = flushed.and(earlier);
                 if let Err(error) = flushed {
                     warnings.push(format!(
                         "the image could not be flushed to its disk: {error}"
@@ -660,6 +681,9 @@ impl<'a> Run<'a> {
         } else {
             format!("; {words}")
         };
+        // Nobody has told how the save ended, nor where it is now.
+        let is_untold =
+            error.is_connection_lost() && now.as_ref().is_err_and(|error| !error.is_no_domain());
         let is_back = as_before || was_to_run(before) && status == Some(VmStatus::Up);
         let is_cancelled =
             error.is_aborted() || error.is_connection_lost() || error.is_unexplained();
@@ -670,7 +694,7 @@ impl<'a> Run<'a> {
                 let why = cause_word(cause);
                 Failure::new(cause, format!("was not hibernated, {why}{words}"))
             }
-            _ if status == Some(VmStatus::SavingState) => error
+            _ if status == Some(VmStatus::SavingState) || is_untold => error
                 .save_failure(format!("may still be hibernated{words}"))
                 .hint("vmlife show tells what became of it"),
             _ => {
@@ -876,6 +900,11 @@ impl<'a> Run<'a> {
             },
         }
     }
+}
+
+/// Whether time has passed since a VM was looked at.
+pub(super) fn has_waited(share: Option<&Share<'_>>) -> bool {
+    share.is_some_and(|share| share.waited() >= Duration::from_secs(1))
 }
 
 /// Whether everybody may also take away what others put there.

@@ -356,6 +356,7 @@ impl<'a> Group<'a> {
         end.message += words;
         end.message += " not brought back with its group, as libvirt does not answer";
         end.hint = Some("vmlife show tells where it is when it does".to_owned());
+        end.not_attempted = false;
         if end.kind == Kind::Done {
             end.kind = Kind::Connection;
         }

@@ -144,7 +144,9 @@ impl Run<'_> {
         subject: &VmRef,
     ) -> Result<Outcome, Failure> {
         let mut warnings = Vec::new();
-        let trimmed = match self.options.trim {
+        // What starts a VM from libvirt's own image would not give its memory back.
+        let is_managed = self.is_managed(machine, subject)?;
+        let trimmed = match self.options.trim.filter(|_| !is_managed) {
             Some(trim) => self.trim(machine, vm, subject, trim, &mut warnings)?,
             None => None,
         };
@@ -152,7 +154,7 @@ impl Run<'_> {
         if let Some(Trimmed { before, .. }) = trimmed {
             vm.vm_dynamic.get_or_insert_default().memory_before_trim = Some(before);
         }
-        let saved = if self.is_managed(machine, subject)? {
+        let saved = if is_managed {
             self.save_managed(machine, &vm, subject.clone())
         } else {
             self.save(machine, &vm, subject.clone())
@@ -166,8 +168,9 @@ impl Run<'_> {
                 outcome.warnings.extend(warnings);
                 Ok(outcome)
             }
-            Err(failure) => {
+            Err(mut failure) => {
                 if noted(&vm).is_some() {
+                    failure = failure.after_all("hibernated");
                     self.give_back(subject, machine.id(), None, false, &mut warnings);
                 }
                 Err(failure.warned(warnings))

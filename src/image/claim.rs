@@ -2,19 +2,17 @@
 
 use super::CAREFUL;
 use crate::interrupt::aside;
-use rustix::fs::{Advice, fadvise};
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::num::NonZeroU64;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 /// How often what was written is sent to the disk.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(100);
 
 /// An empty file that was made for an image. libvirt opens whatever lies where it is to write, and empties it. So
 /// the file is made first: two saves cannot go to the same one, and neither a link nor a device can be put in
@@ -23,16 +21,30 @@ const PACE: Duration = Duration::from_millis(50);
 pub struct Claim {
     path: PathBuf,
     number: (u64, u64),
-    file: Arc<File>,
+    file: Option<File>,
 }
 
-/// What is written to a file is on its way to the disk until this is dropped.
-#[derive(Debug)]
-pub struct WriteBack(Arc<AtomicBool>);
+/// What is written to a file goes to the disk at once, until that is over.
+#[derive(Debug, Default)]
+pub struct WriteBack {
+    over: AtomicBool,
+    trouble: Mutex<Option<io::Error>>,
+}
 
-impl Drop for WriteBack {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+impl WriteBack {
+    /// No more is written.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    /// What went wrong: a file system tells that once, and not again to a flush that comes later.
+    ///
+    /// # Errors
+    /// What the file system said.
+    pub fn went_well(&self) -> io::Result<()> {
+        let trouble = self.trouble.lock();
+        let trouble = trouble.unwrap_or_else(PoisonError::into_inner).take();
+        trouble.map_or(Ok(()), Err)
     }
 }
 
@@ -52,30 +64,33 @@ impl Claim {
         Ok(Self {
             path: path.to_owned(),
             number: (made.dev(), made.ino()),
-            file: Arc::new(file),
+            file: Some(file),
         })
     }
 
     /// Has the kernel write to the disk what it holds of the file while that is written: it would begin only when it
     /// holds much, and the flush at the end take the longer. QEMU's end is time enough for most of it.
     #[must_use]
-    pub fn write_back(&self) -> WriteBack {
-        let over = Arc::new(AtomicBool::new(false));
-        let (file, is_over) = (Arc::clone(&self.file), Arc::clone(&over));
+    pub fn write_back(&mut self) -> Arc<WriteBack> {
+        let write_back = Arc::<WriteBack>::default();
+        let (file, shared) = (self.file.take(), Arc::clone(&write_back));
+        // Some file systems flush a file when it is closed: that, too, is nothing to wait for here.
         aside(move || {
+            let Some(file) = file else { return };
             let mut sent = 0;
-            while !is_over.load(Ordering::SeqCst) {
+            while !shared.over.load(Ordering::SeqCst) {
                 thread::sleep(PACE);
                 let length = file.metadata().map_or(sent, |found| found.len());
-                if let Some(more) = NonZeroU64::new(length.saturating_sub(sent)) {
-                    // Linux takes this for a wish to begin with what is dirty there; that is kept, too. Whatever goes
-                    // wrong with it the flush finds.
-                    let _ = fadvise(&file, sent, Some(more), Advice::DontNeed);
-                    sent = length;
+                if length > sent
+                    && let Err(error) = file.sync_data()
+                {
+                    let trouble = shared.trouble.lock();
+                    *trouble.unwrap_or_else(PoisonError::into_inner) = Some(error);
                 }
+                sent = length;
             }
         });
-        WriteBack(over)
+        write_back
     }
 
     /// Whether it is that file which lies there.

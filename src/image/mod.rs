@@ -14,7 +14,7 @@ mod target;
 mod user;
 
 pub use checksum::{DAMAGED, checksum};
-pub use claim::Claim;
+pub use claim::{Claim, WriteBack};
 pub use disk::{Change, DiskIdentity, changes, writable_disks};
 pub use header::{Format, Header, HeaderError};
 pub use lock::{Holder, Lock, LockError, holder};

@@ -1,10 +1,11 @@
-# What --trim is worth: perl -I FOLDER trim.pl FOLDER ROUNDS MIB, within the private libvirt. Three guests, idle, full of
+# What --trim is worth: perl -I FOLDER trim.pl FOLDER ROUNDS MIB [OPTION], within the private libvirt. Three guests, idle, full of
 # what they use, and full of caches: so much of their memory is.
 use strict;
 use warnings;
 use Bench;
 
-my ($folder, $rounds, $full) = @ARGV;
+my ($folder, $rounds, $full, $option) = @ARGV;
+$option //= '';
 start($folder);
 my $image = "$folder/tmp/image.vmsave";
 my $memory = $full + 256;
@@ -20,9 +21,9 @@ boot($_->[0], $memory, $_->[1], $_->[2] . $balloon) for @guests;
 
 # The one that shrinks is the last: what it dropped is not there any more.
 my @ways = (
-    ['vmlife hibernate', 'vmlife hibernate %s --to %s', 'vmlife restore --from %2$s'],
-    ['virsh save', 'virsh save %s %s', 'virsh restore %2$s && rm %2$s'],
-    ['vmlife hibernate --trim', 'vmlife hibernate %s --trim --to %s', 'vmlife restore --from %2$s'],
+    ['vmlife hibernate', "vmlife hibernate %s $option --to %s", 'vmlife restore --from %2$s'],
+    ['virsh save', "virsh save $option %s %s", 'virsh restore %2$s && rm %2$s'],
+    ['vmlife hibernate --trim', "vmlife hibernate %s --trim $option --to %s", 'vmlife restore --from %2$s'],
 );
 my %runs;
 # In turns, so that whatever else the machine does meets all, and none is always the first after a boot.

@@ -323,26 +323,6 @@ fn in_little_time_the_important_ones_are_saved_and_the_others_run_on() {
 }
 
 #[test]
-fn what_has_time_only_when_another_is_done_waits_for_that() {
-    let Some(host) = Session::start() else { return };
-    for name in ["a", "b"] {
-        let xml = format!(
-            "<domain type='qemu'><name>{name}</name><memory unit='GiB'>1</memory>
-            <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
-            <os><type arch='x86_64' machine='pc'>hvm</type></os>
-            <devices><controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"
-        );
-        let xml = host.write(&format!("{name}.xml"), xml);
-        host.virsh(["define".as_ref(), xml.as_os_str()]);
-        host.virsh(["start", name]);
-    }
-    // 7 s are assumed for each, and 12 for both at once; but they have little to write.
-    let words = ["hibernate", "--all", "--within", "11s", "-j", "2"];
-    host.vmlife(words).ends_with(0);
-    host.vmlife(["restore", "--all"]).ends_with(0);
-}
-
-#[test]
 fn a_group_goes_as_one_or_stays() {
     let Some(host) = Session::start() else { return };
     let guests = ["a", "b"].map(|name| Linux::boot(&host, name, 128, ""));

@@ -34,11 +34,14 @@ fn behind(host: &Session, name: &str) -> i64 {
     jiff::Timestamp::now().as_second() - told
 }
 
-/// The agent stops itself: its channel stays connected.
+/// The agent stops itself, when it has answered: its channel stays connected.
 fn stop_agent(host: &Session, name: &str) {
     let stop = r#"{"execute": "guest-exec", "arguments": {"path": "/bin/sh",
-        "arg": ["-c", "kill -STOP $PPID"]}}"#;
+        "arg": ["-c", "sleep 1; kill -STOP $PPID"]}}"#;
     host.virsh(["qemu-agent-command", name, stop]);
+    eventually("the agent stands still", || {
+        agent(host, name, "guest-ping").is_none().then_some(())
+    });
 }
 
 /// Puts a hook into the user's folder.

@@ -103,7 +103,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
             return found;
         }
         assert!(
-            began.elapsed() < Duration::from_secs(60),
+            began.elapsed() < Duration::from_secs(180),
             "waited in vain: {what}"
         );
         std::thread::sleep(Duration::from_millis(10));
